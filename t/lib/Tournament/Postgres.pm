@@ -56,16 +56,15 @@ package Tournament::Postgres;
 #   $pg->terminate(%filter)    pg_terminate_backend on those; how many. Returns
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
-#   $pg->log                   the server log's text
-#   $pg->log_mark              remembers the log's end; log_since is the text
-#                              after it
-#   $pg->wait_for_log(qr//, $seconds)    in what follows the last log_mark
+#   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
 # combination of PostgreSQL's version and SQL files, and copied.
 
 use strict;
 use warnings;
+
+use parent 'Tournament::Server';
 
 use Carp;
 use Digest::SHA ();
@@ -124,12 +123,11 @@ sub new {
         dir   => $dir,
         user  => $user,
         port  => free_port(),
-        log   => "$dir/log",
-        mark  => 0,
         conf  => { $options{durable} ? () : %FAST, %{ $options{conf} // {} } },
         hba   => $options{hba},
     }, $class;
 
+    $self->watch_log("$dir/log", qr/PANIC|terminated by signal/);
     spew($self->{log}, '');
 
     if (defined $user) {
@@ -674,32 +672,6 @@ sub wait_blocked {
     } $seconds // 20, "backend $pid waits for a lock";
 
     return;
-}
-
-
-sub log { return slurp($_[0]{log}) }
-
-
-sub log_mark {
-    my ($self) = @_;
-
-    return $self->{mark} = -s $self->{log};
-}
-
-
-sub log_since {
-    my ($self) = @_;
-
-    return substr $self->log, $self->{mark};
-}
-
-
-sub wait_for_log {
-    my ($self, $pattern, $seconds) = @_;
-
-    return poll_until {
-        $self->log_since =~ $pattern ? $& || 1 : 0
-    } $seconds // 20, "$pattern in the server log of $self->{name}";
 }
 
 

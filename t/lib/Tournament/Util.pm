@@ -204,15 +204,30 @@ sub tempdir {
 }
 
 
-sub free_port {
-    my $socket = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1',
-        LocalPort => 0,
-        Proto     => 'tcp',
-        Listen    => 1,
-    ) or croak "no free port: $!";
+# Not from the range that the kernel takes clients' ports from: such a port may
+# be a client's while its server is being restarted.
 
-    return $socket->sockport;
+sub free_port {
+    my $end = 32768;
+
+    if (open my $fh, '<', '/proc/sys/net/ipv4/ip_local_port_range') {
+        ($end) = <$fh> =~ /(\d+)/;
+    }
+
+    my $start = $end > 12000 ? 10000 : 1024;
+
+    for my $try (1 .. 1000) {
+        my $port = $start + int rand $end - $start;
+
+        return $port if IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1',
+            LocalPort => $port,
+            Proto     => 'tcp',
+            Listen    => 1,
+        );
+    }
+
+    croak "no free port: $!";
 }
 
 
