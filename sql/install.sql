@@ -53,6 +53,26 @@ SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
        set_config('tournament_api.role', :'role', false);
 
 
+-- Helpers of this file are in pg_temp and go with the session.
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_tables()
+RETURNS TABLE (name text, rel oid, required boolean)
+LANGUAGE sql AS $$
+    SELECT t.name,
+           to_regclass(format('%I.%I',
+               current_setting('tournament_api.tables_schema'), t.name)),
+           t.required
+      FROM (VALUES ('tournaments_tournament', true),
+                   ('tournaments_tournamentsettings', true),
+                   ('tournaments_schedule', false),
+                   ('tournaments_registration', true),
+                   ('tournaments_registrationrequest', true),
+                   ('user_profile_userprofile', true),
+                   ('teams_team', true),
+                   ('teams_teammembership', true)) AS t (name, required)
+$$;
+
+
 -- Is everything there that this file works on?
 
 DO $do$
@@ -66,16 +86,10 @@ BEGIN
                         current_setting('server_version');
     END IF;
 
-    SELECT string_agg(name, ', ')
+    SELECT string_agg(t.name, ', ')
       INTO missing
-      FROM unnest(ARRAY['tournaments_tournament',
-                        'tournaments_tournamentsettings',
-                        'tournaments_registration',
-                        'tournaments_registrationrequest',
-                        'user_profile_userprofile',
-                        'teams_team',
-                        'teams_teammembership']) AS name
-     WHERE to_regclass(format('%I.%I', tables, name)) IS NULL;
+      FROM pg_temp.tournament_api_tables() t
+     WHERE t.required AND t.rel IS NULL;
 
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'schema "%" has no table %', tables, missing
@@ -104,11 +118,13 @@ $do$;
 
 -- A superuser makes everything as the owner of the tables, so that the
 -- functions run with the application's rights and not with a superuser's.
+-- (Tables of several owners: as whoever runs this.)
 
-SELECT pg_catalog.quote_ident(r.rolname) AS owner
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
- WHERE c.oid = format('%I.tournaments_tournament', :'tables_schema')::regclass
+SELECT CASE WHEN count(DISTINCT c.relowner) = 1
+            THEN min(quote_ident(pg_get_userbyid(c.relowner)))
+            ELSE quote_ident(current_user) END AS owner
+  FROM pg_temp.tournament_api_tables() t
+  JOIN pg_catalog.pg_class c ON c.oid = t.rel
 \gset
 
 SELECT format('CREATE SCHEMA tournament_api AUTHORIZATION %s', :'owner')
@@ -130,7 +146,8 @@ SET ROLE :owner;
 --
 -- A name that begins with tournament_api_ is ours: left-overs of an
 -- interrupted run (INVALID) are dropped and made again, what no longer is
--- wanted is dropped.  An index whose definition changes gets a new name.
+-- wanted is dropped.  An index whose definition changes gets a new name.  What
+-- is no plain table (a view in its place, say) is left alone.
 
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
 RETURNS TABLE (name text, tab text, keys text[])
@@ -165,15 +182,14 @@ CREATE OR REPLACE FUNCTION pg_temp.tournament_api_indexes()
 RETURNS TABLE (name text, tab text, usable boolean, keys text[],
                reversed text[])
 LANGUAGE sql AS $$
-    SELECT c.relname::text, t.relname::text,
+    SELECT c.relname::text, t.name,
            i.indisvalid AND i.indisready AND i.indislive
            AND a.amname = 'btree' AND i.indpred IS NULL,
            k.keys, k.reversed
       FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       JOIN pg_catalog.pg_am a ON a.oid = c.relam
-      JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
-      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+      JOIN pg_temp.tournament_api_tables() t ON t.rel = i.indrelid
       CROSS JOIN LATERAL (
           SELECT array_agg(d.def || CASE i.indoption[p - 1] & 3
                                     WHEN 0 THEN ''
@@ -199,8 +215,6 @@ LANGUAGE sql AS $$
                                THEN '' ELSE ' COLLATE' END
                  ) AS d (def)
            ) AS k (keys, reversed)
-     WHERE n.nspname = current_setting('tournament_api.tables_schema')
-       AND t.relname IN (SELECT w.tab FROM pg_temp.tournament_api_wanted() w)
 $$;
 
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_index_commands()
@@ -212,6 +226,9 @@ LANGUAGE sql AS $$
                              WHERE i.tab = w.tab AND i.usable
                                AND w.keys IN (i.keys, i.reversed)) AS served
           FROM pg_temp.tournament_api_wanted() w
+          JOIN pg_temp.tournament_api_tables() t ON t.name = w.tab
+          JOIN pg_catalog.pg_class c ON c.oid = t.rel
+         WHERE c.relkind = 'r'
     ), ours AS (
         SELECT i.name, i.usable AND EXISTS (
                    SELECT FROM wanted w
@@ -412,10 +429,6 @@ SELECT :'role' <> '' AS has_role \gset
 COMMIT;
 
 
-DROP FUNCTION pg_temp.tournament_api_define(text, text),
-              pg_temp.tournament_api_index_commands(),
-              pg_temp.tournament_api_indexes(),
-              pg_temp.tournament_api_wanted();
 SELECT pg_advisory_unlock(hashtext('tournament_api'), hashtext('install'));
 \o
 
