@@ -3,7 +3,7 @@
  * Facts and an instant make a state: phase, registration state, slots, time
  * left, and what the register button shows to whom.  Pure C99: no nginx, no
  * libpq, no allocation.  Nothing here can fail, overflow or keep anything,
- * whatever the values of its arguments.
+ * whatever the facts and the instants are.
  *
  * The rules are those of the HTTP contract, "State" and "Users".
  */
