@@ -272,7 +272,9 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 ngx_int_t
 ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
         return NGX_DECLINED;
     }
 
@@ -394,6 +396,11 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
     for (i = 0; i < pg->conf->nstatements; i++) {
+
+        if (pg->conf->statements[i] == NULL) {
+            continue;
+        }
+
         if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
@@ -726,6 +733,7 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
         break;
 
     case NGX_HTTP_TOURNAMENT_PG_LOST:
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
         rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
         break;
     }
@@ -850,10 +858,6 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_slot_t       *slot;
     ngx_http_tournament_pg_statement_t  *st;
 
-    static const Oid  text[NGX_HTTP_TOURNAMENT_PG_PARAMS] = {
-        25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25
-    };
-
     pg = conn->pg;
     st = pg->conf->statements[statement];
 
@@ -872,8 +876,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (slot->preparing
-        && PQsendPrepare(conn->conn, st->name, st->sql, st->nparams, text)
-           != 1)
+        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
     {
         return NGX_ERROR;
     }
@@ -1181,6 +1184,8 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
     if (query->deadline.timer_set) {
         ngx_del_timer(&query->deadline);
     }
+
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
 
     query->handler(query, rc, res);
 }
