@@ -224,12 +224,10 @@ ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
     ctx->found = PQconninfo(pg);
 
     if (ctx->found == NULL
-        || ngx_strcmp(ngx_http_tournament_conninfo_value(ctx->found,
-                                                         "gssencmode"),
-                      NGX_HTTP_TOURNAMENT_STOP_VALUE)
-           != 0)
+        || ngx_strstr(PQerrorMessage(pg), NGX_HTTP_TOURNAMENT_STOP_KEYWORD)
+           == NULL)
     {
-        /* a service that is not defined, a port that is no number, ... */
+        /* it stopped before: a service that is not defined, a bad sslmode */
 
         ngx_http_tournament_conninfo_error(ctx, PQerrorMessage(pg));
 
