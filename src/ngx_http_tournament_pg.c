@@ -570,6 +570,7 @@ ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
 static void
 ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
 {
+    ngx_int_t          flags;
     ngx_connection_t  *c;
 
     c = conn->c;
@@ -578,8 +579,17 @@ ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    (void) ngx_http_tournament_pg_want(c->read, NGX_READ_EVENT, 0);
-    (void) ngx_http_tournament_pg_want(c->write, NGX_WRITE_EVENT, 0);
+    /* libpq closes a socket that has failed, and its events went with it */
+
+    flags = (PQsocket(conn->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+    }
 
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);
@@ -815,6 +825,7 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
         conn = &pg->conns[i];
 
         if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->c == NULL
             || conn->active >= NGX_HTTP_TOURNAMENT_PG_DEPTH
             || (best && conn->active >= best->active))
         {
@@ -918,6 +929,10 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
     do {
         if (PQconsumeInput(conn->conn) != 1) {
+
+            /* the socket's number may be another's once handlers have run */
+
+            ngx_http_tournament_pg_unwatch(conn);
 
             /* results that came before the loss count; so do last words */
 
