@@ -38,7 +38,7 @@ typedef struct ngx_http_tournament_pg_slot_s {
     ngx_msec_t                          sent;
     PGresult                           *result;    /* rows */
     PGresult                           *error;     /* the first one */
-    unsigned                            preparing:1;
+    unsigned                            preparing:1;  /* not confirmed yet */
 } ngx_http_tournament_pg_slot_t;
 
 
@@ -126,6 +126,8 @@ static void ngx_http_tournament_pg_enqueue(
     ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
 static void ngx_http_tournament_pg_dequeue(
     ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_preparing(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
 static ngx_uint_t ngx_http_tournament_pg_retry(
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_finish(
@@ -1041,6 +1043,9 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
         break;
 
     case PGRES_COMMAND_OK:
+        slot->preparing = 0;
+        break;
+
     case PGRES_PIPELINE_ABORTED:
         break;
 
@@ -1062,7 +1067,7 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, reopen;
+    ngx_uint_t                       statement, preparing, unprepared, reopen;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1072,6 +1077,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     slot = &conn->slots[conn->first];
     query = slot->query;
     statement = slot->statement;
+    preparing = slot->preparing;
     result = slot->result;
     error = slot->error;
 
@@ -1099,37 +1105,29 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(result);
 
-    reopen = 0;
+    unprepared = ngx_http_tournament_pg_sqlstate(error, "26000");
 
-    if (ngx_http_tournament_pg_sqlstate(error, "26000")
-        || query == NULL)
+    /* the function's result has changed: no prepared statement is good */
+    reopen = !preparing && ngx_http_tournament_pg_sqlstate(error, "0A000");
+
+    if (preparing
+        || (unprepared && !ngx_http_tournament_pg_preparing(conn, statement)))
     {
         /* not prepared, or not any more: the next query brings it along */
         conn->prepared[statement] = 0;
-
-    } else if (ngx_http_tournament_pg_sqlstate(error, "0A000")) {
-
-        /* the function's result has changed: no prepared statement is good */
-        reopen = 1;
-
-    } else {
-        ngx_http_tournament_pg_log_error(pg, statement, error);
-
-        ngx_http_tournament_pg_finish(query,
-                            ngx_http_tournament_pg_sqlstate(error, "57014")
-                                ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
-                                : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
-        PQclear(error);
-        return;
     }
 
-    if (query == NULL || !ngx_http_tournament_pg_retry(query)) {
+    if (query == NULL
+        || !(unprepared || reopen)
+        || !ngx_http_tournament_pg_retry(query))
+    {
         ngx_http_tournament_pg_log_error(pg, statement, error);
 
         if (query) {
             ngx_http_tournament_pg_finish(query,
-                                          NGX_HTTP_TOURNAMENT_PG_FAILED,
-                                          NULL);
+                                ngx_http_tournament_pg_sqlstate(error, "57014")
+                                    ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                    : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
         }
     }
 
@@ -1139,6 +1137,27 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
         ngx_http_tournament_pg_down(conn, "a function of tournament_api has "
                                     "changed");
     }
+}
+
+
+/* whether a query under way brings the statement's preparation along */
+
+static ngx_uint_t
+ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_slot_t  *slot;
+
+    for (i = 0; i < conn->active; i++) {
+        slot = &conn->slots[(conn->first + i) % conn->pg->nslots];
+
+        if (slot->statement == statement && slot->preparing) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
