@@ -53,6 +53,7 @@ struct ngx_http_tournament_pg_conn_s {
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
     ngx_uint_t                          target;
+    ngx_uint_t                          number;    /* ever higher */
 
     ngx_uint_t                          first;     /* the ring's oldest */
     ngx_uint_t                          active;    /* slots in use */
@@ -68,6 +69,7 @@ struct ngx_http_tournament_pg_s {
 
     ngx_http_tournament_pg_conn_t      *conns;
     ngx_uint_t                          nready;
+    ngx_uint_t                          opened;    /* connections so far */
     ngx_uint_t                          nslots;    /* of each ring */
 
     ngx_queue_t                         queue;
@@ -129,6 +131,7 @@ static void ngx_http_tournament_pg_dequeue(
 static ngx_uint_t ngx_http_tournament_pg_preparing(
     ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
 static ngx_uint_t ngx_http_tournament_pg_retry(
+    ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_finish(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
@@ -391,6 +394,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
     conn->backoff = 0;
+    conn->number = ++pg->opened;
     pg->nready++;
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
@@ -523,7 +527,7 @@ ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
         query = slot->query;
         ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
 
-        if (query && !ngx_http_tournament_pg_retry(query)) {
+        if (query && !ngx_http_tournament_pg_retry(conn, query)) {
 
             /* a handler must not run from within a call of its owner */
 
@@ -1119,7 +1123,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     if (query == NULL
         || !(unprepared || reopen)
-        || !ngx_http_tournament_pg_retry(query))
+        || !ngx_http_tournament_pg_retry(conn, query))
     {
         ngx_http_tournament_pg_log_error(pg, statement, error);
 
@@ -1161,16 +1165,31 @@ ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
 }
 
 
-/* back to the head of the queue, once; 0: it was there already */
+/*
+ * Back to the head of the queue, once; 0: it was there already.  What befell
+ * the query may have befallen all connections of that moment, as a restart of
+ * the server does: they do not count again, but for a query that is passed on
+ * and on.
+ */
 
 static ngx_uint_t
-ngx_http_tournament_pg_retry(ngx_http_tournament_pg_query_t *query)
+ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_query_t *query)
 {
-    if (query->resent) {
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    if (query->resent == 0) {
+        query->opened = pg->opened;
+
+    } else if (conn->number > query->opened
+               || query->resent > pg->conf->connections)
+    {
         return 0;
     }
 
-    query->resent = 1;
+    query->resent++;
 
     ngx_http_tournament_pg_enqueue(query, 1);
 
