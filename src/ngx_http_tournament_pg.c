@@ -14,6 +14,7 @@
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
 
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
@@ -458,6 +459,10 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     }
 
     pause = conn->backoff;
+
+    if (pg->nqueued) {
+        pause = ngx_min(pause, NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY);
+    }
 
     if (pause) {
         pause += ngx_random() % (pause / 4 + 1);
