@@ -278,7 +278,9 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 ngx_int_t
 ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
         return NGX_DECLINED;
     }
 
@@ -749,6 +751,9 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
     case NGX_HTTP_TOURNAMENT_PG_LOST:
         rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
         break;
+
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
+        return;
     }
 
     ngx_http_tournament_pg_finish(query, rc, NULL);
@@ -1240,6 +1245,7 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
         ngx_del_timer(&query->deadline);
     }
 
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
     query->handler(query, rc, res);
 }
 
