@@ -454,7 +454,11 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
-    conn->target = (conn->target + 1) % pg->conf->targets->nelts;
+
+    /* the next address; after a loss all of them, in the conninfo's order */
+
+    conn->target = was_ready ? 0
+                             : (conn->target + 1) % pg->conf->targets->nelts;
 
     if (was_ready && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
