@@ -681,15 +681,17 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
 
         case 0:
             (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
-            return;
+            break;
 
         case 1:
-            return;
+            break;
 
         default:
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
+
+        /* as it waits for room to write libpq reads, and no event tells */
     }
 
     ngx_http_tournament_pg_read(conn);
