@@ -53,6 +53,7 @@ struct ngx_http_tournament_pg_conn_s {
     /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
+    ngx_msec_t                          since;     /* READY */
     ngx_uint_t                          target;
     ngx_uint_t                          number;    /* ever higher */
 
@@ -396,7 +397,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
-    conn->backoff = 0;
+    conn->since = ngx_current_msec;
     conn->number = ++pg->opened;
     pg->nready++;
 
@@ -462,6 +463,14 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
 
     if (was_ready && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
+    }
+
+    /* one that does not last would be opened and lost in a circle */
+
+    if (was_ready && ngx_current_msec - conn->since
+                     >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
+    {
+        conn->backoff = 0;
     }
 
     pause = conn->backoff;
