@@ -813,8 +813,24 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_tournament_loc_conf_t *prev = parent;
     ngx_http_tournament_loc_conf_t *conf = child;
 
-    u_char      *p;
-    ngx_uint_t   i;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" have a configuration, but no handler */
+
+    if (clcf->noname && prev->served) {
+        conf->served = 1;
+        conf->endpoint = prev->endpoint;
+        conf->variable = prev->variable;
+        conf->argument = prev->argument;
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_http_tournament_handler;
+        }
+    }
 
     for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
         ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
