@@ -922,7 +922,7 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
-    ssize_t     size;
+    off_t       size;
     ngx_str_t  *value, name;
 
     if (tmcf->zone) {
@@ -931,16 +931,21 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
+    /* unlike ngx_parse_size() it knows gigabytes */
 
-    if (size == NGX_ERROR || size < NGX_HTTP_TOURNAMENT_ZONE_MIN) {
-        return ngx_http_tournament_invalid(cf, "a size of 256k or more, such "
-                                           "as 64m", &value[1]);
+    size = ngx_parse_offset(&value[1]);
+
+    if (size < NGX_HTTP_TOURNAMENT_ZONE_MIN
+        || size > NGX_HTTP_TOURNAMENT_ZONE_MAX)
+    {
+        return ngx_http_tournament_invalid(cf, "a size from 256k to 256g, "
+                                           "such as 64m", &value[1]);
     }
 
     ngx_str_set(&name, "tournament");
 
-    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name, size,
+    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name,
+                                               (size_t) size,
                                                &ngx_http_tournament_module);
     if (tmcf->zone == NULL) {
         return NGX_CONF_ERROR;

@@ -33,6 +33,9 @@
 /* bytes; below it the fixed parts leave too little room for entries */
 #define NGX_HTTP_TOURNAMENT_ZONE_MIN  (256 * 1024)
 
+/* above it the cells' numbers, which are of 32 bits, run out */
+#define NGX_HTTP_TOURNAMENT_ZONE_MAX  ((off_t) 256 * 1024 * 1024 * 1024)
+
 
 /* Kinds of things that change; ids of one kind are no ids of another */
 
