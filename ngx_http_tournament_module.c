@@ -1062,6 +1062,15 @@ ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    /* libpq would take it for "all defaults" */
+
+    if (value->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is empty, a libpq connection string is "
+                           "expected", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
     tmcf->conninfo = *value;
     tmcf->conninfo_directive = args[0];
 
