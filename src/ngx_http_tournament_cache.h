@@ -156,6 +156,22 @@ ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
 
 
+/*
+ * How long ago that was, ms.  Another worker's cached time may be a little
+ * ahead of this one's: what it has fetched by then is of age 0.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_tournament_cache_age(ngx_msec_t fetched)
+{
+    ngx_msec_int_t  age;
+
+    age = (ngx_msec_int_t) (ngx_current_msec - fetched);
+
+    return age > 0 ? (ngx_msec_t) age : 0;
+}
+
+
 /* Frees what this process has for copies: it exits. */
 
 void ngx_http_tournament_cache_close(ngx_http_tournament_cache_t *cache);
