@@ -402,7 +402,7 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
             ttl = tlcf->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING];
         }
 
-        if (ngx_current_msec - entry.fetched < ttl
+        if (ngx_http_tournament_cache_age(entry.fetched) < ttl
             && (entry.valid_until == 0 || ngx_time() < entry.valid_until)
             && ngx_http_tournament_cache_valid(&tmcf->cache, entry.clock,
                                                entry.stripes,
