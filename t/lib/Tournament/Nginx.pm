@@ -27,6 +27,7 @@ package Tournament::Nginx;
 #              complains about. TOURNAMENT_VALGRIND=1 asks for it everywhere.
 #   start      0: do not start it yet
 #   name       for messages and the directory, "nginx" by default
+#   dir, port  instead of a temporary directory and a free port
 #
 #   $nginx->start                  returns when it listens and all its workers
 #                                  are there
@@ -89,8 +90,9 @@ sub new {
     my $self = bless {
         owner    => $$,
         name     => $name,
-        dir      => tempdir($name),
-        port     => free_port(),
+        dir      => $options{dir} // tempdir($name),
+        port     => $options{port} // free_port(),
+        fixed    => defined $options{port},
         spread   => free_port(),
         valgrind => $options{valgrind} // $ENV{TOURNAMENT_VALGRIND},
         zone     => '8m',
@@ -105,7 +107,7 @@ sub new {
 
     my $start = delete $options{start} // 1;
 
-    delete @options{qw(name valgrind)};
+    delete @options{qw(name valgrind dir port)};
 
     $self->set(%options);
     $self->start if $start;
@@ -206,7 +208,8 @@ sub start {
         my $said = slurp("$self->{dir}/stderr");
 
         croak "nginx does not start:\n$said"
-            if $said !~ /Address already in use/ || $self->{started};
+            if $said !~ /Address already in use/ || $self->{started}
+                || $self->{fixed};
 
         # Somebody took the port since it was found free.
 
@@ -441,12 +444,16 @@ sub _workers_titled {
         return $title =~ /down/ ? () : @children;
     }
 
-    return grep {
-        open my $fh, '<', "/proc/$_/cmdline";
-        my $line = $fh && <$fh>;
+    return grep { _title($_) =~ /^nginx: \Q$title\E[\0 ]*\z/ } @children;
+}
 
-        defined $line && $line =~ /^nginx: \Q$title\E[\0 ]*\z/
-    } @children;
+
+sub _title {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/cmdline" or return '';
+
+    return scalar <$fh> // '';
 }
 
 
