@@ -48,11 +48,13 @@ package Tournament::Nginx;
 #   $nginx->connect_workers        { pid => open Tournament::HTTP connection }
 #                                  for each worker
 #   $nginx->log, log_mark, wait_for_log, expect_log    see Tournament::Server
+#   $nginx->state($slug, %headers)     GET of its state at the usual path
 #   $nginx->access_log             lines: "status cache_status query_time
 #                                  request_time request"
 #
-# Every answer carries X-Worker: the pid of the worker that gave it, unless
-# the location has an add_header of its own.
+# Every answer carries X-Worker, the pid of the worker that gave it, and
+# X-Cache, $tournament_cache_status, unless the location has an add_header of
+# its own.
 #
 # The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
 
@@ -514,6 +516,13 @@ for my $method (qw(get head post)) {
 }
 
 
+sub state {
+    my ($self, $slug, @headers) = @_;
+
+    return $self->get("/tournaments/api/$slug/state/", @headers);
+}
+
+
 # The kernel chooses among the sockets of reuseport by the client's port: a
 # few tries reach everyone.
 
@@ -627,6 +636,9 @@ sub _composed {
         ? '$status $tournament_cache_status $tournament_query_time '
         : '$status - - ';
 
+    my $cache = $self->{module}
+        ? 'add_header X-Cache $tournament_cache_status always;' : '';
+
     my $tournament = !$self->{module} ? '' : join "\n    ",
         defined $self->{zone} ? "tournament_zone $self->{zone};" : (),
         defined $database ? qq{tournament_database "$database";} : ();
@@ -650,6 +662,7 @@ http {
     access_log %%DIR%%/access.log test;
     default_type text/plain;
     add_header X-Worker \$pid always;
+    $cache
     $temp
     $tournament
     ${\ _text($self->{http}) }

@@ -42,6 +42,7 @@ package Tournament::Postgres;
 #   $pg->quote($value)         an SQL literal: undef is NULL, \'now()' is now()
 #   $pg->insert($table, column => value, ...)    the new row's id
 #   $pg->update($table, $id, column => value, ...)
+#   $pg->tournament, register, change, profile   see Tournament::Fixture
 #   $pg->create_role($name, %attributes)         e.g. password => 'x'
 #   $pg->set(name => value, ...)   ALTER SYSTEM, and reload: settings that need
 #                                  no restart are in force on return
@@ -66,7 +67,7 @@ package Tournament::Postgres;
 use strict;
 use warnings;
 
-use parent 'Tournament::Server';
+use parent qw(Tournament::Server Tournament::Fixture);
 
 use Carp;
 use Digest::SHA ();
@@ -146,7 +147,8 @@ sub new {
 
     my $new = !-d $self->data_dir;
 
-    _copy_template($self->data_dir, @$files) if $new;
+    $new ? _copy_template($self->data_dir, @$files)
+         : _own_all($self->data_dir);
 
     $self->_configure;
 
@@ -769,6 +771,25 @@ sub _give_to {
 }
 
 
+# A cluster that was made by a user may be used by root next, whose PostgreSQL
+# runs as yet another. The other way round it is out of reach.
+
+sub _own_all {
+    my ($dir) = @_;
+
+    my $user = database_user();
+    my $uid  = defined $user ? (getpwnam $user)[2] : $>;
+
+    return if (stat $dir)[4] == $uid;
+
+    croak "$dir belongs to another user" if $> != 0;
+
+    run_ok({}, 'chown', '-R', "$user:", $dir);
+
+    return;
+}
+
+
 # Copies the kept cluster into $to, having made it where it is missing. A
 # lock keeps tests that run side by side from making it twice.
 
@@ -807,6 +828,7 @@ sub _copy_template {
     utime undef, undef, $kept;
 
     run_ok({}, 'cp', '-a', $kept, $to);
+    _own_all($to);
 
     return;
 }
