@@ -1,0 +1,137 @@
+# States that are not cached, next to what the database gives pgbench.  For
+# both, PostgreSQL has one core, and whoever asks it the other: pgbench, or
+# nginx and wrk together.
+
+package Bench::Case::Misses;
+
+use strict;
+use warnings;
+use utf8;
+
+use Bench::HTTP qw(response);
+use Bench::Machine qw(pin on_core busy busy_clock);
+use Tournament::Postgres;
+use Tournament::Util qw(run spew tempdir);
+
+my $PGBENCH     = '`pgbench -M prepared`, 4 clients';
+my $CONNECTIONS = 4;
+
+
+# One load by pgbench with the module's own statement; what it returns is like
+# what wrk() does.
+
+sub pgbench {
+    my ($bench, $script, $seconds) = @_;
+
+    my $before = busy_clock();
+
+    my ($status, $output) = run({ timeout => $seconds + 60 },
+        on_core($bench->load, Tournament::Postgres::bindir() . '/pgbench',
+            '--no-vacuum', '--protocol', 'prepared', '--client', $CONNECTIONS,
+            '--jobs', 1, '--time', $seconds, '--file', $script,
+            $bench->postgres->conninfo));
+
+    my ($tps) = $output =~ /^tps = ([\d.]+)/m;
+
+    die "pgbench failed:\n$output" if $status || !defined $tps;
+
+    return {
+        rate => $tps,
+        busy => busy($before, busy_clock(), $bench->server),
+    };
+}
+
+
+sub subject {
+    my ($bench, $name, $port, $connections, %more) = @_;
+
+    my $load = sub {
+        return $bench->wrk(
+            port        => $port,
+            script      => 'distinct.lua',
+            args        => [Bench::WITH_REGISTRATIONS],
+            connections => $connections,
+            seconds     => $_[0],
+        );
+    };
+
+    return {
+        name    => $name,
+        before  => sub { $load->($bench->warm_up) },
+        measure => sub { $load->($bench->seconds) },
+        %more,
+    };
+}
+
+
+return {
+    name  => 'misses',
+    title => 'A state that is not cached',
+
+    run => sub {
+        my ($bench, $result) = @_;
+
+        my $pg     = $bench->postgres;
+        my $script = tempdir() . '/state.sql';
+
+        spew($script, sprintf <<'END', Bench::WITH_REGISTRATIONS);
+\set n random(1, %d)
+SELECT * FROM tournament_api.state('bench-' || :n);
+END
+
+        pin($bench->server, $pg->pid);
+
+        my @subjects = {
+            name    => $PGBENCH,
+            before  => sub { pgbench($bench, $script, $bench->warm_up) },
+            measure => sub { pgbench($bench, $script, $bench->seconds) },
+        };
+
+        $bench->try($result, '**this module**', sub {
+            my $nginx = $bench->nginx(
+                name   => 'misses',
+                core   => $bench->load,
+                module => 1,
+                http   => $bench->module_conf(connections => $CONNECTIONS),
+                server => q{
+                    location ~ ^/tournaments/api/(?<slug>[^/]+)/state/$ {
+                        tournament state $slug;
+                        tournament_ttl state 0;
+                        add_header X-Cache $tournament_cache_status;
+                    }
+                },
+            );
+
+            for (1 .. 2) {
+                my $cache = response($nginx->port,
+                    '/tournaments/api/bench-1/state/')->{headers}{'x-cache'};
+
+                die "a state that is not to be cached: X-Cache: $cache\n"
+                    if $cache !~ /^(?:MISS|BYPASS)\z/;
+            }
+
+            # Four connections are kept busy by more clients than four.
+
+            push @subjects,
+                subject($bench, '**this module**, 16 clients', $nginx->port,
+                        16, target => [at_least => 0.8]),
+                subject($bench, '**this module**, 4 clients', $nginx->port, 4);
+        });
+
+        $bench->try($result, 'Django without a cache', sub {
+            my $django = $bench->django(core => $bench->load);
+
+            push @subjects, subject($bench, 'Django without a cache',
+                                    $django->port, 16);
+        });
+
+        $bench->compare($result, unit => 'requests/s', base => $PGBENCH,
+                        subjects => \@subjects);
+
+        $result->note('Random ones of ' . Bench::WITH_REGISTRATIONS
+            . ' tournaments of 16 registrations each; the same statement on '
+            . "$CONNECTIONS connections. PostgreSQL has one core, and it is "
+            . 'the one whose work is shown; the other is pgbench’s, or '
+            . 'nginx’s and `wrk`’s together, or gunicorn’s and `wrk`’s.');
+    },
+};
