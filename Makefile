@@ -1,0 +1,115 @@
+# ngx_http_tournament_module
+#
+#   make            build/ngx_http_tournament_module.so
+#   make run        a demonstration: PostgreSQL, nginx, some curl lines to try
+#   make test       every test
+#   make help       the other targets, and the variables
+
+.SUFFIXES:
+.DEFAULT_GOAL := build
+
+PORT ?= 8080
+NGINX ?=
+NGX_SRC ?=
+NGX_CONFIGURE ?=
+CC_OPT ?=
+DESTDIR ?=
+JOBS ?= 2
+N ?= 20
+TESTS ?= $(sort $(wildcard t/*.t))
+
+export NGINX NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+
+UNIT = $(MAKE) -C t/unit
+
+
+.PHONY: help
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+#: Targets
+#:   build        the module (default)
+
+.PHONY: build
+build:
+	@tools/build
+
+#:   deps         what is missing of the packages for run and test (apt)
+
+.PHONY: deps
+deps:
+	@tools/deps build run test
+
+#:   run          PORT=8080; until Ctrl-C
+
+.PHONY: run
+run:
+	@tools/deps build run
+	@tools/build
+	@tools/run $(PORT)
+
+#:   test         all tests; NGINX=/path/to/sbin/nginx tests another binary,
+#:                TESTS="t/a.t t/b.t" some of t/
+
+.PHONY: test
+test:
+	@tools/deps build run test
+	@tools/build
+	$(UNIT) check
+	prove -j$(JOBS) -It/lib $(TESTS)
+
+#:   test-repeat  the tests of t/ N=20 times
+
+.PHONY: test-repeat
+test-repeat: build
+	@tools/test-repeat $(N) $(TESTS)
+
+#:   bench        the measurements, into build/bench.json
+
+.PHONY: bench
+bench:
+	@tools/deps build run test bench
+	@tools/build
+	bench/run
+
+#:   lint         style, cppcheck and clang-tidy; warnings are errors
+
+.PHONY: lint
+lint:
+	@tools/deps build run test lint
+	@tools/build
+	@tools/lint
+
+#:   format       what of nginx's code style the sources break
+
+.PHONY: format
+format:
+	@tools/style
+
+#:   install      into nginx's modules path, below DESTDIR
+
+.PHONY: install
+install: build
+	@tools/install
+
+#:   uninstall    out of it again
+
+.PHONY: uninstall
+uninstall:
+	@tools/install --uninstall
+
+#:   clean        removes build/ and the demonstration's data
+
+.PHONY: clean
+clean:
+	@tools/clean
+
+#:
+#: Variables
+#:   NGX_SRC        build for this nginx source tree instead of the
+#:                  distribution's nginx
+#:   NGX_CONFIGURE  with these options for its configure
+#:   NGINX          test and install for this nginx binary
+#:   CC_OPT         further options for the compiler
+#:   DESTDIR        where install puts its tree
+#:   JOBS           how many things at once, 2

@@ -1,0 +1,440 @@
+-- What ngx_http_tournament_module needs in a site's database: schema
+-- tournament_api with the functions that it calls, and the indexes that serve
+-- them.  Nothing of the site's own is changed.
+--
+--     psql -X -v ON_ERROR_STOP=1 -f sql/install.sql \
+--          [-v role=NAME] [-v tables_schema=NAME] [conninfo]
+--
+-- Run it as the owner of the application's tables, who must be allowed to
+-- create a schema (GRANT CREATE ON DATABASE ... TO ...), or as a superuser,
+-- who then acts as that owner.  Not in a transaction (no -1): the indexes are
+-- made CONCURRENTLY, so that a live site is not locked.  It can be run again
+-- at any time, upgrades what an older version made, and is undone by
+-- uninstall.sql.
+--
+--   -v role=NAME            the role that nginx connects as; it is given what
+--                           it needs here: USAGE on the schema and EXECUTE on
+--                           the functions, and nothing on any table.  Make it
+--                           first:
+--                               CREATE ROLE nginx LOGIN PASSWORD '...';
+--                           (CONNECT on the database is everybody's unless it
+--                           was revoked: GRANT CONNECT ON DATABASE ... TO ...)
+--   -v tables_schema=NAME   where the application's tables are
+--                           (default: public)
+--
+-- Functions and not views: a view on a table would make the application's own
+-- migrations fail (ALTER COLUMN ... TYPE, DROP COLUMN), a function with a
+-- string body does not.  They are plpgsql, which keeps plans for the life of
+-- a connection, and run with their owner's rights (SECURITY DEFINER).  Their
+-- search_path is fixed and does not contain the schema of the tables, where
+-- others might be able to create operators: each table is named in full, as
+-- @tables@.name, and @tables@ is replaced as the function is created.
+--
+-- A site with other tables rewrites the functions' bodies; names, parameters
+-- and result columns are what the module relies on.
+
+\set ON_ERROR_STOP on
+\set AUTOCOMMIT on
+\if :{?tables_schema}
+\else
+    \set tables_schema public
+\endif
+\if :{?role}
+\else
+    \set role ''
+\endif
+
+\set QUIET on
+\o /dev/null
+
+SET client_min_messages = warning;
+SET statement_timeout = 0;
+SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
+       set_config('tournament_api.role', :'role', false);
+
+
+-- Helpers of this file are in pg_temp and go with the session.
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_tables()
+RETURNS TABLE (name text, rel oid, required boolean)
+LANGUAGE sql AS $$
+    SELECT t.name,
+           to_regclass(format('%I.%I',
+               current_setting('tournament_api.tables_schema'), t.name)),
+           t.required
+      FROM (VALUES ('tournaments_tournament', true),
+                   ('tournaments_tournamentsettings', true),
+                   ('tournaments_schedule', false),
+                   ('tournaments_registration', true),
+                   ('tournaments_registrationrequest', true),
+                   ('user_profile_userprofile', true),
+                   ('teams_team', true),
+                   ('teams_teammembership', true)) AS t (name, required)
+$$;
+
+
+-- Is everything there that this file works on?
+
+DO $do$
+DECLARE
+    tables  text := current_setting('tournament_api.tables_schema');
+    role    text := current_setting('tournament_api.role');
+    missing text;
+BEGIN
+    IF current_setting('server_version_num')::int < 140000 THEN
+        RAISE EXCEPTION 'PostgreSQL 14 or newer is needed, this is %',
+                        current_setting('server_version');
+    END IF;
+
+    SELECT string_agg(t.name, ', ')
+      INTO missing
+      FROM pg_temp.tournament_api_tables() t
+     WHERE t.required AND t.rel IS NULL;
+
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'schema "%" has no table %', tables, missing
+              USING HINT = 'Is this the application''s database? Tables in '
+                           'another schema than "public" need '
+                           '-v tables_schema=NAME.';
+    END IF;
+
+    IF role <> '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+                                   WHERE rolname = role)
+    THEN
+        RAISE EXCEPTION 'role "%" does not exist', role
+              USING HINT = format('CREATE ROLE %I LOGIN PASSWORD ''...'';',
+                                  role);
+    END IF;
+
+    IF NOT pg_try_advisory_lock(hashtext('tournament_api'),
+                                hashtext('install'))
+    THEN
+        RAISE EXCEPTION 'another install.sql or uninstall.sql is running '
+                        'in this database';
+    END IF;
+END
+$do$;
+
+
+-- A superuser makes everything as the owner of the tables, so that the
+-- functions run with the application's rights and not with a superuser's.
+-- (Tables of several owners: as whoever runs this.)
+
+SELECT CASE WHEN count(DISTINCT c.relowner) = 1
+            THEN min(quote_ident(pg_get_userbyid(c.relowner)))
+            ELSE quote_ident(current_user) END AS owner
+  FROM pg_temp.tournament_api_tables() t
+  JOIN pg_catalog.pg_class c ON c.oid = t.rel
+\gset
+
+SELECT format('CREATE SCHEMA tournament_api AUTHORIZATION %s', :'owner')
+ WHERE to_regnamespace('tournament_api') IS NULL
+\gexec
+
+SET ROLE :owner;
+
+
+-- Indexes
+--
+-- Each is made only where no equivalent index exists, whatever its name and
+-- whoever made it: a valid btree of the same table over the same columns in
+-- the same order and direction (or all of them reversed: it is read backwards
+-- as well), of the default operator class, without a predicate; a constraint's
+-- index and one that includes more columns count.  An index that only begins
+-- with the columns wanted does not: it is larger, and there for other queries
+-- of the site's, with which it may go.
+--
+-- A name that begins with tournament_api_ is ours: left-overs of an
+-- interrupted run (INVALID) are dropped and made again, what no longer is
+-- wanted is dropped.  An index whose definition changes gets a new name.  What
+-- is no plain table (a view in its place, say) is left alone.
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
+RETURNS TABLE (name text, tab text, keys text[])
+LANGUAGE sql AS $$
+    VALUES
+    -- state: the tournament of a slug
+    ('tournament_api_slug', 'tournaments_tournament', ARRAY['slug']),
+    -- state: the tournament's settings
+    ('tournament_api_settings', 'tournaments_tournamentsettings',
+     ARRAY['tournament_id']),
+    -- state: confirmed registrations, without a look at the table
+    ('tournament_api_reg_tournament_status', 'tournaments_registration',
+     ARRAY['tournament_id', 'status']),
+    -- all registrations of a tournament, of a user, of a team
+    ('tournament_api_reg_tournament', 'tournaments_registration',
+     ARRAY['tournament_id']),
+    ('tournament_api_reg_user', 'tournaments_registration',
+     ARRAY['user_id']),
+    ('tournament_api_reg_team', 'tournaments_registration',
+     ARRAY['team_id']),
+    -- counts over the whole platform
+    ('tournament_api_reg_status', 'tournaments_registration',
+     ARRAY['status']),
+    -- lists of tournaments by status, the default order
+    ('tournament_api_status_start', 'tournaments_tournament',
+     ARRAY['status', 'start_at DESC'])
+$$;
+
+-- What there is, columns written as above.  "reversed" are the same columns
+-- as a backward scan gives them.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_indexes()
+RETURNS TABLE (name text, tab text, usable boolean, keys text[],
+               reversed text[])
+LANGUAGE sql AS $$
+    SELECT c.relname::text, t.name,
+           i.indisvalid AND i.indisready AND i.indislive
+           AND a.amname = 'btree' AND i.indpred IS NULL,
+           k.keys, k.reversed
+      FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am a ON a.oid = c.relam
+      JOIN pg_temp.tournament_api_tables() t ON t.rel = i.indrelid
+      CROSS JOIN LATERAL (
+          SELECT array_agg(d.def || CASE i.indoption[p - 1] & 3
+                                    WHEN 0 THEN ''
+                                    WHEN 1 THEN ' DESC NULLS LAST'
+                                    WHEN 2 THEN ' NULLS FIRST'
+                                    ELSE ' DESC' END
+                           ORDER BY p),
+                 array_agg(d.def || CASE i.indoption[p - 1] & 3
+                                    WHEN 0 THEN ' DESC'
+                                    WHEN 1 THEN ' NULLS FIRST'
+                                    WHEN 2 THEN ' DESC NULLS LAST'
+                                    ELSE '' END
+                           ORDER BY p)
+            FROM generate_series(1, i.indnkeyatts) AS p
+            JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p - 1]
+            LEFT JOIN pg_catalog.pg_attribute f
+                   ON f.attrelid = i.indrelid AND f.attnum = i.indkey[p - 1]
+            CROSS JOIN LATERAL (
+                SELECT pg_get_indexdef(i.indexrelid, p, false)
+                       || CASE WHEN o.opcdefault THEN ''
+                               ELSE ' ' || o.opcname END
+                       || CASE WHEN i.indcollation[p - 1] = f.attcollation
+                               THEN '' ELSE ' COLLATE' END
+                 ) AS d (def)
+           ) AS k (keys, reversed)
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_index_commands()
+RETURNS TABLE (command text)
+LANGUAGE sql AS $$
+    WITH wanted AS (
+        SELECT w.*, EXISTS (SELECT
+                              FROM pg_temp.tournament_api_indexes() i
+                             WHERE i.tab = w.tab AND i.usable
+                               AND w.keys IN (i.keys, i.reversed)) AS served
+          FROM pg_temp.tournament_api_wanted() w
+          JOIN pg_temp.tournament_api_tables() t ON t.name = w.tab
+          JOIN pg_catalog.pg_class c ON c.oid = t.rel
+         WHERE c.relkind = 'r'
+    ), ours AS (
+        SELECT i.name, i.usable AND EXISTS (
+                   SELECT FROM wanted w
+                    WHERE w.name = i.name AND w.tab = i.tab
+                      AND w.keys IN (i.keys, i.reversed)) AS good,
+               EXISTS (SELECT FROM wanted w WHERE w.name = i.name) AS known
+          FROM pg_temp.tournament_api_indexes() i
+         WHERE starts_with(i.name, 'tournament_api_')
+    )
+    SELECT format(c.command, current_setting('tournament_api.tables_schema'),
+                  c.name, c.tab, c.keys)
+      FROM (SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 1
+              FROM ours
+             WHERE known AND NOT good
+            UNION ALL
+            SELECT 'CREATE INDEX CONCURRENTLY %2$I ON %1$I.%3$I (%4$s)',
+                   name, tab, array_to_string(keys, ', '), 2
+              FROM wanted
+             WHERE NOT served
+            UNION ALL
+            SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 3
+              FROM ours
+             WHERE NOT known
+           ) AS c (command, name, tab, keys, step)
+     ORDER BY c.step, c.name
+$$;
+
+\o
+\set ECHO queries
+SELECT command FROM pg_temp.tournament_api_index_commands() \gexec
+\set ECHO none
+\o /dev/null
+
+
+-- Functions
+--
+-- All in one transaction, so that a reader finds either the old ones or the
+-- new ones.  Columns' order and types are the interface to the module, which
+-- asks for results in binary format.
+
+-- Creates or replaces one function, @tables@ in its text replaced.  Where
+-- CREATE OR REPLACE cannot change what an older version left (other result
+-- columns, other parameters), that one is dropped.  Whoever could execute the
+-- older one can execute the new one; a function of a new name is given to
+-- whoever has USAGE on the schema.  PUBLIC has nothing.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define(
+    p_signature text, p_definition text)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    signature  text := 'tournament_api.' || p_signature;
+    fname      text := split_part(p_signature, '(', 1);
+    definition text := replace(p_definition, '@tables@', quote_ident(
+                           current_setting('tournament_api.tables_schema')));
+    grants     text[];
+    known      boolean;
+    old        record;
+    command    text;
+BEGIN
+    known := EXISTS (SELECT
+                       FROM pg_catalog.pg_proc p
+                      WHERE p.pronamespace = 'tournament_api'::regnamespace
+                        AND p.proname = fname);
+
+    SELECT array_agg(DISTINCT
+               format('GRANT EXECUTE ON FUNCTION %s TO %s%s',
+                      signature, g.grantee::regrole,
+                      CASE WHEN g.is_grantable
+                           THEN ' WITH GRANT OPTION' ELSE '' END))
+      INTO grants
+      FROM (SELECT a.grantee, a.is_grantable
+              FROM pg_catalog.pg_proc p
+             CROSS JOIN LATERAL aclexplode(p.proacl) a
+             WHERE known
+               AND p.pronamespace = 'tournament_api'::regnamespace
+               AND p.proname = fname
+               AND a.privilege_type = 'EXECUTE'
+               AND a.grantee NOT IN (0, p.proowner)
+            UNION
+            SELECT a.grantee, false
+              FROM pg_catalog.pg_namespace n
+             CROSS JOIN LATERAL aclexplode(n.nspacl) a
+             WHERE NOT known
+               AND n.nspname = 'tournament_api'
+               AND a.privilege_type = 'USAGE'
+               AND a.grantee NOT IN (0, n.nspowner)) g;
+
+    BEGIN
+        EXECUTE definition;
+    EXCEPTION
+        WHEN invalid_function_definition OR wrong_object_type THEN
+            IF to_regprocedure(signature) IS NULL THEN
+                RAISE;
+            END IF;
+
+            EXECUTE 'DROP ROUTINE ' || signature;
+            EXECUTE definition;
+    END;
+
+    FOR old IN SELECT p.oid
+                 FROM pg_catalog.pg_proc p
+                WHERE p.pronamespace = 'tournament_api'::regnamespace
+                  AND p.proname = fname
+                  AND p.oid <> signature::regprocedure
+    LOOP
+        EXECUTE 'DROP ROUTINE ' || old.oid::regprocedure;
+    END LOOP;
+
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+
+    FOREACH command IN ARRAY coalesce(grants, '{}') LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
+
+BEGIN;
+
+REVOKE ALL ON SCHEMA tournament_api FROM PUBLIC;
+
+COMMENT ON SCHEMA tournament_api IS
+    'Read by ngx_http_tournament_module; made by its sql/install.sql';
+
+
+-- The version of what this file installs: it goes up with each change of it.
+SELECT pg_temp.tournament_api_define('version()', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.version()
+RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    RETURN 1;
+END
+$body$
+$sql$);
+
+
+-- state: the facts of one tournament, drafts too; no row, no such tournament.
+--
+--     SELECT * FROM tournament_api.state($1)        -- $1 text: the slug
+--
+-- The instants are the effective ones: the start is the tournament's, else
+-- its settings'; registration opens and closes as the settings say, else as
+-- the tournament says.
+SELECT pg_temp.tournament_api_define('state(text)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.state(p_slug text)
+RETURNS TABLE (
+    id             bigint,
+    status         text,           -- DRAFT, PUBLISHED, RUNNING, COMPLETED
+    slot_size      bigint,         -- null: no limit, as 0
+    reg_open_at    timestamptz,    -- null from here on: not set
+    reg_close_at   timestamptz,
+    start_at       timestamptz,
+    min_team_size  integer,
+    max_team_size  integer,
+    confirmed      bigint          -- registrations that hold a slot
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT t.id::bigint,
+           t.status::text,
+           t.slot_size::bigint,
+           coalesce(s.reg_open_at, t.reg_open_at),
+           coalesce(s.reg_close_at, t.reg_close_at),
+           coalesce(t.start_at, s.start_at),
+           s.min_team_size::integer,
+           s.max_team_size::integer,
+           (SELECT count(*)
+              FROM @tables@.tournaments_registration r
+             WHERE r.tournament_id = t.id
+               AND r.status = 'CONFIRMED')
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @tables@.tournaments_tournamentsettings s
+             ON s.tournament_id = t.id
+     WHERE t.slug = p_slug;
+END
+$body$
+$sql$);
+
+
+-- Triggers: none yet.
+
+
+-- Does all of it run on this site's tables?
+SELECT count(*) FROM tournament_api.state('');
+
+SELECT :'role' <> '' AS has_role \gset
+\if :has_role
+    GRANT USAGE ON SCHEMA tournament_api TO :"role";
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tournament_api TO :"role";
+\endif
+
+COMMIT;
+
+
+SELECT pg_advisory_unlock(hashtext('tournament_api'), hashtext('install'));
+\o
+
+SELECT format('tournament_api version %s is installed',
+              tournament_api.version()) AS message \gset
+\echo :message
+RESET ROLE;
+RESET client_min_messages;
+RESET statement_timeout;

@@ -1,0 +1,139 @@
+package Tournament::Server;
+
+# What the servers of a test have in common: a log that a test can wait for,
+# and that is looked through when the test ends.
+#
+#   $server->log               the log's text
+#   $server->log_mark          remembers the log's end
+#   $server->log_since         the text after the last mark
+#   $server->wait_for_log(qr//, $seconds)    until it matches what follows the
+#                              last mark; returns the matching part
+#   $server->expect_log(qr//)  lines that match it are no complaints
+#
+#   complaints()               the lines, of all servers of this test, that no
+#                              test should leave behind: crashes, alerts,
+#                              valgrind's errors
+#   tails($lines)              the end of every log, for diag
+
+use strict;
+use warnings;
+
+use Tournament::Util qw(poll_until slurp);
+
+my @records;
+
+
+# Called by a server's new(). $bad matches lines to complain about; the files
+# of %more{files}, a glob, are looked through as well.
+
+sub watch_log {
+    my ($self, $log, $bad, $files) = @_;
+
+    $self->{log}   = $log;
+    $self->{mark}  = 0;
+    $self->{allow} = [];
+
+    push @records, {
+        name  => $self->{name},
+        log   => $log,
+        bad   => $bad,
+        files => $files,
+        allow => $self->{allow},
+    };
+
+    return;
+}
+
+
+sub log {
+    my ($self) = @_;
+
+    return -e $self->{log} ? slurp($self->{log}) : '';
+}
+
+
+sub log_mark {
+    my ($self) = @_;
+
+    $self->{mark} = -s $self->{log} || 0;
+
+    return $self;
+}
+
+
+sub log_since {
+    my ($self) = @_;
+
+    return substr $self->log, $self->{mark};
+}
+
+
+sub wait_for_log {
+    my ($self, $pattern, $seconds) = @_;
+
+    my $found = eval {
+        poll_until {
+            $self->log_since =~ $pattern ? [$&] : undef
+        } $seconds, "$pattern in the log of $self->{name}"
+    };
+
+    die $@ . _tail($self->{log}, 20) unless $found;
+
+    return $found->[0];
+}
+
+
+sub expect_log {
+    my ($self, @patterns) = @_;
+
+    push @{ $self->{allow} }, @patterns;
+
+    return $self;
+}
+
+
+sub complaints {
+    my @complaints;
+
+    for my $record (@records) {
+        next unless defined $record->{bad};
+
+        for my $file ($record->{log}, glob($record->{files} // '')) {
+            next unless -e $file;
+
+            for my $line (split /\n/, slurp($file)) {
+                next unless $line =~ $record->{bad};
+                next if grep { $line =~ $_ } @{ $record->{allow} };
+
+                push @complaints, "$record->{name}: $line";
+            }
+        }
+    }
+
+    return @complaints;
+}
+
+
+sub tails {
+    my ($lines) = @_;
+
+    return map {
+        "--- end of the log of $_->{name}:\n" . _tail($_->{log}, $lines)
+    } @records;
+}
+
+
+sub _tail {
+    my ($file, $count) = @_;
+
+    return '' unless -e $file;
+
+    my @lines = split /^/, slurp($file);
+
+    @lines = @lines[-$count .. -1] if @lines > $count;
+
+    return join '', @lines;
+}
+
+
+1;

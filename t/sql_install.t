@@ -1,0 +1,774 @@
+# install.sql and uninstall.sql in a site's database: what they make, what
+# they leave alone, who may use it, and what state() says.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Tournament::Postgres;
+use Tournament::Util qw(project run run_ok slurp spew tempdir);
+
+my $pg = Tournament::Postgres->new(load => []);
+
+my @TABLES = qw(
+    tournaments_tournament tournaments_tournamentsettings
+    tournaments_registration tournaments_registrationrequest
+    user_profile_userprofile teams_team teams_teammembership
+);
+
+# What install.sql makes beside the indexes of schema.sql
+
+my @INDEXES = (
+    'tournament_api_reg_status tournaments_registration (status)',
+    'tournament_api_reg_tournament_status tournaments_registration '
+        . '(tournament_id, status)',
+    'tournament_api_status_start tournaments_tournament '
+        . '(status, start_at DESC)',
+);
+
+my @STATE = (
+    'id bigint', 'status text', 'slot_size bigint',
+    'reg_open_at timestamp with time zone',
+    'reg_close_at timestamp with time zone',
+    'start_at timestamp with time zone', 'min_team_size integer',
+    'max_team_size integer', 'confirmed bigint',
+);
+
+my $databases = 0;
+
+
+# A new database with the tables of schema.sql, or of another file of tables,
+# and perhaps demo data. Returns a session in it.
+
+sub database {
+    my (%options) = @_;
+
+    my $name   = 'site' . ++$databases;
+    my %tables = $options{tables_schema}
+        ? (tables_schema => $options{tables_schema}) : ();
+
+    $pg->psql("CREATE DATABASE $name");
+    $pg->load($options{schema} // 'schema', -dbname => $name, %tables);
+    $pg->load('demo', -dbname => $name, %tables) if $options{demo};
+
+    my $session = $pg->session(dbname => $name);
+
+    $session->{name} = $name;
+
+    return $session;
+}
+
+
+sub install {
+    my ($db, %vars) = @_;
+
+    return $pg->load('install', -dbname => $db->{name}, %vars);
+}
+
+
+sub uninstall {
+    my ($db, %vars) = @_;
+
+    return $pg->load('uninstall', -dbname => $db->{name}, %vars);
+}
+
+
+# The message of what must fail.
+
+sub failure (&) {
+    my ($code) = @_;
+
+    return eval { $code->(); 1 } ? 'no failure' : $@;
+}
+
+
+# Everything that the catalogs hold of a database, as pg_dump writes it, and
+# what pg_dump leaves out.
+
+sub catalog {
+    my ($db) = @_;
+
+    my $dump = run_ok({}, Tournament::Postgres::bindir() . '/pg_dump',
+        '--schema-only',
+        $pg->conninfo(user => 'postgres', dbname => $db->{name}));
+
+    # A random key that newer versions put in.
+
+    $dump =~ s/^\\(?:un)?restrict .*\n//mg;
+
+    return $dump . join "\n", indexes($db, '%');
+}
+
+
+# The same with what tells a new object from the one that was there.
+
+sub identity {
+    my ($db) = @_;
+
+    return catalog($db) . join "\n", map { join ' ', @$_ } $db->rows(q{
+        SELECT oid, relname, relfilenode FROM pg_class WHERE oid >= 16384
+        UNION ALL
+        SELECT oid, proname, 0 FROM pg_proc WHERE oid >= 16384
+         ORDER BY 1});
+}
+
+
+# Indexes as "name table (columns)", invalid ones marked.
+
+sub indexes {
+    my ($db, $like) = @_;
+
+    return map {
+        my ($name, $table, $definition, $valid) = @$_;
+
+        $definition =~ s/.* USING btree //;
+
+        "$name $table $definition" . ($valid eq 't' ? '' : ' INVALID')
+    } $db->rows(qq{
+        SELECT c.relname, t.relname, pg_get_indexdef(c.oid), i.indisvalid
+          FROM pg_index i
+          JOIN pg_class c ON c.oid = i.indexrelid
+          JOIN pg_class t ON t.oid = i.indrelid
+          JOIN pg_namespace n ON n.oid = t.relnamespace
+         WHERE c.relname LIKE '$like'
+           AND n.nspname NOT IN ('pg_catalog', 'pg_toast')
+         ORDER BY c.relname COLLATE "C"});
+}
+
+
+sub ours { return indexes($_[0], 'tournament\\_api\\_%') }
+
+
+# Result columns of a function, "name type" each.
+
+sub columns {
+    my ($db, $function) = @_;
+
+    return split /, /, $db->value(qq{
+        SELECT regexp_replace(
+                   pg_get_function_result('tournament_api.$function'::regproc),
+                   '^TABLE\\(|\\)\$', '', 'g')});
+}
+
+
+# What state() should say, written another way, for every slug.
+
+sub expected_state {
+    my ($tables) = @_;
+
+    return qq{
+        SELECT t.slug, t.id, t.status, t.slot_size,
+               CASE WHEN s.reg_open_at IS NULL THEN t.reg_open_at
+                    ELSE s.reg_open_at END,
+               CASE WHEN s.reg_close_at IS NULL THEN t.reg_close_at
+                    ELSE s.reg_close_at END,
+               CASE WHEN t.start_at IS NULL THEN s.start_at
+                    ELSE t.start_at END,
+               s.min_team_size, s.max_team_size, coalesce(r.n, 0)
+          FROM $tables.tournaments_tournament t
+          LEFT JOIN $tables.tournaments_tournamentsettings s
+                 ON t.id = s.tournament_id
+          LEFT JOIN (SELECT tournament_id,
+                            sum((status = 'CONFIRMED')::int) AS n
+                       FROM $tables.tournaments_registration
+                      GROUP BY tournament_id) r
+                 ON r.tournament_id = t.id};
+}
+
+
+sub state_is_right {
+    my ($db, $tables, $what) = @_;
+
+    my $expected = expected_state($tables);
+    my $actual = qq{
+        SELECT t.slug, s.id, s.status, s.slot_size, s.reg_open_at,
+               s.reg_close_at, s.start_at, s.min_team_size, s.max_team_size,
+               s.confirmed
+          FROM $tables.tournaments_tournament t
+         CROSS JOIN LATERAL tournament_api.state(t.slug) s};
+
+    my @rows = $db->rows("$actual ORDER BY 1");
+
+    is_deeply \@rows, [ $db->rows("$expected ORDER BY 1") ], $what;
+
+    return scalar @rows;
+}
+
+
+subtest 'a fresh install' => sub {
+    my $db = database(demo => 1);
+
+    install($db);
+
+    is_deeply [ ours($db) ], \@INDEXES, 'indexes that the site has not';
+    is_deeply [ columns($db, 'state') ], \@STATE,
+        'the columns that the module reads';
+    is $db->value('SELECT tournament_api.version()'), 1, 'its version';
+
+    is state_is_right($db, 'public', 'state of every tournament'), 40,
+        'drafts too';
+    is_deeply [ $db->rows(q{SELECT * FROM tournament_api.state('nope')}) ],
+        [], 'no row for a slug that does not exist';
+    is_deeply [ $db->rows('SELECT * FROM tournament_api.state(NULL)') ], [],
+        'nor for none';
+    is_deeply [ $db->rows(
+        q{SELECT * FROM tournament_api.state('VALORANT-masters')}) ], [],
+        'nor for one in other letters';
+
+    is $db->value(q{
+        SELECT count(*) FROM pg_class c
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE relkind IN ('v', 'm') AND n.nspname IN ('public',
+                                                       'tournament_api')}),
+        0, 'no view';
+    is_deeply [ $db->rows(q{
+        SELECT proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+         WHERE p.pronamespace = 'tournament_api'::regnamespace
+           AND (NOT prosecdef OR proconfig <> ARRAY['search_path=pg_catalog, '
+                || 'pg_temp'] OR lanname <> 'plpgsql'
+                OR prosqlbody IS NOT NULL)}) ], [],
+        'each function is plpgsql in a string, with its owner\'s rights and '
+        . 'a fixed search_path';
+};
+
+
+subtest 'a second run changes nothing' => sub {
+    my $db = database();
+
+    $pg->create_role('second');
+
+    install($db, role => 'second');
+
+    my $before = identity($db);
+
+    install($db, role => 'second');
+    is identity($db), $before, 'with the same role';
+
+    install($db);
+    is identity($db), $before, 'and with none';
+};
+
+
+subtest 'rights' => sub {
+    my $db = database(demo => 1);
+
+    $pg->create_role($_) for 'reader', 'Odd Name', 'stranger';
+
+    install($db, role => 'reader');
+    install($db, role => 'Odd Name');
+
+    for my $role ('reader', 'Odd Name') {
+        my $nginx = $pg->session(user => $role, dbname => $db->{name});
+
+        is $nginx->value(
+            q{SELECT confirmed FROM tournament_api.state('valorant-masters')}),
+            3, "$role calls a function";
+
+        for my $table (@TABLES, 'tournaments_schedule') {
+            like failure { $nginx->rows("SELECT FROM $table") },
+                qr/permission denied for table $table/,
+                "$role does not read $table";
+        }
+
+        is $nginx->value(q{
+            SELECT bool_and(has_function_privilege(oid, 'EXECUTE'))
+              FROM pg_proc
+             WHERE pronamespace = 'tournament_api'::regnamespace}), 't',
+            "$role may call each function";
+        like failure { $nginx->rows('CREATE TABLE tournament_api.t ()') },
+            qr/permission denied for schema/, "$role makes nothing there";
+    }
+
+    my $stranger = $pg->session(user => 'stranger', dbname => $db->{name});
+
+    like failure { $stranger->rows(q{SELECT tournament_api.state('a')}) },
+        qr/permission denied for schema tournament_api/,
+        'another role calls nothing';
+    is $db->value(q{
+        SELECT count(*) FROM pg_proc
+         WHERE pronamespace = 'tournament_api'::regnamespace
+           AND has_function_privilege('stranger', oid, 'EXECUTE')}), 0,
+        'and could not if it had the schema';
+
+    like failure { install($db, role => 'nobody at all') },
+        qr/role "nobody at all" does not exist\n.*CREATE ROLE/,
+        'a role that does not exist is named';
+};
+
+
+subtest 'nothing that others create is found first' => sub {
+    my $db = database(demo => 1);
+
+    # Closer matches than pg_catalog's, in a schema that once was everybody's.
+
+    $db->rows(q{
+        CREATE FUNCTION public.trap(varchar, text) RETURNS boolean
+        LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
+        CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = text,
+                                  FUNCTION = public.trap)});
+
+    install($db);
+
+    $db->rows('CREATE TEMP TABLE tournaments_tournament (slug text)');
+
+    like failure {
+        $db->rows(q{SELECT FROM public.tournaments_tournament
+                     WHERE slug = 'a'::text})
+    }, qr/trapped/, 'the trap is set';
+
+    is $db->value(
+        q{SELECT id FROM tournament_api.state('valorant-masters')}), 1,
+        'and a function does not step into it';
+};
+
+
+subtest 'an upgrade' => sub {
+    my $db = database(demo => 1);
+
+    $pg->create_role($_) for qw(nginx1 nginx2 nginx3);
+
+    # What an older version might have left: other columns, other parameters,
+    # an index that no longer is wanted; and rights that were given since.
+
+    $db->rows(q{
+        CREATE SCHEMA tournament_api;
+        CREATE FUNCTION tournament_api.state(p text)
+        RETURNS TABLE (id int, status text)
+        LANGUAGE sql AS 'SELECT 1, $1';
+        CREATE FUNCTION tournament_api.state(p_slug text, p_now timestamptz)
+        RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE FUNCTION tournament_api.of_the_site() RETURNS int
+        LANGUAGE sql AS 'SELECT 7';
+        GRANT USAGE ON SCHEMA tournament_api TO nginx1, nginx2;
+        GRANT EXECUTE ON FUNCTION tournament_api.state(text) TO nginx1;
+        GRANT EXECUTE ON FUNCTION tournament_api.state(text) TO nginx3
+              WITH GRANT OPTION;
+        CREATE INDEX tournament_api_older
+            ON tournaments_tournamentsettings (start_at)});
+
+    # A reader at work, who must see the old one or the new one.
+
+    my $reader = $pg->session(user => 'nginx1', dbname => $db->{name});
+
+    $reader->rows('PREPARE q (text) AS '
+        . 'SELECT id FROM tournament_api.state($1)');
+    is $reader->value(q{EXECUTE q ('valorant-night-cup')}), 1,
+        'the older function';
+
+    install($db);
+
+    is_deeply [ columns($db, 'state') ], \@STATE, 'has the new columns';
+    is_deeply [ $db->rows(q{
+        SELECT oid::regprocedure::text FROM pg_proc
+         WHERE pronamespace = 'tournament_api'::regnamespace ORDER BY 1}) ],
+        [ ['tournament_api.of_the_site()'], ['tournament_api.state(text)'],
+          ['tournament_api.version()'] ],
+        'the older form is gone, a function of the site\'s is not';
+    is_deeply [ $db->rows(q{
+        SELECT r.rolname, a.is_grantable
+          FROM pg_proc p CROSS JOIN LATERAL aclexplode(proacl) a
+          LEFT JOIN pg_roles r ON r.oid = a.grantee
+         WHERE p.oid = 'tournament_api.state(text)'::regprocedure
+         ORDER BY 1}) ],
+        [ ['nginx1', 'f'], ['nginx3', 't'], ['postgres', 'f'] ],
+        'who could call it can, and PUBLIC no longer';
+    is_deeply [ $db->rows(q{
+        SELECT r.rolname
+          FROM pg_proc p CROSS JOIN LATERAL aclexplode(proacl) a
+          LEFT JOIN pg_roles r ON r.oid = a.grantee
+         WHERE p.oid = 'tournament_api.version()'::regprocedure
+         ORDER BY 1}) ], [ ['nginx1'], ['nginx2'], ['postgres'] ],
+        'a new function is for whoever has the schema';
+    is_deeply [ ours($db) ], \@INDEXES, 'the older index is gone';
+
+    like failure { $reader->rows(q{EXECUTE q ('valorant-night-cup')}) },
+        qr/cached plan must not change result type/,
+        'a statement prepared before is refused, not answered wrongly';
+
+    $reader->rows('DEALLOCATE q; PREPARE q (text) AS '
+        . 'SELECT id FROM tournament_api.state($1)');
+    is $reader->value(q{EXECUTE q ('valorant-night-cup')}), 2,
+        'prepared again, it is the new function';
+
+    install($db);
+    is $reader->value(q{EXECUTE q ('valorant-night-cup')}), 2,
+        'and a run that changes no columns does not disturb it';
+};
+
+
+# The upgrade's transaction, held open at its end, while others read.
+
+subtest 'readers during an upgrade' => sub {
+    my $db = database(demo => 1);
+
+    $db->rows(q{
+        CREATE SCHEMA tournament_api;
+        CREATE FUNCTION tournament_api.state(p text)
+        RETURNS TABLE (id int, status text)
+        LANGUAGE sql AS 'SELECT 77, $1'});
+
+    my $text = slurp(project('sql', 'install.sql'));
+
+    $text =~ s/\nCOMMIT;\n.*/\n/s or die 'no transaction in install.sql';
+
+    my $upgrade = $pg->session(dbname => $db->{name});
+
+    $upgrade->rows("\\i '" . spew(tempdir() . '/half.sql', $text) . "'");
+
+    is_deeply [ $db->rows(
+        q{SELECT * FROM tournament_api.state('valorant-masters')}) ],
+        [ [ 77, 'valorant-masters' ] ], 'before the commit: the older one';
+
+    like failure { install($db) },
+        qr/another install\.sql or uninstall\.sql is running/,
+        'a second run at the same time is refused';
+    like failure { uninstall($db) },
+        qr/another install\.sql or uninstall\.sql is running/,
+        'so is taking it out';
+
+    $upgrade->rows('COMMIT');
+
+    is $db->value(q{SELECT id FROM tournament_api.state('valorant-masters')}),
+        1, 'after it: the new one';
+};
+
+
+subtest 'indexes of the site' => sub {
+    my $db = database();
+
+    $db->rows(q{
+        CREATE INDEX site_status ON tournaments_registration (status);
+        CREATE INDEX site_pair ON tournaments_registration
+            (tournament_id DESC, status DESC) INCLUDE (created_at);
+        CREATE INDEX site_start ON tournaments_tournament
+            (status, start_at DESC) WITH (fillfactor = 80)});
+
+    my $before = join "\n", indexes($db, '%');
+
+    install($db);
+
+    is join("\n", indexes($db, '%')), $before, 'equivalent ones do';
+
+    # None of these serves in place of what is wanted.
+
+    $db->rows(q{
+        DROP INDEX site_status, site_pair, site_start;
+        ALTER TABLE tournaments_tournament
+            DROP CONSTRAINT tournaments_tournament_slug_key;
+        CREATE INDEX site_partial ON tournaments_registration (status)
+         WHERE status = 'PENDING';
+        CREATE INDEX site_hash ON tournaments_registration USING hash (status);
+        CREATE INDEX site_like ON tournaments_registration
+            (status varchar_pattern_ops);
+        CREATE INDEX site_c ON tournaments_registration
+            (status COLLATE "POSIX");
+        CREATE INDEX site_longer ON tournaments_registration
+            (status, created_at);
+        CREATE INDEX site_lower ON tournaments_registration (lower(status));
+        CREATE INDEX site_order ON tournaments_registration
+            (status, tournament_id);
+        CREATE INDEX site_asc ON tournaments_tournament (status, start_at);
+        CREATE INDEX site_nulls ON tournaments_tournament
+            (status, start_at DESC NULLS LAST)});
+
+    install($db);
+
+    is_deeply [ ours($db) ],
+        [ @INDEXES[0, 1], 'tournament_api_slug tournaments_tournament (slug)',
+          $INDEXES[2] ],
+        'others do not';
+
+    $before = identity($db);
+    install($db);
+    is identity($db), $before, 'and that is settled';
+};
+
+
+subtest 'left-overs of an interrupted run' => sub {
+    my $db = database(demo => 1);
+
+    # A unique index over what is not unique: it fails, and stays INVALID.
+
+    for my $index ('tournament_api_reg_status', 'site_status') {
+        like failure {
+            $pg->psql("CREATE UNIQUE INDEX CONCURRENTLY $index
+                       ON tournaments_registration (status)",
+                      -dbname => $db->{name})
+        }, qr/could not create unique index/, "$index fails half way";
+    }
+
+    # And what a REINDEX CONCURRENTLY that was stopped leaves.
+
+    $db->rows(q{
+        CREATE INDEX tournament_api_status_start_ccnew
+            ON tournaments_tournament (status, start_at DESC);
+        UPDATE pg_index SET indisvalid = false
+         WHERE indexrelid = 'tournament_api_status_start_ccnew'::regclass;
+        CREATE INDEX tournament_api_reg_tournament_status
+            ON tournaments_registration (tournament_id)});
+
+    is scalar(grep { / INVALID$/ } indexes($db, '%')), 3, 'INVALID indexes';
+
+    install($db);
+
+    is_deeply [ ours($db) ], \@INDEXES, 'ours are whole';
+    is_deeply [ grep { / INVALID$/ } indexes($db, '%') ],
+        ['site_status tournaments_registration (status) INVALID'],
+        'the site\'s is left to the site';
+};
+
+
+subtest 'migrations of the application after an install' => sub {
+    my $db = database(demo => 1);
+
+    install($db);
+
+    is $db->value(q{SELECT id FROM tournament_api.state('no-close')}), 16,
+        'a plan is kept';
+
+    $db->rows(q{
+        ALTER TABLE tournaments_tournament
+              ALTER COLUMN slug TYPE varchar(300),
+              ALTER COLUMN id TYPE integer,
+              DROP COLUMN short_description,
+              ADD COLUMN region varchar(20) NOT NULL DEFAULT 'x';
+        ALTER TABLE tournaments_registration
+              ALTER COLUMN status TYPE varchar(20),
+              DROP COLUMN payment_sender});
+
+    is $db->value(q{SELECT id FROM tournament_api.state('no-close')}), 16,
+        'the function goes on, on the same connection';
+
+    install($db);
+    state_is_right($db, 'public', 'and after another run');
+};
+
+
+subtest 'uninstall' => sub {
+    my $db     = database(demo => 1);
+    my $before = catalog($db);
+
+    $pg->create_role('leaving');
+
+    $db->rows(q{CREATE INDEX site_own ON teams_team (tag)});
+
+    my $with = catalog($db);
+
+    install($db, role => 'leaving');
+    isnt catalog($db), $with, 'something is there';
+
+    uninstall($db);
+    is catalog($db), $with, 'everything is gone but the site\'s own';
+
+    uninstall($db);
+    is catalog($db), $with, 'once more';
+
+    $db->rows('DROP INDEX site_own');
+    is catalog($db), $before, 'as it was before';
+
+    is $db->value('SELECT count(*) FROM tournaments_tournament'), 40,
+        'the contents are there';
+    is failure { $db->rows('DROP ROLE leaving') }, 'no failure',
+        'the role holds on to nothing';
+
+    install($db);
+    is_deeply [ ours($db) ], \@INDEXES, 'it can be installed again';
+};
+
+
+# Tables as another deployment has them: other types, more columns that must
+# be given, no schedules, another schema, an owner who is no superuser.
+
+subtest 'other tables' => sub {
+    my $text = slurp(project('sql', 'schema.sql'));
+
+    $text =~ s/\bbigserial\b/serial/g;
+    $text =~ s/\bbigint\b/integer/g;
+    $text =~ s/\bvarchar\(255\)/text/g;
+    $text =~ s/^CREATE TABLE IF NOT EXISTS tournaments_schedule.*?^\);\n//ms
+        or die 'no schedules in schema.sql';
+
+    my $file = spew(tempdir() . '/variant.sql', $text);
+    my $db   = database(schema => $file, tables_schema => 'App Data',
+                        demo => 1);
+
+    $pg->create_role('app');
+    $pg->create_role('front');
+    $db->rows(join ';', 'SET search_path = "App Data"',
+        'GRANT ALL ON SCHEMA "App Data" TO app',
+        (map { "ALTER TABLE $_ OWNER TO app" } @TABLES),
+        'ALTER TABLE tournaments_tournamentsettings
+             ADD COLUMN auto_schedule boolean NOT NULL DEFAULT false',
+        'ALTER TABLE tournaments_tournamentsettings
+             ALTER COLUMN auto_schedule DROP DEFAULT',
+        'ALTER TABLE tournaments_registration
+             ADD COLUMN checked_in boolean NOT NULL DEFAULT false',
+        'ALTER TABLE tournaments_registration
+             ALTER COLUMN checked_in DROP DEFAULT');
+
+    like failure { install($db) },
+        qr/schema "public" has no table tournaments_tournament, .*
+HINT: .* -v tables_schema=NAME/,
+        'tables in another schema must be told';
+    is $db->value(q{SELECT to_regnamespace('tournament_api')}), undef,
+        'and nothing is made';
+
+    like failure {
+        install($db, tables_schema => 'App Data', -user => 'app')
+    }, qr/permission denied for database/, 'the owner may need a right';
+
+    $db->rows("GRANT CREATE ON DATABASE $db->{name} TO app");
+
+    # As the owner, then as a superuser, who acts as the owner
+
+    for my $user ('app', 'postgres') {
+        install($db, tables_schema => 'App Data', role => 'front',
+                -user => $user);
+
+        state_is_right($db, '"App Data"', "state, installed by $user");
+        is_deeply [ ours($db) ], \@INDEXES, "indexes, installed by $user";
+        is_deeply [ columns($db, 'state') ], \@STATE, 'the same columns';
+        is $db->value(q{
+            SELECT string_agg(DISTINCT proowner::regrole::text, ' ')
+              FROM pg_proc
+             WHERE pronamespace = 'tournament_api'::regnamespace}),
+            'app', 'functions have the rights of the tables\' owner';
+
+        my $front = $pg->session(user => 'front', dbname => $db->{name});
+
+        is $front->value(
+            q{SELECT confirmed FROM tournament_api.state('busy-bees')}), 26,
+            'for nginx';
+        like failure {
+            $front->rows('SELECT FROM "App Data".tournaments_tournament')
+        }, qr/permission denied/, 'and no more';
+
+        uninstall($db, -user => $user);
+        is_deeply [ ours($db) ], [], 'taken out again';
+    }
+
+    like failure { install($db, tables_schema => 'App Data',
+                           -user => 'front') },
+        qr/must be (?:a )?member of role "app"|permission denied/,
+        'somebody else may not';
+};
+
+
+# Values at the edges, as other writers leave them.
+
+subtest 'odd rows' => sub {
+    my $db = database();
+
+    install($db);
+
+    $db->rows(q{
+        INSERT INTO tournaments_tournament (id, name, slug, game, status,
+               slot_size, reg_open_at, reg_close_at, start_at, created_at,
+               updated_at, groups_published)
+        SELECT 4294967296 + n, 'n', 't' || n, 'g',
+               (ARRAY['DRAFT', 'PUBLISHED', 'RUNNING', 'COMPLETED', '',
+                      'something_longer'])[1 + n % 6],
+               (ARRAY[NULL, 0, -1, 1, 2147483647])[1 + n % 5],
+               CASE WHEN n % 2 = 0 THEN timestamptz '0001-01-01 00:00:00Z' END,
+               CASE WHEN n % 3 = 0 THEN 'infinity'::timestamptz END,
+               CASE WHEN n % 4 = 0
+                    THEN timestamptz '2026-11-23 07:12:00.123456Z' END,
+               now(), now(), false
+          FROM generate_series(0, 119) n;
+        INSERT INTO tournaments_tournamentsettings (tournament_id,
+               reg_open_at, reg_close_at, start_at, min_team_size,
+               max_team_size, created_at, updated_at)
+        SELECT 4294967296 + n,
+               CASE WHEN n % 3 > 0 THEN timestamptz '2026-01-01Z' END,
+               CASE WHEN n % 5 > 0 THEN timestamptz '2026-02-01Z' END,
+               CASE WHEN n % 7 > 0 THEN timestamptz '2026-03-01Z' END,
+               (ARRAY[NULL, 1, 32767, -32768])[1 + n % 4],
+               (ARRAY[NULL, 1, 5])[1 + n % 3], now(), now()
+          FROM generate_series(0, 119) n WHERE n % 8 <> 3;
+        INSERT INTO user_profile_userprofile (id, user_id, display_name,
+               is_private, email, phone, facebook, discord, created_at)
+        SELECT n, n, 'p', false, '', '', '', '', now()
+          FROM generate_series(1, 40) n;
+        INSERT INTO tournaments_registration (tournament_id, user_id,
+               payment_method, payment_sender, payment_reference,
+               payment_status, status, created_at)
+        SELECT 4294967296 + n, p, '', '', '', 'pending',
+               (ARRAY['PENDING', 'CONFIRMED', 'CANCELLED', 'CONFIRMED',
+                      'confirmed'])[1 + (n + p) % 5], now()
+          FROM generate_series(0, 119) n, generate_series(1, 40) p
+         WHERE p <= n % 41});
+
+    is state_is_right($db, 'public', 'state of each'), 120, 'all of them';
+};
+
+
+# auto_explain shows the plans of statements inside functions. Planned for
+# one slug, and once for all, as after some calls.
+
+subtest 'plans on large tables' => sub {
+    my $db = database();
+
+    # VACUUM cannot mark as visible what an asynchronous commit wrote.
+
+    $db->rows(q{
+        SET synchronous_commit = on;
+        SET session_replication_role = replica;
+        INSERT INTO tournaments_tournament (name, slug, game, status,
+               slot_size, start_at, created_at, updated_at, groups_published)
+        SELECT 'Tournament ' || n, 'tournament-' || n, 'g' || n % 7,
+               (ARRAY['PUBLISHED', 'COMPLETED', 'RUNNING', 'DRAFT'])[1 + n % 4],
+               16, now() + make_interval(hours => n - 5000), now(), now(),
+               false
+          FROM generate_series(1, 10000) n;
+        INSERT INTO tournaments_tournamentsettings (tournament_id,
+               min_team_size, max_team_size, created_at, updated_at)
+        SELECT n, 1, 5, now(), now() FROM generate_series(1, 10000, 2) n;
+        INSERT INTO tournaments_registration (tournament_id, user_id,
+               payment_method, payment_sender, payment_reference,
+               payment_status, status, created_at)
+        SELECT 1 + n % 10000, n, '', '', '', 'verified',
+               (ARRAY['CONFIRMED', 'CONFIRMED', 'PENDING',
+                      'CANCELLED'])[1 + n % 7 % 4], now()
+          FROM generate_series(1, 200000) n;
+        RESET session_replication_role});
+
+    install($db);
+
+    # Autovacuum's part
+    $db->rows('VACUUM ANALYZE');
+
+    $db->rows(q{
+        LOAD 'auto_explain';
+        SET auto_explain.log_nested_statements = on;
+        SET auto_explain.log_min_duration = 0});
+
+    for my $mode (qw(force_custom_plan force_generic_plan)) {
+        $pg->log_mark;
+        $db->rows("SET plan_cache_mode = $mode; DISCARD PLANS");
+
+        is $db->value(
+            q{SELECT id FROM tournament_api.state('tournament-4711')}), 4711,
+            "state, $mode";
+
+        # The caller's own plan is logged last.
+
+        $pg->wait_for_log(qr/Function Scan on state/);
+
+        my $plans = $pg->log_since;
+
+        unlike $plans, qr/Seq Scan/, 'reads no table from end to end';
+        like $plans, qr/\ on\ tournaments_tournament\ .*\n
+                        .*Index\ Cond:\ \(\(slug\)::text\ =/x,
+            'finds the tournament by its slug';
+        like $plans,
+            qr/Index Only Scan using tournament_api_reg_tournament_status/,
+            'counts in the index';
+    }
+};
+
+
+done_testing;
