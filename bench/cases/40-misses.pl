@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Bench;
 use Bench::HTTP qw(response);
 use Bench::Machine qw(pin on_core busy busy_clock);
 use Tournament::Postgres;
@@ -43,11 +44,11 @@ sub pgbench {
 
 
 sub subject {
-    my ($bench, $name, $port, $connections, %more) = @_;
+    my ($bench, $name, $server, $connections, %more) = @_;
 
     my $load = sub {
         return $bench->wrk(
-            port        => $port,
+            port        => $server->port,
             script      => 'distinct.lua',
             args        => [Bench::WITH_REGISTRATIONS],
             connections => $connections,
@@ -113,16 +114,16 @@ END
             # Four connections are kept busy by more clients than four.
 
             push @subjects,
-                subject($bench, '**this module**, 16 clients', $nginx->port,
-                        16, target => [at_least => 0.8]),
-                subject($bench, '**this module**, 4 clients', $nginx->port, 4);
+                subject($bench, '**this module**, 16 clients', $nginx, 16,
+                        target => [at_least => 0.8]),
+                subject($bench, '**this module**, 4 clients', $nginx, 4);
         });
 
         $bench->try($result, 'Django without a cache', sub {
             my $django = $bench->django(core => $bench->load);
 
-            push @subjects, subject($bench, 'Django without a cache',
-                                    $django->port, 16);
+            push @subjects,
+                subject($bench, 'Django without a cache', $django, 16);
         });
 
         $bench->compare($result, unit => 'requests/s', base => $PGBENCH,

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Bench;
 use Bench::Machine qw(pin);
 
 

@@ -40,8 +40,9 @@ use Bench::Stats qw(median);
 use Carp;
 use JSON::PP ();
 use Scalar::Util ();
+use Tournament::Nginx;
 use Tournament::Postgres;
-use Tournament::Util qw(build_dir project run);
+use Tournament::Util qw(project run);
 
 # So many tournaments data.sql makes, and so many of them have registrations.
 
@@ -152,7 +153,7 @@ sub postgres {
 
 
 sub module {
-    my $path = build_dir() . '/ngx_http_tournament_module.so';
+    my $path = Tournament::Nginx::module_file();
 
     return -f $path ? $path : undef;
 }
