@@ -2,6 +2,22 @@
 #include "tournament_hash.h"
 
 
+/*
+ * Little-endian by definition, whatever the machine is.  Where it is so
+ * itself, compilers make one unaligned load of this; they do not, and call it
+ * for each word, if it is a function.
+ */
+
+#define tournament_hash_load(p)                                               \
+    ((uint64_t) (p)[0]                                                        \
+     | (uint64_t) (p)[1] << 8                                                 \
+     | (uint64_t) (p)[2] << 16                                                \
+     | (uint64_t) (p)[3] << 24                                                \
+     | (uint64_t) (p)[4] << 32                                                \
+     | (uint64_t) (p)[5] << 40                                                \
+     | (uint64_t) (p)[6] << 48                                                \
+     | (uint64_t) (p)[7] << 56)
+
 #define tournament_hash_rotl(x, n)  (((x) << (n)) | ((x) >> (64 - (n))))
 
 #define tournament_hash_round(v0, v1, v2, v3)                                 \
@@ -17,9 +33,6 @@
     v2 = tournament_hash_rotl(v2, 32)
 
 
-static uint64_t tournament_hash_load(const uint8_t *p);
-
-
 uint64_t
 tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
     size_t len)
@@ -30,7 +43,7 @@ tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
     p = data;
 
     k0 = tournament_hash_load(key);
-    k1 = tournament_hash_load(key + 8);
+    k1 = tournament_hash_load(&key[8]);
 
     /* "somepseudorandomlygeneratedbytes" */
 
@@ -90,23 +103,4 @@ tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
     tournament_hash_round(v0, v1, v2, v3);
 
     return v0 ^ v1 ^ v2 ^ v3;
-}
-
-
-/*
- * Little-endian by definition, whatever the machine is.  Where it is so
- * itself, compilers make one unaligned load of this.
- */
-
-static uint64_t
-tournament_hash_load(const uint8_t *p)
-{
-    return (uint64_t) p[0]
-           | (uint64_t) p[1] << 8
-           | (uint64_t) p[2] << 16
-           | (uint64_t) p[3] << 24
-           | (uint64_t) p[4] << 32
-           | (uint64_t) p[5] << 40
-           | (uint64_t) p[6] << 48
-           | (uint64_t) p[7] << 56;
 }

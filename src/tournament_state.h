@@ -20,7 +20,9 @@
 
 /*
  * Instants are int64_t microseconds since the Unix epoch, UTC.  An infinity is
- * an instant like any other: set, and after or before all others.
+ * an instant like any other: set, and after or before all others.  Whoever
+ * decodes PostgreSQL's microseconds since 2000 must make INFINITY of the last
+ * thirty years of its calendar, from 294247 on: they do not fit.
  */
 
 #define TOURNAMENT_INSTANT_NONE          INT64_MIN

@@ -1,0 +1,40 @@
+
+/* How a JSON answer goes out: headers, one buffer, nginx's filters. */
+
+#ifndef _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/*
+ * Sets the headers that every answer has: Content-Type and Cache-Control.
+ * Returns NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_tournament_answer_header(ngx_http_request_t *r,
+    ngx_str_t *cache_control);
+
+
+/*
+ * Adds a header, whose strings must live as long as the request.  Returns it,
+ * or NULL when memory is short.
+ */
+
+ngx_table_elt_t *ngx_http_tournament_answer_add(ngx_http_request_t *r,
+    ngx_str_t *key, ngx_str_t *value);
+
+
+/*
+ * Sends header and body; text is not copied and must live as long as the
+ * request.  Returns a value for ngx_http_finalize_request().
+ */
+
+ngx_int_t ngx_http_tournament_answer_send(ngx_http_request_t *r,
+    ngx_str_t *text);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_ */

@@ -1,0 +1,165 @@
+
+/*
+ * The shared zone: the change clock with its stripes, and the arena of facts.
+ *
+ * The change clock is one counter that every change which the node learns of
+ * advances.  A change of a thing sets the thing's stripe, a slot of a fixed
+ * array, to the clock's new value.  An entry keeps the clock as it was before
+ * its query was sent, and the stripes of the things that its result shows: it
+ * is valid iff none of them, and not the floor, is above its clock.  So a
+ * change costs a few atomic writes, however many entries show the thing; a row
+ * that was read before a commit and stored after its notification is invalid
+ * as it lands; two things in one stripe cost a needless query, never a wrong
+ * answer.
+ *
+ * The arena is an array of fixed cells.  An entry is a chain of them, linked
+ * by index; a hash of buckets and two lists in order of use, one for entries
+ * with facts and one for missing things, hold the entries.  The arena alone is
+ * under the zone's mutex, which nginx's master releases when its owner dies.
+ * A flag says that the arena is being changed: who takes the lock and finds it
+ * set knows that a process died half way, and empties the arena.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_tournament_key.h"
+
+
+/* bytes; below it the fixed parts leave too little room for entries */
+#define NGX_HTTP_TOURNAMENT_ZONE_MIN  (256 * 1024)
+
+
+/* Kinds of things that change; ids of one kind are no ids of another */
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_ROWS = 0,    /* the catalogue's rows; id is 0 */
+    NGX_HTTP_TOURNAMENT_COUNTS,      /* the catalogue's counts; id is 0 */
+    NGX_HTTP_TOURNAMENT_TOURNAMENT,
+    NGX_HTTP_TOURNAMENT_TEAM,
+    NGX_HTTP_TOURNAMENT_PROFILE
+} ngx_http_tournament_thing_e;
+
+
+typedef struct ngx_http_tournament_zone_s  ngx_http_tournament_zone_t;
+
+
+typedef struct {
+    ngx_http_tournament_zone_t  *zone;
+    ngx_slab_pool_t             *shpool;
+
+    /* what an entry was copied to; this process' own, reused */
+    u_char                      *scratch;
+    size_t                       scratch_size;
+} ngx_http_tournament_cache_t;
+
+
+/*
+ * An entry outside the zone: a result of the database, or a copy of one.
+ * Without facts (missing is set) the thing does not exist.
+ */
+
+typedef struct {
+    uint64_t                     clock;        /* before the query was sent */
+    ngx_msec_t                   fetched;      /* ngx_current_msec, likewise */
+    int64_t                      valid_until;  /* Unix time, s; 0: no end */
+
+    uint32_t                    *stripes;      /* of the things it shows */
+    ngx_uint_t                   nstripes;
+
+    u_char                      *facts;        /* aligned to 8 */
+    size_t                       len;          /* bytes */
+
+    unsigned                     missing:1;
+} ngx_http_tournament_entry_t;
+
+
+typedef struct {
+    ngx_uint_t                   cells;
+    ngx_uint_t                   cells_free;
+    ngx_uint_t                   entries;      /* missing ones included */
+    ngx_uint_t                   missing;
+    ngx_uint_t                   evictions;    /* since the zone was made */
+    ngx_uint_t                   recoveries;   /* arena emptied after a death */
+} ngx_http_tournament_cache_stats_t;
+
+
+/*
+ * Adds the zone to the configuration.  cache is allocated by the caller from
+ * the configuration's pool and lives as long; tag is the module.  Returns NULL
+ * on error, which is logged.
+ */
+
+ngx_shm_zone_t *ngx_http_tournament_cache_add(ngx_conf_t *cf,
+    ngx_http_tournament_cache_t *cache, ngx_str_t *name, size_t size,
+    void *tag);
+
+
+/* The change clock, read before a query is sent and as a waiter arrives. */
+
+uint64_t ngx_http_tournament_cache_clock(ngx_http_tournament_cache_t *cache);
+
+
+/* The stripe of a thing, for an entry's list of them. */
+
+uint32_t ngx_http_tournament_cache_stripe(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_thing_e kind, int64_t id);
+
+
+/*
+ * Makes every entry that shows the thing invalid, also those whose query is
+ * under way.  Takes no lock.
+ */
+
+void ngx_http_tournament_cache_change(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_thing_e kind, int64_t id);
+
+
+/* The same for every entry there is. */
+
+void ngx_http_tournament_cache_change_all(ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * Whether what was read at that clock and shows those stripes is known to have
+ * changed since: 1 when it has not, else 0.  Takes no lock.
+ */
+
+ngx_uint_t ngx_http_tournament_cache_valid(ngx_http_tournament_cache_t *cache,
+    uint64_t clock, uint32_t *stripes, ngx_uint_t n);
+
+
+/*
+ * Looks an entry up and copies it out, valid or not.  entry's pointers are
+ * good until the next call of this function in this process.  Returns NGX_OK,
+ * NGX_DECLINED when there is none, NGX_ERROR when memory is short.
+ */
+
+ngx_int_t ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+
+
+/*
+ * Stores an entry in the place of an older one of the same key (one with a
+ * later clock stays), evicting what was not used for longest.  Returns NGX_OK,
+ * or NGX_DECLINED where the entry is too large for the zone.
+ */
+
+ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+
+
+/* Frees what this process has for copies: it exits. */
+
+void ngx_http_tournament_cache_close(ngx_http_tournament_cache_t *cache);
+
+
+void ngx_http_tournament_cache_stats(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_cache_stats_t *stats);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_ */

@@ -1,0 +1,92 @@
+
+/*
+ * From a key to facts by way of the database: one query a key, however many
+ * requests wait for it, and its result into the zone.
+ *
+ * A waiter that comes when the query has been sent takes its result only where
+ * nothing that it shows is known to have changed before the waiter came; else
+ * it waits for the next query, which is sent after it came: two at most.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament_endpoint.h"
+#include "ngx_http_tournament_key.h"
+#include "ngx_http_tournament_pg.h"
+
+
+typedef struct ngx_http_tournament_fetch_s   ngx_http_tournament_fetch_t;
+typedef struct ngx_http_tournament_flight_s  ngx_http_tournament_flight_t;
+typedef struct ngx_http_tournament_waiter_s  ngx_http_tournament_waiter_t;
+
+
+/*
+ * entry is good until the handler returns; NULL unless rc is PG_OK.  key is
+ * the one that was asked for.
+ */
+
+typedef void (*ngx_http_tournament_fetch_handler_pt)(
+    ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_pg_rc_e rc,
+    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+
+
+/* the caller's to allocate, zeroed, and to keep until it is called or left */
+
+struct ngx_http_tournament_waiter_s {
+
+    /* set by the caller */
+
+    ngx_http_tournament_fetch_handler_pt   handler;
+    void                                  *data;
+    unsigned                               cache:1;  /* the result may be
+                                                        stored; else it must
+                                                        be queried for now */
+
+    /* the room's own */
+
+    ngx_queue_t                            queue;
+    ngx_http_tournament_flight_t          *flight;   /* NULL: not waiting */
+    ngx_msec_t                             arrived;
+    uint64_t                               clock;    /* as it arrived */
+    ngx_uint_t                             sends;    /* of the flight, then */
+};
+
+
+/* Memory is taken from pool, but for flights.  NULL: no memory. */
+
+ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
+    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_pg_t *pg, ngx_msec_t timeout);
+
+
+/* Forgets all flights, calling no handlers: the process exits. */
+
+void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);
+
+
+/*
+ * Waits for the facts of a key, starting a query unless one is under way.
+ * NGX_OK: the handler is called later, once, never from within this call.
+ * NGX_DECLINED: the database cannot be asked.  NGX_ERROR: no memory.
+ */
+
+ngx_int_t ngx_http_tournament_fetch(ngx_http_tournament_fetch_t *fetch,
+    ngx_http_tournament_endpoint_t *endpoint, ngx_uint_t statement,
+    ngx_http_tournament_key_t *key, ngx_http_tournament_waiter_t *waiter);
+
+
+/*
+ * Stops waiting: the handler will not be called.  A query that nobody waits
+ * for any more is taken back if it was not sent; else its result is stored.
+ */
+
+void ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_ */

@@ -1,0 +1,321 @@
+
+#include <yajl/yajl_gen.h>
+
+#include "ngx_http_tournament_json.h"
+#include "tournament_hash.h"
+#include "tournament_text.h"
+
+
+#define NGX_HTTP_TOURNAMENT_JSON_CHUNK  4096
+
+/* seconds for which one ETag stands for a time left */
+#define NGX_HTTP_TOURNAMENT_JSON_STEP   30
+
+
+struct ngx_http_tournament_json_s {
+    yajl_gen                   gen;
+
+    u_char                    *data;
+    size_t                     len;
+    size_t                     size;
+
+    uint64_t                   hash;      /* of the text up to hashed */
+    size_t                     hashed;
+
+    u_char                     etag[NGX_HTTP_TOURNAMENT_ETAG_LEN];
+
+    unsigned                   counting:1;    /* shows a time left */
+    unsigned                   failed:1;
+};
+
+
+static void ngx_http_tournament_json_print(void *ctx, const char *str,
+    size_t len);
+static void ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
+    yajl_gen_status status);
+static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
+    const char *key);
+static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
+    const void *data, size_t len);
+static void ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len);
+
+
+ngx_http_tournament_json_t *
+ngx_http_tournament_json_create(ngx_pool_t *pool)
+{
+    ngx_http_tournament_json_t  *json;
+
+    json = ngx_pcalloc(pool, sizeof(ngx_http_tournament_json_t));
+    if (json == NULL) {
+        return NULL;
+    }
+
+    json->gen = yajl_gen_alloc(NULL);
+    if (json->gen == NULL) {
+        return NULL;
+    }
+
+    if (yajl_gen_config(json->gen, yajl_gen_print_callback,
+                        ngx_http_tournament_json_print, json)
+        == 0
+        || yajl_gen_config(json->gen, yajl_gen_validate_utf8, 1) == 0)
+    {
+        yajl_gen_free(json->gen);
+        return NULL;
+    }
+
+    return json;
+}
+
+
+void
+ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json)
+{
+    yajl_gen_free(json->gen);
+
+    if (json->data) {
+        ngx_free(json->data);
+    }
+}
+
+
+void
+ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
+{
+    yajl_gen_reset(json->gen, NULL);
+
+    json->len = 0;
+    json->hash = 0;
+    json->hashed = 0;
+    json->counting = 0;
+    json->failed = 0;
+
+    ngx_http_tournament_json_open(json);
+}
+
+
+ngx_int_t
+ngx_http_tournament_json_end(ngx_http_tournament_json_t *json, time_t now,
+    ngx_str_t *text, ngx_str_t *etag)
+{
+    int64_t  step;
+
+    ngx_http_tournament_json_close(json);
+
+    if (json->failed) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_tournament_json_hash(json, json->data + json->hashed,
+                                  json->len - json->hashed);
+
+    if (json->counting) {
+        step = (int64_t) now / NGX_HTTP_TOURNAMENT_JSON_STEP;
+        ngx_http_tournament_json_hash(json, &step, sizeof(int64_t));
+    }
+
+    text->data = json->data;
+    text->len = json->len;
+
+    etag->data = json->etag;
+    etag->len = ngx_sprintf(json->etag, "W/\"%016xL\"", json->hash)
+                - json->etag;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_json_open(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_map_open(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_close(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_map_close(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_open(json);
+}
+
+
+void
+ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen,
+                                                   (u_char *) value, len));
+}
+
+
+void
+ngx_http_tournament_json_word(ngx_http_tournament_json_t *json,
+    const char *key, const char *word)
+{
+    ngx_http_tournament_json_string(json, key, word, ngx_strlen(word));
+}
+
+
+void
+ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
+    const char *key, int64_t value)
+{
+    char    text[TOURNAMENT_INT_LEN];
+    size_t  len;
+
+    len = tournament_text_int(text, value);
+
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_number(json->gen, text, len));
+}
+
+
+void
+ngx_http_tournament_json_bool(ngx_http_tournament_json_t *json,
+    const char *key, ngx_uint_t value)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_bool(json->gen, value));
+}
+
+
+void
+ngx_http_tournament_json_null(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_null(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
+    const char *key, int64_t seconds)
+{
+    char    text[TOURNAMENT_DURATION_LEN];
+    size_t  len;
+
+    if (seconds == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    json->counting = 1;
+
+    len = tournament_text_duration(text, seconds);
+
+    ngx_http_tournament_json_moving(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
+    const char *key, time_t now)
+{
+    char    text[TOURNAMENT_INSTANT_LEN];
+    size_t  len;
+
+    len = tournament_text_instant(text, (int64_t) now * 1000000);
+
+    ngx_http_tournament_json_moving(json, key, text, len);
+}
+
+
+static void
+ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    ngx_http_tournament_json_key(json, key);
+
+    ngx_http_tournament_json_hash(json, json->data + json->hashed,
+                                  json->len - json->hashed);
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen,
+                                                   (u_char *) value, len));
+    json->hashed = json->len;
+}
+
+
+static void
+ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen, (u_char *) key,
+                                                   ngx_strlen(key)));
+}
+
+
+static void
+ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
+    yajl_gen_status status)
+{
+    if (status != yajl_gen_status_ok) {
+        json->failed = 1;
+    }
+}
+
+
+/* each piece is hashed with the hash of those before it as the key */
+
+static void
+ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
+    const void *data, size_t len)
+{
+    uint8_t     key[TOURNAMENT_HASH_KEY_LEN];
+    ngx_uint_t  i;
+
+    ngx_memzero(key, sizeof(key));
+
+    for (i = 0; i < sizeof(uint64_t); i++) {
+        key[i] = (uint8_t) (json->hash >> (8 * i));
+    }
+
+    json->hash = tournament_hash(key, data, len);
+}
+
+
+static void
+ngx_http_tournament_json_print(void *ctx, const char *str, size_t len)
+{
+    size_t                       size;
+    u_char                      *p;
+    ngx_http_tournament_json_t  *json = ctx;
+
+    if (json->size - json->len < len) {
+
+        size = ngx_max(json->size * 2, NGX_HTTP_TOURNAMENT_JSON_CHUNK);
+        size = ngx_max(size, json->len + len);
+
+        p = ngx_alloc(size, ngx_cycle->log);
+        if (p == NULL) {
+            json->failed = 1;
+            return;
+        }
+
+        if (json->data) {
+            ngx_memcpy(p, json->data, json->len);
+            ngx_free(json->data);
+        }
+
+        json->data = p;
+        json->size = size;
+    }
+
+    ngx_memcpy(json->data + json->len, str, len);
+    json->len += len;
+}

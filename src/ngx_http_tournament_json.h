@@ -1,0 +1,78 @@
+
+/*
+ * JSON as the contract writes it, by yajl, and the ETag of what was written.
+ * One writer serves a worker: a text is good until the next one is begun.
+ *
+ * The ETag is a hash of the text without what moves by the clock alone
+ * (the timestamp and the time left), so that a poller gets 304 while nothing
+ * happened, and all nodes agree.  While a time left is shown it also depends
+ * on the current half minute, so that no countdown is older than that.
+ *
+ * Errors (memory) are kept and returned at the end: callers in between need
+ * not look.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+typedef struct ngx_http_tournament_json_s  ngx_http_tournament_json_t;
+
+
+/* W/"0123456789abcdef" */
+#define NGX_HTTP_TOURNAMENT_ETAG_LEN  20
+
+
+/* The writer's struct is pool's; its buffers are freed by destroy. */
+
+ngx_http_tournament_json_t *ngx_http_tournament_json_create(ngx_pool_t *pool);
+void ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json);
+
+
+/* Begins a text; what an earlier one left, even half done, is gone. */
+
+void ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json);
+
+
+/*
+ * Ends a text that was derived for the instant now (Unix time, s).  text and
+ * etag point into the writer.  Returns NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_tournament_json_end(ngx_http_tournament_json_t *json,
+    time_t now, ngx_str_t *text, ngx_str_t *etag);
+
+
+void ngx_http_tournament_json_open(ngx_http_tournament_json_t *json);
+void ngx_http_tournament_json_close(ngx_http_tournament_json_t *json);
+
+
+/*
+ * Each writes a key, a NUL-terminated constant, and its value.  open_key is
+ * followed by the value's own members and close.  duration and now are left
+ * out of the ETag; a duration of 0 s is null.
+ */
+
+void ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
+    const char *key);
+void ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len);
+void ngx_http_tournament_json_word(ngx_http_tournament_json_t *json,
+    const char *key, const char *word);
+void ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
+    const char *key, int64_t value);
+void ngx_http_tournament_json_bool(ngx_http_tournament_json_t *json,
+    const char *key, ngx_uint_t value);
+void ngx_http_tournament_json_null(ngx_http_tournament_json_t *json,
+    const char *key);
+void ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
+    const char *key, int64_t seconds);
+void ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
+    const char *key, time_t now);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_ */

@@ -1,0 +1,1229 @@
+
+#include <ngx_event.h>
+
+#include "ngx_http_tournament_conninfo.h"
+#include "ngx_http_tournament_pg.h"
+
+
+/* queries under way on one connection */
+#define NGX_HTTP_TOURNAMENT_PG_DEPTH        8
+
+/* ms; a connection whose oldest query is older gets no more of them */
+#define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
+
+/* ms; pauses between attempts to connect, each with up to a quarter more */
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
+
+/* ms; errors of queries are logged at most once in this time */
+#define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_PG_DOWN = 0,
+    NGX_HTTP_TOURNAMENT_PG_CONNECTING,
+    NGX_HTTP_TOURNAMENT_PG_READY
+} ngx_http_tournament_pg_state_e;
+
+
+/* what is under way on a connection, up to its sync */
+
+typedef struct ngx_http_tournament_pg_conn_s  ngx_http_tournament_pg_conn_t;
+
+
+typedef struct ngx_http_tournament_pg_slot_s {
+    ngx_http_tournament_pg_conn_t      *conn;
+    ngx_http_tournament_pg_query_t     *query;     /* NULL: nobody waits */
+    ngx_uint_t                          statement;
+    ngx_msec_t                          sent;
+    PGresult                           *result;    /* rows */
+    PGresult                           *error;     /* the first one */
+    unsigned                            preparing:1;
+} ngx_http_tournament_pg_slot_t;
+
+
+struct ngx_http_tournament_pg_conn_s {
+    ngx_http_tournament_pg_state_e      state;
+    ngx_http_tournament_pg_t           *pg;
+
+    PGconn                             *conn;
+    ngx_connection_t                   *c;         /* NULL: no events */
+
+    /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
+    ngx_event_t                         timer;
+    ngx_msec_t                          backoff;
+    ngx_uint_t                          target;
+
+    ngx_uint_t                          first;     /* the ring's oldest */
+    ngx_uint_t                          active;    /* slots in use */
+    ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
+
+    u_char                             *prepared;  /* by statement */
+};
+
+
+struct ngx_http_tournament_pg_s {
+    ngx_http_tournament_pg_conf_t      *conf;
+    ngx_log_t                          *log;
+
+    ngx_http_tournament_pg_conn_t      *conns;
+    ngx_uint_t                          nready;
+    ngx_uint_t                          nslots;    /* of each ring */
+
+    ngx_queue_t                         queue;
+    ngx_uint_t                          nqueued;
+
+    ngx_msec_t                          down_since;  /* with no ready one */
+
+    ngx_msec_t                          error_logged;
+    ngx_uint_t                          errors_unlogged;
+
+    unsigned                            trouble:1;   /* logged, not over */
+    unsigned                            logged:1;
+    unsigned                            closing:1;
+};
+
+
+static void ngx_http_tournament_pg_connect(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
+    PostgresPollingStatusType rc);
+static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason);
+static void ngx_http_tournament_pg_log_trouble(
+    ngx_http_tournament_pg_conn_t *conn, const char *reason);
+static void ngx_http_tournament_pg_release(
+    ngx_http_tournament_pg_conn_t *conn);
+
+static ngx_int_t ngx_http_tournament_pg_watch(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_unwatch(
+    ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_want(ngx_event_t *ev,
+    ngx_int_t event, ngx_uint_t on);
+static void ngx_http_tournament_pg_event(ngx_event_t *ev);
+static void ngx_http_tournament_pg_guard(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
+static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
+static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
+
+static void ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg);
+static ngx_http_tournament_pg_conn_t *ngx_http_tournament_pg_pick(
+    ngx_http_tournament_pg_t *pg);
+static ngx_int_t ngx_http_tournament_pg_start(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_results(
+    ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_result(
+    ngx_http_tournament_pg_conn_t *conn, ngx_http_tournament_pg_slot_t *slot,
+    PGresult *res);
+static void ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_enqueue(
+    ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
+static void ngx_http_tournament_pg_dequeue(
+    ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_retry(
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_pg_finish(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
+    ngx_uint_t statement, PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
+    const char *state);
+
+
+ngx_http_tournament_pg_t *
+ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_pg_conf_t *conf)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    pg = ngx_pcalloc(pool, sizeof(ngx_http_tournament_pg_t));
+    if (pg == NULL) {
+        return NULL;
+    }
+
+    pg->conf = conf;
+    pg->log = log;
+    pg->down_since = ngx_current_msec;
+
+    /* a ring has room for its statements being prepared, too */
+    pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
+
+    ngx_queue_init(&pg->queue);
+
+    pg->conns = ngx_pcalloc(pool, conf->connections
+                                  * sizeof(ngx_http_tournament_pg_conn_t));
+    if (pg->conns == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        conn->pg = pg;
+
+        conn->slots = ngx_pcalloc(pool, pg->nslots
+                                     * sizeof(ngx_http_tournament_pg_slot_t));
+        if (conn->slots == NULL) {
+            return NULL;
+        }
+
+        conn->prepared = ngx_pcalloc(pool, conf->nstatements);
+        if (conn->prepared == NULL) {
+            return NULL;
+        }
+
+        conn->timer.handler = ngx_http_tournament_pg_timer;
+        conn->timer.data = conn;
+        conn->timer.log = log;
+        conn->timer.cancelable = 1;
+    }
+
+    for (i = 0; i < conf->connections; i++) {
+        ngx_http_tournament_pg_connect(&pg->conns[i]);
+    }
+
+    return pg;
+}
+
+
+void
+ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    pg->closing = 1;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        ngx_http_tournament_pg_unwatch(conn);
+
+        if (conn->timer.timer_set) {
+            ngx_del_timer(&conn->timer);
+        }
+
+        if (conn->conn) {
+            PQfinish(conn->conn);
+            conn->conn = NULL;
+        }
+
+        conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+    }
+}
+
+
+ngx_int_t
+ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
+    ngx_http_tournament_pg_query_t *query)
+{
+    ngx_uint_t  i;
+
+    if (pg->nqueued >= pg->conf->queue) {
+        return NGX_BUSY;
+    }
+
+    if (pg->nready == 0
+        && ngx_current_msec - pg->down_since >= pg->conf->query_timeout
+        && !ngx_exiting)
+    {
+        return NGX_DECLINED;
+    }
+
+    query->pg = pg;
+    query->resent = 0;
+
+    query->deadline.handler = ngx_http_tournament_pg_deadline;
+    query->deadline.data = query;
+    query->deadline.log = pg->log;
+
+    /* not cancelable: a client waits, and an old worker must not leave it */
+    ngx_add_timer(&query->deadline, query->timeout);
+
+    ngx_http_tournament_pg_enqueue(query, 0);
+
+    if (ngx_exiting && pg->nready == 0) {
+
+        /* an exiting worker closes idle connections and reopens on demand */
+
+        for (i = 0; i < pg->conf->connections; i++) {
+            if (pg->conns[i].state == NGX_HTTP_TOURNAMENT_PG_DOWN) {
+                ngx_http_tournament_pg_connect(&pg->conns[i]);
+                break;
+            }
+        }
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
+{
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+        return NGX_DECLINED;
+    }
+
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_QUEUED) {
+        ngx_http_tournament_pg_dequeue(query);
+    }
+
+    ngx_del_timer(&query->deadline);
+
+    return NGX_OK;
+}
+
+
+/* DOWN -> CONNECTING */
+
+static void
+ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t      *pg;
+    ngx_http_tournament_target_t  *target;
+
+    pg = conn->pg;
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    target = pg->conf->targets->elts;
+    target += conn->target;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, pg->log, 0,
+                   "tournament pg connect to \"%V\"", &target->name);
+
+    conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
+    conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
+
+    if (conn->conn == NULL) {
+        ngx_http_tournament_pg_down(conn, "out of memory");
+        return;
+    }
+
+    if (PQstatus(conn->conn) == CONNECTION_BAD) {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, pg);
+
+    ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
+
+    /* libpq says to act as if the last PQconnectPoll() had returned this */
+
+    ngx_http_tournament_pg_poll(conn, PGRES_POLLING_WRITING);
+}
+
+
+/*
+ * libpq may have closed its socket and opened another one with the same
+ * number: events were taken off before PQconnectPoll() and are added anew.
+ */
+
+static void
+ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
+    PostgresPollingStatusType rc)
+{
+    ngx_event_t  *ev;
+
+    if (rc == PGRES_POLLING_FAILED) {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    if (ngx_http_tournament_pg_watch(conn) != NGX_OK) {
+        ngx_http_tournament_pg_down(conn, "no free worker connection");
+        return;
+    }
+
+    if (rc == PGRES_POLLING_OK) {
+        ngx_http_tournament_pg_ready(conn);
+        return;
+    }
+
+    ev = (rc == PGRES_POLLING_READING) ? conn->c->read : conn->c->write;
+
+    if (ngx_http_tournament_pg_want(ev, ev->write ? NGX_WRITE_EVENT
+                                                  : NGX_READ_EVENT, 1)
+        != NGX_OK)
+    {
+        ngx_http_tournament_pg_down(conn, "cannot wait for its socket");
+    }
+}
+
+
+/* CONNECTING -> READY */
+
+static void
+ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_uint_t                 i;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
+    ngx_del_timer(&conn->timer);
+
+    if (PQsetnonblocking(conn->conn, 1) != 0
+        || PQenterPipelineMode(conn->conn) != 1
+        || ngx_http_tournament_pg_want(conn->c->read, NGX_READ_EVENT, 1)
+           != NGX_OK)
+    {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
+    conn->backoff = 0;
+    pg->nready++;
+
+    ngx_memzero(conn->prepared, pg->conf->nstatements);
+
+    for (i = 0; i < pg->conf->nstatements; i++) {
+        if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+    }
+
+    ngx_http_tournament_pg_guard(conn);
+
+    if (pg->trouble && pg->nready == pg->conf->connections) {
+        pg->trouble = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
+                      "tournament: PostgreSQL is available again, "
+                      "all %ui connections are open", pg->nready);
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+/*
+ * CONNECTING or READY -> DOWN.  Its queries go to the head of the queue, once;
+ * after that they fail.
+ */
+
+static void
+ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    ngx_msec_t                 pause;
+    ngx_uint_t                 was_ready;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+    was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
+
+    ngx_http_tournament_pg_log_trouble(conn, reason);
+
+    ngx_http_tournament_pg_release(conn);
+    ngx_http_tournament_pg_unwatch(conn);
+
+    if (conn->conn) {
+        PQfinish(conn->conn);
+        conn->conn = NULL;
+    }
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+    conn->target = (conn->target + 1) % pg->conf->targets->nelts;
+
+    if (was_ready && --pg->nready == 0) {
+        pg->down_since = ngx_current_msec;
+    }
+
+    pause = conn->backoff;
+
+    if (pause) {
+        pause += ngx_random() % (pause / 4 + 1);
+    }
+
+    conn->backoff = ngx_min(ngx_max(conn->backoff * 2,
+                                    NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN),
+                            NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX);
+
+    if (!ngx_exiting || pg->nqueued) {
+        ngx_add_timer(&conn->timer, pause);
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+/* one line for an outage, whatever the number of connections and attempts */
+
+static void
+ngx_http_tournament_pg_log_trouble(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    size_t                         len;
+    ngx_uint_t                     level;
+    ngx_http_tournament_pg_t      *pg;
+    ngx_http_tournament_target_t  *target;
+
+    pg = conn->pg;
+
+    target = pg->conf->targets->elts;
+    target += conn->target;
+
+    /* the first line says it, the others are hints */
+
+    len = strcspn(reason, "\r\n");
+
+    level = pg->trouble ? NGX_LOG_INFO : NGX_LOG_ERR;
+    pg->trouble = 1;
+
+    ngx_log_error(level, pg->log, 0,
+                  "tournament: PostgreSQL at \"%V\": %*s, reconnecting",
+                  &target->name, len, reason);
+}
+
+
+/* empties the ring of a connection that is lost */
+
+static void
+ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    pg = conn->pg;
+
+    /* from the youngest, so that the oldest comes to be the queue's head */
+
+    while (conn->active) {
+        conn->active--;
+        slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
+
+        PQclear(slot->result);
+        PQclear(slot->error);
+
+        query = slot->query;
+        ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+
+        if (query && !ngx_http_tournament_pg_retry(query)) {
+
+            /* a handler must not run from within a call of its owner */
+
+            query->state = NGX_HTTP_TOURNAMENT_PG_LOST;
+            ngx_add_timer(&query->deadline, 0);
+        }
+    }
+
+    conn->first = 0;
+}
+
+
+/* gives libpq's socket a connection of nginx */
+
+static ngx_int_t
+ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    if (conn->c) {
+        return NGX_OK;
+    }
+
+    c = ngx_get_connection(PQsocket(conn->conn), conn->pg->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = conn;
+    c->log = conn->pg->log;
+    c->idle = 1;
+
+    c->read->log = c->log;
+    c->read->handler = ngx_http_tournament_pg_event;
+    c->write->log = c->log;
+    c->write->handler = ngx_http_tournament_pg_event;
+
+    conn->c = c;
+
+    return NGX_OK;
+}
+
+
+/* the socket is libpq's to close */
+
+static void
+ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    c = conn->c;
+
+    if (c == NULL) {
+        return;
+    }
+
+    (void) ngx_http_tournament_pg_want(c->read, NGX_READ_EVENT, 0);
+    (void) ngx_http_tournament_pg_want(c->write, NGX_WRITE_EVENT, 0);
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+
+    conn->c = NULL;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
+{
+    if (on == ev->active) {
+        return NGX_OK;
+    }
+
+    if (on) {
+        return ngx_add_event(ev, event, NGX_LEVEL_EVENT);
+    }
+
+    return ngx_del_event(ev, event, 0);
+}
+
+
+static void
+ngx_http_tournament_pg_event(ngx_event_t *ev)
+{
+    ngx_connection_t               *c;
+    PostgresPollingStatusType       rc;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    c = ev->data;
+    conn = c->data;
+
+    if (c->close) {
+
+        /* the worker exits; what is busy stays until exit_process */
+
+        c->close = 0;
+
+        if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+            && conn->active == 0 && conn->pg->nqueued == 0)
+        {
+            ngx_http_tournament_pg_unwatch(conn);
+            PQfinish(conn->conn);
+            conn->conn = NULL;
+            conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+            conn->pg->nready--;
+        }
+
+        return;
+    }
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
+        ngx_http_tournament_pg_unwatch(conn);
+
+        rc = PQconnectPoll(conn->conn);
+
+        ngx_http_tournament_pg_poll(conn, rc);
+        return;
+    }
+
+    if (ev->write) {
+        switch (PQflush(conn->conn)) {
+
+        case 0:
+            (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
+            return;
+
+        case 1:
+            return;
+
+        default:
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+    }
+
+    ngx_http_tournament_pg_read(conn);
+}
+
+
+static void
+ngx_http_tournament_pg_timer(ngx_event_t *ev)
+{
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    conn = ev->data;
+
+    switch (conn->state) {
+
+    case NGX_HTTP_TOURNAMENT_PG_DOWN:
+        ngx_http_tournament_pg_connect(conn);
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_CONNECTING:
+        ngx_http_tournament_pg_down(conn, "timed out while connecting");
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_READY:
+        ngx_http_tournament_pg_down(conn, "no answer, neither rows nor "
+                                    "an error");
+        break;
+    }
+}
+
+
+static void
+ngx_http_tournament_pg_deadline(ngx_event_t *ev)
+{
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_rc_e      rc;
+    ngx_http_tournament_pg_query_t  *query;
+
+    query = ev->data;
+    pg = query->pg;
+
+    rc = NGX_HTTP_TOURNAMENT_PG_TIMEOUT;
+
+    switch (query->state) {
+
+    case NGX_HTTP_TOURNAMENT_PG_QUEUED:
+        ngx_http_tournament_pg_dequeue(query);
+
+        if (pg->nready == 0) {
+            rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+        }
+
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_SENT:
+
+        /* the result, should it come, belongs to nobody */
+
+        query->slot->query = NULL;
+        ngx_http_tournament_pg_guard(query->slot->conn);
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_LOST:
+        rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+        break;
+    }
+
+    ngx_http_tournament_pg_finish(query, rc, NULL);
+}
+
+
+/*
+ * A query that nobody waits for has no deadline here, and the server gives it
+ * up by its statement_timeout: a connection that stays silent is stuck.
+ */
+
+static void
+ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
+{
+    if (conn->active && conn->slots[conn->first].query == NULL
+        && !conn->timer.timer_set)
+    {
+        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout);
+    }
+}
+
+
+static void
+ngx_http_tournament_pg_notice(void *data, const PGresult *res)
+{
+    char                      *message;
+    ngx_http_tournament_pg_t  *pg = data;
+
+    message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                  "tournament: notice from PostgreSQL: %s",
+                  message ? message : "");
+}
+
+
+static void
+ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
+{
+    ngx_queue_t                     *q;
+    ngx_http_tournament_pg_conn_t   *conn;
+    ngx_http_tournament_pg_query_t  *query;
+
+    while (!ngx_queue_empty(&pg->queue)) {
+
+        conn = ngx_http_tournament_pg_pick(pg);
+        if (conn == NULL) {
+            return;
+        }
+
+        q = ngx_queue_head(&pg->queue);
+        query = ngx_queue_data(q, ngx_http_tournament_pg_query_t, queue);
+
+        ngx_http_tournament_pg_dequeue(query);
+
+        if (query->sending) {
+            query->sending(query);
+        }
+
+        if (ngx_http_tournament_pg_start(conn, query->statement, query)
+            != NGX_OK)
+        {
+            /* this dispatches the rest, and the query among it */
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+    }
+}
+
+
+/*
+ * The connection with the fewest queries under way.  One whose oldest query
+ * takes long gets no more: they would wait behind it.
+ */
+
+static ngx_http_tournament_pg_conn_t *
+ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_conn_t  *conn, *best;
+
+    best = NULL;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->active >= NGX_HTTP_TOURNAMENT_PG_DEPTH
+            || (best && conn->active >= best->active))
+        {
+            continue;
+        }
+
+        if (conn->active == 0) {
+            return conn;
+        }
+
+        if (ngx_current_msec - conn->slots[conn->first].sent
+            < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+        {
+            best = conn;
+        }
+    }
+
+    return best;
+}
+
+
+/*
+ * Sends a query, its statement's preparation before it where that is needed,
+ * and a sync; or the preparation alone.
+ */
+
+static ngx_int_t
+ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement, ngx_http_tournament_pg_query_t *query)
+{
+    int                                  flush;
+    ngx_http_tournament_pg_t            *pg;
+    ngx_http_tournament_pg_slot_t       *slot;
+    ngx_http_tournament_pg_statement_t  *st;
+
+    static const Oid  text[NGX_HTTP_TOURNAMENT_PG_PARAMS] = {
+        25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25
+    };
+
+    pg = conn->pg;
+    st = pg->conf->statements[statement];
+
+    slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
+    conn->active++;
+
+    slot->conn = conn;
+    slot->query = query;
+    slot->statement = statement;
+    slot->sent = ngx_current_msec;
+    slot->preparing = !conn->prepared[statement];
+
+    if (query) {
+        query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
+        query->slot = slot;
+    }
+
+    if (slot->preparing
+        && PQsendPrepare(conn->conn, st->name, st->sql, st->nparams, text)
+           != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (query
+        && PQsendQueryPrepared(conn->conn, st->name, st->nparams,
+                               query->values, NULL, NULL, 1)
+           != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (PQpipelineSync(conn->conn) != 1) {
+        return NGX_ERROR;
+    }
+
+    /* taken for prepared from here on: what follows comes after it */
+    conn->prepared[statement] = 1;
+
+    flush = PQflush(conn->conn);
+
+    if (flush == -1) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_tournament_pg_want(conn->c->write, NGX_WRITE_EVENT,
+                                       flush == 1);
+}
+
+
+static void
+ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_uint_t  n;
+
+    /*
+     * With TLS bytes of a record, 16k at most, may be left inside OpenSSL
+     * where no event tells of them; libpq reads 8k at least each time.
+     */
+
+    n = PQsslInUse(conn->conn) ? 3 : 1;
+
+    do {
+        if (PQconsumeInput(conn->conn) != 1) {
+
+            /* results that came before the loss count; so do last words */
+
+            if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
+                ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            }
+
+            return;
+        }
+
+        if (ngx_http_tournament_pg_results(conn) != NGX_OK) {
+            return;
+        }
+
+    } while (--n);
+
+    ngx_http_tournament_pg_dispatch(conn->pg);
+}
+
+
+/* NGX_DONE: the connection is not ready any more */
+
+static ngx_int_t
+ngx_http_tournament_pg_results(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGresult    *res;
+    ngx_uint_t   nulls;
+
+    nulls = 0;
+
+    while (conn->active && !PQisBusy(conn->conn)) {
+
+        res = PQgetResult(conn->conn);
+
+        if (res == NULL) {
+
+            /* one ends a command's results, two say that there are none */
+
+            if (nulls++) {
+                break;
+            }
+
+            continue;
+        }
+
+        nulls = 0;
+
+        if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
+            PQclear(res);
+            ngx_http_tournament_pg_sync(conn);
+
+        } else if (ngx_http_tournament_pg_result(conn,
+                                                 &conn->slots[conn->first],
+                                                 res)
+                   != NGX_OK)
+        {
+            return NGX_DONE;
+        }
+
+        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+            return NGX_DONE;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_slot_t *slot, PGresult *res)
+{
+    char  *message;
+
+    switch (PQresultStatus(res)) {
+
+    case PGRES_TUPLES_OK:
+        PQclear(slot->result);
+        slot->result = res;
+        return NGX_OK;
+
+    case PGRES_FATAL_ERROR:
+
+        /*
+         * Class 57P is the server shutting down or terminating the session;
+         * an error without a state is libpq's own, of a lost connection.
+         */
+
+        if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL
+            || ngx_http_tournament_pg_sqlstate(res, "57P"))
+        {
+            message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+            ngx_http_tournament_pg_down(conn,
+                                        message ? message
+                                                : PQerrorMessage(conn->conn));
+            PQclear(res);
+            return NGX_DONE;
+        }
+
+        if (slot->error == NULL) {
+            slot->error = res;
+            return NGX_OK;
+        }
+
+        break;
+
+    case PGRES_COMMAND_OK:
+    case PGRES_PIPELINE_ABORTED:
+        break;
+
+    default:
+        PQclear(res);
+        ngx_http_tournament_pg_down(conn, "unexpected kind of result");
+        return NGX_DONE;
+    }
+
+    PQclear(res);
+
+    return NGX_OK;
+}
+
+
+/* the oldest slot is done */
+
+static void
+ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGresult                        *result, *error;
+    ngx_uint_t                       statement, reopen;
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    pg = conn->pg;
+
+    slot = &conn->slots[conn->first];
+    query = slot->query;
+    statement = slot->statement;
+    result = slot->result;
+    error = slot->error;
+
+    ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+
+    conn->first = (conn->first + 1) % pg->nslots;
+    conn->active--;
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    ngx_http_tournament_pg_guard(conn);
+
+    if (error == NULL) {
+
+        if (query) {
+            ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
+                                          result);
+        }
+
+        PQclear(result);
+        return;
+    }
+
+    PQclear(result);
+
+    reopen = 0;
+
+    if (ngx_http_tournament_pg_sqlstate(error, "26000")
+        || query == NULL)
+    {
+        /* not prepared, or not any more: the next query brings it along */
+        conn->prepared[statement] = 0;
+
+    } else if (ngx_http_tournament_pg_sqlstate(error, "0A000")) {
+
+        /* the function's result has changed: no prepared statement is good */
+        reopen = 1;
+
+    } else {
+        ngx_http_tournament_pg_log_error(pg, statement, error);
+
+        ngx_http_tournament_pg_finish(query,
+                            ngx_http_tournament_pg_sqlstate(error, "57014")
+                                ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
+        PQclear(error);
+        return;
+    }
+
+    if (query == NULL || !ngx_http_tournament_pg_retry(query)) {
+        ngx_http_tournament_pg_log_error(pg, statement, error);
+
+        if (query) {
+            ngx_http_tournament_pg_finish(query,
+                                          NGX_HTTP_TOURNAMENT_PG_FAILED,
+                                          NULL);
+        }
+    }
+
+    PQclear(error);
+
+    if (reopen) {
+        ngx_http_tournament_pg_down(conn, "a function of tournament_api has "
+                                    "changed");
+    }
+}
+
+
+/* back to the head of the queue, once; 0: it was there already */
+
+static ngx_uint_t
+ngx_http_tournament_pg_retry(ngx_http_tournament_pg_query_t *query)
+{
+    if (query->resent) {
+        return 0;
+    }
+
+    query->resent = 1;
+
+    ngx_http_tournament_pg_enqueue(query, 1);
+
+    return 1;
+}
+
+
+static void
+ngx_http_tournament_pg_enqueue(ngx_http_tournament_pg_query_t *query,
+    ngx_uint_t head)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    query->state = NGX_HTTP_TOURNAMENT_PG_QUEUED;
+    query->slot = NULL;
+
+    if (head) {
+        ngx_queue_insert_head(&pg->queue, &query->queue);
+
+    } else {
+        ngx_queue_insert_tail(&pg->queue, &query->queue);
+    }
+
+    pg->nqueued++;
+}
+
+
+static void
+ngx_http_tournament_pg_dequeue(ngx_http_tournament_pg_query_t *query)
+{
+    ngx_queue_remove(&query->queue);
+    query->pg->nqueued--;
+}
+
+
+static void
+ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+{
+    if (query->deadline.timer_set) {
+        ngx_del_timer(&query->deadline);
+    }
+
+    query->handler(query, rc, res);
+}
+
+
+static void
+ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
+    ngx_uint_t statement, PGresult *error)
+{
+    char  *state, *message;
+
+    if (pg->logged
+        && ngx_current_msec - pg->error_logged
+           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+    {
+        pg->errors_unlogged++;
+        return;
+    }
+
+    state = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
+
+    ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                  "tournament: PostgreSQL refused \"%s\": %s (SQLSTATE %s), "
+                  "%ui more errors since the last such line",
+                  pg->conf->statements[statement]->sql,
+                  message ? message : "", state ? state : "?",
+                  pg->errors_unlogged);
+
+    pg->logged = 1;
+    pg->error_logged = ngx_current_msec;
+    pg->errors_unlogged = 0;
+}
+
+
+/* whether a result's SQLSTATE begins so */
+
+static ngx_uint_t
+ngx_http_tournament_pg_sqlstate(PGresult *res, const char *state)
+{
+    char  *s;
+
+    s = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+    return s && ngx_strncmp(s, state, ngx_strlen(state)) == 0;
+}
