@@ -98,7 +98,7 @@ return {
         });
 
         $bench->compare($result, unit => 'requests/s', base => $SAME,
-                        subjects => \@subjects);
+                        saturated => 1, subjects => \@subjects);
 
         $result->note('`wrk` with 32 kept-alive connections on one core; each '
             . 'server, Django’s gunicorn and Redis together, on the other. '

@@ -32,6 +32,7 @@ package Bench;
 
 use strict;
 use warnings;
+use utf8;
 
 use Bench::Django;
 use Bench::Machine qw(cores on_core busy busy_clock);
@@ -99,6 +100,21 @@ sub need {
             split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin';
 
         $self->skip("$program is not installed");
+    }
+
+    return;
+}
+
+
+# Debian's own Python, as that is what gunicorn's package runs.
+
+sub need_python {
+    my ($self, @modules) = @_;
+
+    for my $module (@modules) {
+        my ($status) = run({}, '/usr/bin/python3', '-c', "import $module");
+
+        $self->skip("Python's $module is not installed") if $status;
     }
 
     return;
@@ -187,6 +203,8 @@ sub django {
     my ($self, %options) = @_;
 
     $self->need('gunicorn', $options{cache} ? 'redis-server' : ());
+    $self->need_python('django', 'psycopg2',
+                       $options{cache} ? 'django_redis' : ());
 
     return Bench::Django->new(
         core     => $self->server,
@@ -267,6 +285,8 @@ sub wrk {
 #   unit       of the figure
 #   base       name of the subject that the others are compared with; a
 #              subject may name another one (base => ...)
+#   saturated  1: the watched core is to have no time left; a remark names
+#              the subjects that left it some, as their figure may be wrk's
 #   subjects   [{ name, target, before => sub, measure => sub }, ...]
 #              before is called ahead of each measure: starts, warms up;
 #              measure returns { rate, p50_us, p99_us, busy }
@@ -295,6 +315,8 @@ sub compare {
                        $report->{rate}, $options{unit});
         }
     }
+
+    my @idle;
 
     for my $subject (@subjects) {
         my $name = $subject->{name};
@@ -325,7 +347,13 @@ sub compare {
         }
 
         $result->row(%row);
+
+        push @idle, $name if $options{saturated} && $row{busy} < 0.95;
     }
+
+    $result->note('The load left the server’s core idle at times, so that '
+        . 'these could be faster than measured: ' . join(', ', @idle) . '.')
+        if @idle;
 
     return;
 }
