@@ -27,6 +27,7 @@ package Tournament::Nginx;
 #              complains about. TOURNAMENT_VALGRIND=1 asks for it everywhere.
 #   start      0: do not start it yet
 #   name       for messages and the directory, "nginx" by default
+#   dir, port  instead of a temporary directory and a free port
 #
 #   $nginx->start                  returns when it listens and all its workers
 #                                  are there
@@ -47,11 +48,13 @@ package Tournament::Nginx;
 #   $nginx->connect_workers        { pid => open Tournament::HTTP connection }
 #                                  for each worker
 #   $nginx->log, log_mark, wait_for_log, expect_log    see Tournament::Server
+#   $nginx->state($slug, %headers)     GET of its state at the usual path
 #   $nginx->access_log             lines: "status cache_status query_time
 #                                  request_time request"
 #
-# Every answer carries X-Worker: the pid of the worker that gave it, unless
-# the location has an add_header of its own.
+# Every answer carries X-Worker, the pid of the worker that gave it, and
+# X-Cache, $tournament_cache_status, unless the location has an add_header of
+# its own.
 #
 # The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
 
@@ -89,8 +92,9 @@ sub new {
     my $self = bless {
         owner    => $$,
         name     => $name,
-        dir      => tempdir($name),
-        port     => free_port(),
+        dir      => $options{dir} // tempdir($name),
+        port     => $options{port} // free_port(),
+        fixed    => defined $options{port},
         spread   => free_port(),
         valgrind => $options{valgrind} // $ENV{TOURNAMENT_VALGRIND},
         zone     => '8m',
@@ -105,7 +109,7 @@ sub new {
 
     my $start = delete $options{start} // 1;
 
-    delete @options{qw(name valgrind)};
+    delete @options{qw(name valgrind dir port)};
 
     $self->set(%options);
     $self->start if $start;
@@ -206,7 +210,8 @@ sub start {
         my $said = slurp("$self->{dir}/stderr");
 
         croak "nginx does not start:\n$said"
-            if $said !~ /Address already in use/ || $self->{started};
+            if $said !~ /Address already in use/ || $self->{started}
+                || $self->{fixed};
 
         # Somebody took the port since it was found free.
 
@@ -441,12 +446,16 @@ sub _workers_titled {
         return $title =~ /down/ ? () : @children;
     }
 
-    return grep {
-        open my $fh, '<', "/proc/$_/cmdline";
-        my $line = $fh && <$fh>;
+    return grep { _title($_) =~ /^nginx: \Q$title\E[\0 ]*\z/ } @children;
+}
 
-        defined $line && $line =~ /^nginx: \Q$title\E[\0 ]*\z/
-    } @children;
+
+sub _title {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/cmdline" or return '';
+
+    return scalar <$fh> // '';
 }
 
 
@@ -504,6 +513,13 @@ for my $method (qw(get head post)) {
 
         return $self->request(uc $method, $path, @arguments);
     };
+}
+
+
+sub state {
+    my ($self, $slug, @headers) = @_;
+
+    return $self->get("/tournaments/api/$slug/state/", @headers);
 }
 
 
@@ -620,6 +636,9 @@ sub _composed {
         ? '$status $tournament_cache_status $tournament_query_time '
         : '$status - - ';
 
+    my $cache = $self->{module}
+        ? 'add_header X-Cache $tournament_cache_status always;' : '';
+
     my $tournament = !$self->{module} ? '' : join "\n    ",
         defined $self->{zone} ? "tournament_zone $self->{zone};" : (),
         defined $database ? qq{tournament_database "$database";} : ();
@@ -643,6 +662,7 @@ http {
     access_log %%DIR%%/access.log test;
     default_type text/plain;
     add_header X-Worker \$pid always;
+    $cache
     $temp
     $tournament
     ${\ _text($self->{http}) }

@@ -3,7 +3,7 @@ package Tournament::Server;
 # What the servers of a test have in common: a log that a test can wait for,
 # and that is looked through when the test ends.
 #
-#   $server->log               the log's text
+#   $server->log               the log's text; log_file is where it is
 #   $server->log_mark          remembers the log's end
 #   $server->log_since         the text after the last mark
 #   $server->wait_for_log(qr//, $seconds)    until it matches what follows the
@@ -50,6 +50,9 @@ sub log {
 
     return -e $self->{log} ? slurp($self->{log}) : '';
 }
+
+
+sub log_file { return $_[0]{log} }
 
 
 sub log_mark {
