@@ -120,6 +120,8 @@ static ngx_int_t ngx_http_tournament_pg_start(
     ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_notified(
+    ngx_http_tournament_pg_conn_t *conn);
 static ngx_int_t ngx_http_tournament_pg_results(
     ngx_http_tournament_pg_conn_t *conn);
 static ngx_int_t ngx_http_tournament_pg_result(
@@ -417,6 +419,14 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 
     ngx_http_tournament_pg_guard(conn);
 
+    if (pg->conf->ready) {
+        pg->conf->ready(pg->conf->data);
+    }
+
+    if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+        return;
+    }
+
     if (pg->trouble && pg->nready == pg->conf->connections) {
         pg->trouble = 0;
 
@@ -468,6 +478,10 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
 
     if (was_ready && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
+    }
+
+    if (was_ready && pg->conf->lost) {
+        pg->conf->lost(pg->conf->data);
     }
 
     /* one that does not last would be opened and lost in a circle */
@@ -667,6 +681,11 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
         /* the worker exits; what is busy stays until exit_process */
 
         c->close = 0;
+
+        if (conn->pg->conf->closing) {
+            conn->pg->conf->closing(conn->pg->conf->data);
+            return;
+        }
 
         if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
             && conn->active == 0 && conn->pg->nqueued == 0)
@@ -980,7 +999,28 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
     } while (--n);
 
+    ngx_http_tournament_pg_notified(conn);
+
     ngx_http_tournament_pg_dispatch(conn->pg);
+}
+
+
+static void
+ngx_http_tournament_pg_notified(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGnotify                       *n;
+    ngx_http_tournament_pg_conf_t  *conf;
+
+    conf = conn->pg->conf;
+
+    while ((n = PQnotifies(conn->conn)) != NULL) {
+
+        if (conf->notify) {
+            conf->notify(conf->data, n->extra);
+        }
+
+        PQfreemem(n);
+    }
 }
 
 

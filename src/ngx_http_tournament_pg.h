@@ -48,6 +48,18 @@ typedef struct {
     ngx_http_tournament_pg_statement_t
                                    **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
+
+    /*
+     * What happens to a connection; each may be NULL.  A notification's
+     * payload is good until its hook returns.  closing: the worker begins to
+     * exit, and the connection stays as long as the worker.
+     */
+
+    void                           (*ready)(void *data);
+    void                           (*lost)(void *data);
+    void                           (*notify)(void *data, char *payload);
+    void                           (*closing)(void *data);
+    void                            *data;
 } ngx_http_tournament_pg_conf_t;
 
 
@@ -60,8 +72,9 @@ typedef enum {
 
 
 /*
- * res is a result of PGRES_TUPLES_OK in binary format with PG_OK, else NULL;
- * it is freed after the handler returns.
+ * With PG_OK res is a result of PGRES_TUPLES_OK in binary format, or NULL of a
+ * command that has no rows; else it is NULL.  It is freed after the handler
+ * returns.
  */
 
 typedef void (*ngx_http_tournament_pg_handler_pt)(
