@@ -21,7 +21,7 @@ TESTS ?= $(sort $(wildcard t/*.t))
 
 export NGINX NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
 
-UNIT = $(MAKE) -C t/unit
+UNIT = $(MAKE) -s -C t/unit
 
 
 .PHONY: help

@@ -56,6 +56,9 @@ package Tournament::Nginx;
 # X-Cache, $tournament_cache_status, unless the location has an add_header of
 # its own.
 #
+# Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
+# with that database and with the places of an nginx of its own.
+#
 # The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
 
 use strict;
@@ -67,7 +70,7 @@ use Carp;
 use IO::Socket::INET;
 use Tournament::HTTP;
 use Tournament::Util qw(
-    at_end build_dir free_port now poll_until reap run slurp spawn spew
+    at_end build_dir free_port now poll_until project reap run slurp spawn spew
     tempdir worker_user
 );
 
@@ -78,6 +81,8 @@ my $BAD = qr/\[(?:alert|emerg)\]|segfault|exited on signal|Sanitizer
 
 my @CONFIGURING = qw(main events http server locations conf database zone
                      workers module level connections);
+
+my @TEMP = qw(client_body proxy fastcgi uwsgi scgi);
 
 my $count = 0;
 
@@ -181,6 +186,36 @@ sub module_file {
 sub state_location {
     return 'location ~ ^/tournaments/api/(?<slug>[^/]+)/state/$ {'
         . ' tournament state $slug; }';
+}
+
+
+sub example {
+    my ($conninfo) = @_;
+
+    my $user = worker_user();
+    my $conf = slurp(project('nginx.conf.example'));
+    my @temp = map { "    ${_}_temp_path %%DIR%%/temp_$_;\n" } @TEMP;
+
+    my @changes = (
+        [ qr/^load_module .*$/m, 'load_module %%MODULE%%;' ],
+        [ qr/^user .*$/m,        defined $user ? "user $user;" : '' ],
+        [ qr/^pid .*$/m,         'pid %%DIR%%/nginx.pid;' ],
+        [ qr/^error_log .*$/m,   'error_log %%DIR%%/error.log notice;' ],
+        [ qr/^http \{\n/m,       join '', "http {\n", @temp ],
+        [ qr/\blisten 80;/,      'listen 127.0.0.1:%%PORT%%;' ],
+        [ qr{/var/log/nginx/access\.log},       '%%DIR%%/access.log' ],
+        [ qr/^ {4}tournament_database ".*$/m,
+          qq{    tournament_database "$conninfo";} ],
+    );
+
+    for my $change (@changes) {
+        my ($pattern, $replacement) = @$change;
+
+        $conf =~ s/$pattern/$replacement/
+            or croak "nginx.conf.example has nothing like $pattern";
+    }
+
+    return $conf;
 }
 
 
@@ -292,7 +327,7 @@ sub _command {
         '--num-callers=30', '--verbose',
         "--log-file=$self->{dir}/valgrind.%p",
         map { "--suppressions=$_" }
-            grep { -e } Tournament::Util::project('t/valgrind.supp'),
+            grep { -e } project('t/valgrind.supp'),
     ) : ();
 
     # What goes wrong before the configuration is read goes to standard error
@@ -644,7 +679,7 @@ sub _composed {
         defined $database ? qq{tournament_database "$database";} : ();
 
     my $temp = join "\n    ", map { "${_}_temp_path %%DIR%%/temp_$_;" }
-        qw(client_body proxy fastcgi uwsgi scgi);
+        @TEMP;
 
     return <<"END";
 $main

@@ -121,7 +121,13 @@ sub tails {
     my ($lines) = @_;
 
     return map {
-        "--- end of the log of $_->{name}:\n" . _tail($_->{log}, $lines)
+        my $record = $_;
+
+        "--- end of the log of $record->{name}:\n"
+            . _tail($record->{log}, $lines),
+            map { "--- $_:\n" . _tail($_, 100) }
+                grep { slurp($_) =~ $record->{bad} }
+                glob($record->{files} // '');
     } @records;
 }
 
