@@ -49,6 +49,12 @@ static char *ngx_http_tournament_msec(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf,
+    ngx_str_t *name);
+static char *ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -62,7 +68,10 @@ static char *ngx_http_tournament_invalid(ngx_conf_t *cf,
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf,
     ngx_str_t *value, ngx_uint_t missing);
 
+static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
+    ngx_http_tournament_main_conf_t *tmcf);
 static void ngx_http_tournament_exit_process(ngx_cycle_t *cycle);
 
 
@@ -77,6 +86,10 @@ static ngx_http_tournament_bounds_t  ngx_http_tournament_version_bounds =
 
 static ngx_http_tournament_bounds_t  ngx_http_tournament_timeout_bounds =
     { 1, 3600000, "a time from 1ms to 1h" };
+
+
+static ngx_http_tournament_bounds_t  ngx_http_tournament_stale_bounds =
+    { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
 
 
 static ngx_command_t  ngx_http_tournament_commands[] = {
@@ -144,6 +157,34 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       0,
       NULL },
 
+    { ngx_string("tournament_stale"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_tournament_loc_conf_t, stale),
+      &ngx_http_tournament_stale_bounds },
+
+    { ngx_string("tournament_coalesce"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_tournament_coalesce,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("tournament_listen"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_listen,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("tournament_warm"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_tournament_main_conf_t, warm),
+      NULL },
+
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_max_age,
@@ -197,7 +238,7 @@ ngx_module_t  ngx_http_tournament_module = {
     ngx_http_tournament_commands,          /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_tournament_init_module,       /* init module */
     ngx_http_tournament_init_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -317,6 +358,8 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    tmcf->listen = NGX_CONF_UNSET;
+    tmcf->warm = NGX_CONF_UNSET;
     tmcf->cache_version = NGX_CONF_UNSET_UINT;
     tmcf->database.connections = NGX_CONF_UNSET_UINT;
     tmcf->database.queue = NGX_CONF_UNSET_UINT;
@@ -332,6 +375,8 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
+    ngx_conf_init_value(tmcf->listen, 1);
+    ngx_conf_init_value(tmcf->warm, 1);
     ngx_conf_init_uint_value(tmcf->cache_version, 1);
     ngx_conf_init_uint_value(tmcf->database.connections, 4);
     ngx_conf_init_uint_value(tmcf->database.queue, 1024);
@@ -357,6 +402,11 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
         tlcf->ttl[i] = NGX_CONF_UNSET_MSEC;
     }
 
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+        tlcf->coalesce[i] = NGX_CONF_UNSET_MSEC;
+    }
+
+    tlcf->stale = NGX_CONF_UNSET_MSEC;
     tlcf->user = NGX_CONF_UNSET_PTR;
     tlcf->staff = NGX_CONF_UNSET_PTR;
     tlcf->max_age = NGX_CONF_UNSET;
@@ -392,12 +442,15 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
         ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
                                   ngx_http_tournament_endpoints[i].ttl);
+        ngx_conf_merge_msec_value(conf->coalesce[i], prev->coalesce[i],
+                                  ngx_http_tournament_endpoints[i].coalesce);
     }
 
     ngx_conf_merge_msec_value(conf->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
                               prev->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
                               NGX_HTTP_TOURNAMENT_MISSING_TTL);
 
+    ngx_conf_merge_msec_value(conf->stale, prev->stale, 300000);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->staff, prev->staff, NULL);
     ngx_conf_merge_value(conf->max_age, prev->max_age, 1);
@@ -421,6 +474,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 {
     u_char                            secret[TOURNAMENT_HASH_KEY_LEN];
     uint64_t                          identity;
+    ngx_str_t                         listen;
     ngx_http_tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
@@ -453,6 +507,20 @@ ngx_http_tournament_init(ngx_conf_t *cf)
                                              &identity);
     if (tmcf->database.targets == NULL) {
         return NGX_ERROR;
+    }
+
+    tmcf->listen_targets = tmcf->database.targets;
+
+    if (tmcf->listen_conninfo.len) {
+        ngx_str_set(&listen, "tournament_listen");
+
+        tmcf->listen_targets =
+            ngx_http_tournament_conninfo_resolve(cf, &listen,
+                                                 &tmcf->listen_conninfo, 0,
+                                                 NULL);
+        if (tmcf->listen_targets == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     ngx_memzero(secret, sizeof(secret));
@@ -704,17 +772,9 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         i = NGX_HTTP_TOURNAMENT_TTL_MISSING;
 
     } else {
-        i = ngx_http_tournament_endpoint_find(&value[1]);
+        i = ngx_http_tournament_entries(cf, &value[1]);
 
         if (i == NGX_ERROR) {
-            return ngx_http_tournament_unknown(cf, &value[1], 1);
-        }
-
-        if (ngx_http_tournament_endpoints[i].statement.sql == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" has no entries of its own in the "
-                               "cache, its TTL is that of \"tournament_ttl "
-                               "state\"", &value[1]);
             return NGX_CONF_ERROR;
         }
     }
@@ -735,6 +795,111 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     tlcf->ttl[i] = ttl;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_tournament_loc_conf_t *tlcf = conf;
+
+    ngx_int_t   i, ms;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    i = ngx_http_tournament_entries(cf, &value[1]);
+
+    if (i == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_tournament_endpoints[i].audience
+        != NGX_HTTP_TOURNAMENT_PUBLIC)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "answers of \"%V\" are not coalesced: a change "
+                           "shows at once", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (tlcf->coalesce[i] != NGX_CONF_UNSET_MSEC) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament_coalesce %V\" is duplicate",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ms = ngx_parse_time(&value[2], 0);
+
+    if (ms == NGX_ERROR) {
+        return ngx_http_tournament_invalid(cf, "a time such as 1s, or 0 (a "
+                                           "change shows at once)", &value[2]);
+    }
+
+    tlcf->coalesce[i] = ms;
+
+    return NGX_CONF_OK;
+}
+
+
+/* the index of an endpoint that has entries in the cache */
+
+static ngx_int_t
+ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_int_t   i;
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    i = ngx_http_tournament_endpoint_find(name);
+
+    if (i == NGX_ERROR) {
+        (void) ngx_http_tournament_unknown(cf, name, 1);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_tournament_endpoints[i].statement.sql == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has no entries of its own in the cache "
+                           "for \"%V\"%s", name, &args[0],
+                           i == NGX_HTTP_TOURNAMENT_STATES
+                           ? ", those of \"state\" serve it" : "");
+        return NGX_ERROR;
+    }
+
+    return i;
+}
+
+
+static char *
+ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_tournament_main_conf_t *tmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (tmcf->listen != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    tmcf->listen = 1;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        tmcf->listen = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    tmcf->listen_conninfo = value[1];
+
+    return ngx_http_tournament_conninfo_check(cf, &value[0], &value[1]);
 }
 
 
@@ -971,6 +1136,22 @@ ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
 
 
 static ngx_int_t
+ngx_http_tournament_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_tournament_module);
+
+    if (ngx_test_config || tmcf == NULL || !tmcf->used) {
+        return NGX_OK;
+    }
+
+    return ngx_http_tournament_wake_init(cycle->log);
+}
+
+
+static ngx_int_t
 ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_tournament_main_conf_t  *tmcf;
@@ -1005,6 +1186,48 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    return ngx_http_tournament_init_feed(cycle, tmcf);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
+    ngx_http_tournament_main_conf_t *tmcf)
+{
+    ngx_http_tournament_listener_t  *listener;
+
+    if (tmcf->warm) {
+        tmcf->warmer = ngx_http_tournament_warm_create(cycle->pool,
+                                              cycle->log, &tmcf->cache,
+                                              tmcf->pg, tmcf->fetch,
+                                              tmcf->space);
+        if (tmcf->warmer == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (tmcf->listen) {
+
+        /* what was loaded before it listens would have to be loaded again */
+
+        tmcf->feed = ngx_http_tournament_feed_create(cycle->pool, cycle->log,
+                                        &tmcf->cache, tmcf->listen_targets,
+                                        tmcf->database.connect_timeout,
+                                        tmcf->warm
+                                        ? ngx_http_tournament_warm_start
+                                        : NULL, tmcf->warmer);
+
+        return tmcf->feed ? NGX_OK : NGX_ERROR;
+    }
+
+    listener = ngx_http_tournament_cache_listener(&tmcf->cache);
+
+    if (tmcf->warm
+        && __atomic_exchange_n(&listener->warmed, 1, __ATOMIC_SEQ_CST) == 0)
+    {
+        ngx_http_tournament_warm_start(tmcf->warmer);
+    }
+
     return NGX_OK;
 }
 
@@ -1019,6 +1242,14 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
 
     if (tmcf == NULL || tmcf->fetch == NULL) {
         return;
+    }
+
+    if (tmcf->feed) {
+        ngx_http_tournament_feed_destroy(tmcf->feed);
+    }
+
+    if (tmcf->warmer) {
+        ngx_http_tournament_warm_destroy(tmcf->warmer);
     }
 
     ngx_http_tournament_pg_destroy(tmcf->pg);

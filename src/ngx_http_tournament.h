@@ -12,9 +12,11 @@
 #include "ngx_http_tournament_body.h"
 #include "ngx_http_tournament_cache.h"
 #include "ngx_http_tournament_endpoint.h"
+#include "ngx_http_tournament_feed.h"
 #include "ngx_http_tournament_fetch.h"
 #include "ngx_http_tournament_json.h"
 #include "ngx_http_tournament_pg.h"
+#include "ngx_http_tournament_warm.h"
 
 
 /* of one nginx; a worker's copy has the worker's own objects, too */
@@ -30,8 +32,16 @@ typedef struct {
     uint64_t                              space;      /* of keys */
     ngx_uint_t                            used;       /* by some location */
 
+    ngx_flag_t                            listen;
+    ngx_str_t                             listen_conninfo;  /* len 0: the
+                                                               database's */
+    ngx_array_t                          *listen_targets;
+    ngx_flag_t                            warm;
+
     ngx_http_tournament_pg_t             *pg;
     ngx_http_tournament_fetch_t          *fetch;
+    ngx_http_tournament_feed_t           *feed;
+    ngx_http_tournament_warmer_t         *warmer;
     ngx_http_tournament_memo_t           *memo;
     ngx_http_tournament_json_t           *json;
 } ngx_http_tournament_main_conf_t;
@@ -54,6 +64,9 @@ typedef struct {
     ngx_http_tournament_value_t          *staff;
 
     ngx_msec_t                            ttl[NGX_HTTP_TOURNAMENT_TTLS];
+    ngx_msec_t                            coalesce[
+                                              NGX_HTTP_TOURNAMENT_ENDPOINTS];
+    ngx_msec_t                            stale;
     time_t                                max_age;
     ngx_str_t                             cache_control;
 } ngx_http_tournament_loc_conf_t;

@@ -269,7 +269,7 @@ typedef struct {
     uint64_t                     up;          /* the lease that listens */
     uint64_t                     heard;       /* ms; the last message */
     uint64_t                     changes;     /* tokens handled so far */
-    uint64_t                     warmed;      /* the lease that did it */
+    uint64_t                     warmed;      /* without a feed: once */
 } ngx_http_tournament_listener_t;
 
 ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(

@@ -411,10 +411,10 @@ ngx_http_tournament_decode_context(ngx_http_tournament_result_t *result,
     ngx_memcpy(ngx_http_tournament_result_at(result, 0), &context,
                sizeof(ngx_http_tournament_context_t));
 
-    if (!ngx_http_tournament_result_is_null(result, row, column + 1)) {
-        ngx_http_tournament_result_shows(result, NGX_HTTP_TOURNAMENT_PROFILE,
+    /* without a profile it shows profile 0: that one is being made */
+
+    ngx_http_tournament_result_shows(result, NGX_HTTP_TOURNAMENT_PROFILE,
               ngx_http_tournament_result_integer(result, row, column + 1, 0));
-    }
 
     if (!ngx_http_tournament_result_is_null(result, row, column + 9)) {
         ngx_http_tournament_result_shows(result, NGX_HTTP_TOURNAMENT_PROFILE,
@@ -442,10 +442,10 @@ ngx_http_tournament_decode_registrations(ngx_http_tournament_result_t *result,
         return;
     }
 
-    if (!ngx_http_tournament_result_is_null(result, row, 0)) {
-        ngx_http_tournament_result_shows(result, NGX_HTTP_TOURNAMENT_PROFILE,
+    /* without a profile it shows profile 0: that one is being made */
+
+    ngx_http_tournament_result_shows(result, NGX_HTTP_TOURNAMENT_PROFILE,
                        ngx_http_tournament_result_integer(result, row, 0, 0));
-    }
 
     ngx_http_tournament_result_shows_all(result, NGX_HTTP_TOURNAMENT_TEAM,
                                          row, 1);

@@ -1,6 +1,7 @@
 
 #include "ngx_http_tournament_decode.h"
 #include "ngx_http_tournament_endpoint.h"
+#include "ngx_http_tournament_purge.h"
 #include "ngx_http_tournament_states.h"
 
 
@@ -19,7 +20,8 @@ ngx_http_tournament_endpoint_t
     ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_ENDPOINTS] =
 {
     { ngx_string("state"), 1,
-      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_VIEWED, 30000,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_VIEWED,
+      30000, 0,
       { "tournament_state",
         "SELECT * FROM tournament_api.state($1)", 1 },
       { "tournament_states",
@@ -35,13 +37,15 @@ ngx_http_tournament_endpoint_t
     /* its entries are those of state */
 
     { ngx_string("states"), 2,
-      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC, 30000,
+      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      30000, 0,
       NGX_HTTP_TOURNAMENT_NO_STATEMENT, NGX_HTTP_TOURNAMENT_NO_STATEMENT,
       NULL, 0, 0, NULL, NULL, NULL, NULL,
       ngx_http_tournament_states_handler },
 
     { ngx_string("hub"), 3,
-      NGX_HTTP_TOURNAMENT_MAY_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC, 30000,
+      NGX_HTTP_TOURNAMENT_MAY_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      30000, 1000,
       { "tournament_hub",
         "SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)",
         8 },
@@ -54,7 +58,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("detail"), 4,
-      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC, 30000,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      30000, 0,
       { "tournament_detail",
         "SELECT * FROM tournament_api.detail($1)", 1 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -67,7 +72,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("participants"), 5,
-      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_GUARDED, 60000,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_GUARDED,
+      60000, 0,
       { "tournament_participants",
         "SELECT * FROM tournament_api.participants($1)", 1 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -80,7 +86,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("count"), 6,
-      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC, 60000,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      60000, 0,
       { "tournament_count",
         "SELECT * FROM tournament_api.count($1)", 1 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -92,7 +99,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("registration_context"), 7,
-      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PERSONAL, 60000,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PERSONAL,
+      60000, 0,
       { "tournament_registration_context",
         "SELECT * FROM tournament_api.registration_context($1, $2)", 2 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -105,7 +113,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("user_registrations"), 8,
-      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PERSONAL, 60000,
+      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PERSONAL,
+      60000, 0,
       { "tournament_user_registrations",
         "SELECT * FROM tournament_api.user_registrations($1)", 1 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -118,7 +127,8 @@ ngx_http_tournament_endpoint_t
       NULL },
 
     { ngx_string("platform_stats"), 9,
-      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC, 300000,
+      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      300000, 1000,
       { "tournament_platform_stats",
         "SELECT * FROM tournament_api.platform_stats()", 0 },
       NGX_HTTP_TOURNAMENT_NO_STATEMENT,
@@ -127,8 +137,21 @@ ngx_http_tournament_endpoint_t
       ngx_http_tournament_decode_stats,
       ngx_http_tournament_check_found,
       ngx_http_tournament_render_stats,
-      NULL }
+      NULL },
+
+    /* it has no entries, it ends those of others */
+
+    { ngx_string("purge"), 10,
+      NGX_HTTP_TOURNAMENT_MUST_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      0, 0,
+      NGX_HTTP_TOURNAMENT_NO_STATEMENT, NGX_HTTP_TOURNAMENT_NO_STATEMENT,
+      NULL, 0, 0, NULL, NULL, NULL, NULL,
+      ngx_http_tournament_purge_handler }
 };
+
+
+static ngx_http_tournament_pg_statement_t  ngx_http_tournament_warm =
+    { "tournament_warm", "SELECT * FROM tournament_api.warm()", 0 };
 
 
 ngx_int_t
@@ -143,6 +166,21 @@ ngx_http_tournament_endpoint_find(ngx_str_t *name)
         if (s->len == name->len
             && ngx_strncmp(s->data, name->data, s->len) == 0)
         {
+            return i;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_tournament_endpoint_number(ngx_uint_t number)
+{
+    ngx_int_t  i;
+
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+        if (ngx_http_tournament_endpoints[i].number == number) {
             return i;
         }
     }
@@ -175,6 +213,8 @@ ngx_http_tournament_endpoint_statements(ngx_pool_t *pool)
             st[NGX_HTTP_TOURNAMENT_ENDPOINTS + i] = &endpoint->bulk;
         }
     }
+
+    st[NGX_HTTP_TOURNAMENT_STATEMENT_WARM] = &ngx_http_tournament_warm;
 
     return st;
 }

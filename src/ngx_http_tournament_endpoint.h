@@ -48,7 +48,8 @@ typedef struct {
                                                        endpoint's, up to 255 */
     ngx_http_tournament_argument_e       argument;
     ngx_http_tournament_audience_e       audience;
-    ngx_msec_t                           ttl;       /* the default */
+    ngx_msec_t                           ttl;       /* defaults, ms */
+    ngx_msec_t                           coalesce;
 
     /* ($1) alone and, where entries can be fetched together, ($1[]) */
 
@@ -92,6 +93,7 @@ typedef enum {
     NGX_HTTP_TOURNAMENT_CONTEXT,
     NGX_HTTP_TOURNAMENT_REGISTRATIONS,
     NGX_HTTP_TOURNAMENT_STATS,
+    NGX_HTTP_TOURNAMENT_PURGE,
     NGX_HTTP_TOURNAMENT_ENDPOINTS
 } ngx_http_tournament_endpoint_e;
 
@@ -113,6 +115,11 @@ extern ngx_http_tournament_endpoint_t
 ngx_int_t ngx_http_tournament_endpoint_find(ngx_str_t *name);
 
 
+/* The index of the endpoint that has a number in keys, or NGX_ERROR. */
+
+ngx_int_t ngx_http_tournament_endpoint_number(ngx_uint_t number);
+
+
 /*
  * The statements of the table as the database room wants them, allocated from
  * pool: first those of the endpoints in their order, then their bulk ones.
@@ -123,7 +130,12 @@ ngx_int_t ngx_http_tournament_endpoint_find(ngx_str_t *name);
 ngx_http_tournament_pg_statement_t **ngx_http_tournament_endpoint_statements(
     ngx_pool_t *pool);
 
-#define NGX_HTTP_TOURNAMENT_STATEMENTS  (2 * NGX_HTTP_TOURNAMENT_ENDPOINTS)
+/* the one that warms stands behind them all; its columns are state's */
+
+#define NGX_HTTP_TOURNAMENT_STATEMENT_WARM                                    \
+    (2 * NGX_HTTP_TOURNAMENT_ENDPOINTS)
+#define NGX_HTTP_TOURNAMENT_STATEMENTS                                        \
+    (2 * NGX_HTTP_TOURNAMENT_ENDPOINTS + 1)
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_ENDPOINT_H_INCLUDED_ */

@@ -159,6 +159,22 @@ ngx_http_tournament_error_t  ngx_http_tournament_error_method_post = {
 };
 
 
+ngx_http_tournament_error_t  ngx_http_tournament_error_method_purge = {
+    NGX_HTTP_NOT_ALLOWED,
+    ngx_http_tournament_error_body("This method is not allowed here",
+                                   "method_not_allowed"),
+    ngx_string("Allow"), ngx_string("PURGE, DELETE")
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_pattern = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Malformed tournament slug or pattern",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
 ngx_http_tournament_error_t  ngx_http_tournament_error_too_large = {
     NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
     ngx_http_tournament_error_body("The body is too large",

@@ -62,6 +62,7 @@ struct ngx_http_tournament_feed_s {
 
 static void ngx_http_tournament_feed_tick(ngx_event_t *ev);
 static void ngx_http_tournament_feed_hold(ngx_event_t *ev);
+static void ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed);
 static ngx_uint_t ngx_http_tournament_feed_vacant(
     ngx_http_tournament_feed_t *feed, uint64_t lease);
 static ngx_uint_t ngx_http_tournament_feed_succeeded(
@@ -230,14 +231,7 @@ ngx_http_tournament_feed_tick(ngx_event_t *ev)
         __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
                          __ATOMIC_SEQ_CST);
 
-        if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
-            && !feed->asking
-            && ngx_current_msec - feed->asked
-               >= NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT)
-        {
-            ngx_http_tournament_feed_ask(feed,
-                            NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
-        }
+        ngx_http_tournament_feed_beat(feed);
 
     } else if (ngx_http_tournament_feed_succeeded(feed)
                || feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING)
@@ -246,6 +240,34 @@ ngx_http_tournament_feed_tick(ngx_event_t *ev)
     }
 
     ngx_add_timer(&feed->tick, NGX_HTTP_TOURNAMENT_FEED_TICK);
+}
+
+
+/* a query from time to time: a peer that is gone does not answer */
+
+static void
+ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed)
+{
+    ngx_msec_t  passed;
+
+    if (feed->asking) {
+        return;
+    }
+
+    passed = ngx_current_msec - feed->asked;
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+        && passed >= NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                            NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+
+    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
+               && passed >= NGX_HTTP_TOURNAMENT_FEED_ANSWER)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                                 NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+    }
 }
 
 
@@ -400,7 +422,11 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
 
-        /* the connection is lost, or soon given up, and there is a new one */
+        /* lost, or as good as lost: LISTEN must be confirmed anew */
+
+        if (feed->phase != NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
+            ngx_http_tournament_feed_lost(feed);
+        }
 
         return;
     }
@@ -455,16 +481,12 @@ ngx_http_tournament_feed_ready(void *data)
 {
     ngx_http_tournament_feed_t  *feed = data;
 
-    if (feed->pg == NULL) {
-
-        /* it came to be while it was made; the tick asks */
-        feed->asking = 0;
-    }
-
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
 
-    ngx_http_tournament_feed_ask(feed,
+    if (!feed->asking) {
+        ngx_http_tournament_feed_ask(feed,
                                  NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+    }
 }
 
 

@@ -7,11 +7,21 @@
 /* ms; a statement with unknown columns is logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_MISMATCH_PAUSE  10000
 
+/* ms; a wake-up that was lost delays a request by so much at most */
+#define NGX_HTTP_TOURNAMENT_REMOTE_POLL     50
+
+/* ms; a claim outlives its query's deadline by so much */
+#define NGX_HTTP_TOURNAMENT_CLAIM_GRACE     500
+
 
 struct ngx_http_tournament_fetch_s {
     ngx_rbtree_t                       flights;    /* ngx_str_node_t */
     ngx_rbtree_node_t                  sentinel;
     ngx_queue_t                        added;      /* flights to start */
+    ngx_queue_t                        remote;     /* flights that another
+                                                      worker fetches */
+    ngx_event_t                        poll;       /* behind wake-ups */
+    ngx_http_tournament_wake_t        *wake;
 
     ngx_log_t                         *log;
     ngx_http_tournament_cache_t       *cache;
@@ -43,21 +53,43 @@ struct ngx_http_tournament_flight_s {
     ngx_http_tournament_fetch_t       *fetch;
     ngx_uint_t                         endpoint;
 
-    ngx_queue_t                        queue;      /* of added, or a batch */
+    ngx_queue_t                        queue;      /* of added, of remote, or
+                                                      of a batch */
     ngx_http_tournament_batch_t       *batch;      /* NULL: not sent yet, or
                                                       its result is given */
     ngx_queue_t                        waiters;
     ngx_uint_t                         sends;
 
+    uint64_t                           seen_clock;    /* the waiters' */
+    ngx_msec_t                         seen_fetched;
+
     unsigned                           store:1;    /* the result */
+    unsigned                           refresh:1;  /* whoever waits */
+    unsigned                           claimed:1;  /* in the zone */
 
     ngx_http_tournament_key_t          key;
 };
 
 
+static void ngx_http_tournament_fetch_woken(void *data);
+static void ngx_http_tournament_fetch_poll(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_remote(
+    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_flight_t *flight,
+    ngx_msec_t ms);
+static ngx_http_tournament_flight_t *ngx_http_tournament_flight_find(
+    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_key_t *key,
+    uint32_t *hash);
 static ngx_http_tournament_flight_t *ngx_http_tournament_flight_create(
     ngx_http_tournament_fetch_t *fetch, ngx_uint_t endpoint,
     ngx_http_tournament_key_t *key, uint32_t hash);
+static ngx_int_t ngx_http_tournament_flight_claim(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_release(
+    ngx_http_tournament_flight_t *flight);
+static ngx_int_t ngx_http_tournament_flight_stored(
+    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
+static void ngx_http_tournament_flight_check(
+    ngx_http_tournament_flight_t *flight);
 static void ngx_http_tournament_flight_free(
     ngx_http_tournament_flight_t *flight);
 static void ngx_http_tournament_flight_detach(
@@ -113,6 +145,18 @@ ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     fetch->timeout = timeout;
 
     ngx_queue_init(&fetch->added);
+    ngx_queue_init(&fetch->remote);
+
+    fetch->poll.handler = ngx_http_tournament_fetch_poll;
+    fetch->poll.data = fetch;
+    fetch->poll.log = log;
+
+    fetch->wake = ngx_http_tournament_wake_create(pool, log, cache,
+                                               ngx_http_tournament_fetch_woken,
+                                               fetch);
+    if (fetch->wake == NULL) {
+        return NULL;
+    }
 
     ngx_rbtree_init(&fetch->flights, &fetch->sentinel,
                     ngx_str_rbtree_insert_value);
@@ -144,6 +188,11 @@ ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
         }
     }
 
+    if (fetch->poll.timer_set) {
+        ngx_del_timer(&fetch->poll);
+    }
+
+    ngx_http_tournament_wake_destroy(fetch->wake);
     ngx_http_tournament_result_destroy(fetch->result);
 }
 
@@ -154,16 +203,9 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
     ngx_http_tournament_waiter_t *waiter)
 {
     uint32_t                       hash;
-    ngx_str_t                      name;
     ngx_http_tournament_flight_t  *flight;
 
-    hash = ngx_murmur_hash2(key->data, key->len);
-
-    name.len = key->len;
-    name.data = key->data;
-
-    flight = (ngx_http_tournament_flight_t *)
-                 ngx_str_rbtree_lookup(&fetch->flights, &name, hash);
+    flight = ngx_http_tournament_flight_find(fetch, key, &hash);
 
     if (flight == NULL) {
         flight = ngx_http_tournament_flight_create(fetch, endpoint, key,
@@ -182,9 +224,42 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
         flight->store = 1;
     }
 
+    flight->seen_clock = ngx_max(flight->seen_clock, waiter->seen_clock);
+    flight->seen_fetched = ngx_max(flight->seen_fetched,
+                                   waiter->seen_fetched);
+
     ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_entry_t *entry)
+{
+    uint32_t                       hash;
+    ngx_http_tournament_flight_t  *flight;
+
+    if (ngx_exiting || ngx_http_tournament_flight_find(fetch, key, &hash)) {
+        return;
+    }
+
+    flight = ngx_http_tournament_flight_create(fetch, endpoint, key, hash);
+    if (flight == NULL) {
+        return;
+    }
+
+    flight->store = 1;
+    flight->refresh = 1;
+
+    if (entry) {
+        flight->seen_clock = entry->clock;
+        flight->seen_fetched = entry->fetched;
+    }
+
+    (void) ngx_http_tournament_fetch_start(fetch);
 }
 
 
@@ -198,8 +273,6 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
 
     rc = NGX_OK;
 
-    /* who added and left again */
-
     for (q = ngx_queue_head(&fetch->added);
          q != ngx_queue_sentinel(&fetch->added);
          q = next)
@@ -207,9 +280,25 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
         next = ngx_queue_next(q);
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
 
+        if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
+
+            /* who added has left again */
+
+            ngx_http_tournament_flight_free(flight);
+            continue;
+        }
+
+        if (ngx_http_tournament_flight_claim(flight) == NGX_OK) {
+            continue;
+        }
+
         if (ngx_queue_empty(&flight->waiters)) {
             ngx_http_tournament_flight_free(flight);
+            continue;
         }
+
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
     }
 
     while (!ngx_queue_empty(&fetch->added)) {
@@ -263,6 +352,8 @@ ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
 
     batch = flight->batch;
 
+    /* a remote one without waiters is dropped when it is looked at next */
+
     if (batch == NULL
         || !ngx_http_tournament_batch_idle(batch)
         || ngx_http_tournament_pg_cancel(&batch->query) != NGX_OK)
@@ -278,6 +369,70 @@ ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
     }
 
     ngx_http_tournament_batch_free(batch);
+}
+
+
+/* another worker is done with a key that somebody here waits for */
+
+static void
+ngx_http_tournament_fetch_woken(void *data)
+{
+    ngx_queue_t                    flights, *q;
+    ngx_http_tournament_fetch_t   *fetch = data;
+    ngx_http_tournament_flight_t  *flight;
+
+    if (ngx_queue_empty(&fetch->remote)) {
+        return;
+    }
+
+    /* those that go on waiting join the queue anew */
+
+    ngx_queue_init(&flights);
+    ngx_queue_add(&flights, &fetch->remote);
+    ngx_queue_init(&fetch->remote);
+
+    while (!ngx_queue_empty(&flights)) {
+        q = ngx_queue_head(&flights);
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        ngx_http_tournament_flight_check(flight);
+    }
+}
+
+
+static void
+ngx_http_tournament_fetch_poll(ngx_event_t *ev)
+{
+    ngx_http_tournament_fetch_woken(ev->data);
+}
+
+
+static void
+ngx_http_tournament_fetch_remote(ngx_http_tournament_fetch_t *fetch,
+    ngx_http_tournament_flight_t *flight, ngx_msec_t ms)
+{
+    ngx_queue_remove(&flight->queue);
+    ngx_queue_insert_tail(&fetch->remote, &flight->queue);
+
+    if (!fetch->poll.timer_set) {
+        ngx_add_timer(&fetch->poll, ms);
+    }
+}
+
+
+static ngx_http_tournament_flight_t *
+ngx_http_tournament_flight_find(ngx_http_tournament_fetch_t *fetch,
+    ngx_http_tournament_key_t *key, uint32_t *hash)
+{
+    ngx_str_t  name;
+
+    *hash = ngx_murmur_hash2(key->data, key->len);
+
+    name.len = key->len;
+    name.data = key->data;
+
+    return (ngx_http_tournament_flight_t *)
+               ngx_str_rbtree_lookup(&fetch->flights, &name, *hash);
 }
 
 
@@ -316,9 +471,148 @@ ngx_http_tournament_flight_create(ngx_http_tournament_fetch_t *fetch,
 }
 
 
+/* NGX_OK: to be queried here.  NGX_BUSY: to be waited for. */
+
+static ngx_int_t
+ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
+{
+    ngx_http_tournament_fetch_t  *fetch;
+    ngx_http_tournament_entry_t   entry;
+
+    fetch = flight->fetch;
+
+    if (!flight->store) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_tournament_cache_claim(fetch->cache, &flight->key,
+                               ngx_http_tournament_wake_number(fetch->wake),
+                               fetch->timeout
+                               + NGX_HTTP_TOURNAMENT_CLAIM_GRACE)
+        != NGX_OK)
+    {
+        return NGX_BUSY;
+    }
+
+    flight->claimed = 1;
+
+    if (ngx_http_tournament_flight_stored(flight, &entry) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    /* it came between the look-up and the claim: the next turn gives it */
+
+    ngx_http_tournament_flight_release(flight);
+
+    if (ngx_queue_empty(&flight->waiters)) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_tournament_fetch_remote(fetch, flight, 0);
+
+    return NGX_BUSY;
+}
+
+
+static void
+ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight)
+{
+    ngx_http_tournament_fetch_t  *fetch;
+
+    if (flight->claimed) {
+        fetch = flight->fetch;
+        flight->claimed = 0;
+
+        ngx_http_tournament_wake_up(fetch->wake,
+                      ngx_http_tournament_cache_release(fetch->cache,
+                                                        &flight->key));
+    }
+}
+
+
+/* whether the zone has a newer entry than the one that was no good */
+
+static ngx_int_t
+ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_entry_t *entry)
+{
+    ngx_http_tournament_cache_t  *cache;
+
+    cache = flight->fetch->cache;
+
+    if (ngx_http_tournament_cache_get(cache, &flight->key, entry) != NGX_OK
+        || (entry->clock <= flight->seen_clock
+            && entry->fetched <= flight->seen_fetched)
+        || !ngx_http_tournament_cache_fresh(cache, entry->clock,
+                                            entry->stripes, entry->nstripes))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a flight that waits for another worker's: out of its queue */
+
+static void
+ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
+{
+    ngx_queue_t                    flights, *q;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_entry_t    entry;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    fetch = flight->fetch;
+
+    if (ngx_queue_empty(&flight->waiters)) {
+        ngx_http_tournament_flight_free(flight);
+        return;
+    }
+
+    if (ngx_http_tournament_flight_stored(flight, &entry) == NGX_OK) {
+        ngx_queue_remove(&flight->queue);
+        ngx_http_tournament_flight_land(flight, NGX_HTTP_TOURNAMENT_PG_OK,
+                                        &entry);
+        return;
+    }
+
+    q = ngx_queue_head(&flight->waiters);
+    waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+    if (ngx_current_msec - waiter->arrived >= fetch->timeout) {
+        ngx_queue_remove(&flight->queue);
+        ngx_http_tournament_flight_land(flight,
+                                        NGX_HTTP_TOURNAMENT_PG_TIMEOUT, NULL);
+        return;
+    }
+
+    ngx_http_tournament_fetch_remote(fetch, flight,
+                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+
+    if (ngx_http_tournament_flight_claim(flight) != NGX_OK) {
+        return;
+    }
+
+    ngx_queue_remove(&flight->queue);
+
+    ngx_queue_init(&flights);
+    ngx_queue_insert_tail(&flights, &flight->queue);
+
+    if (ngx_http_tournament_batch_start(fetch, &flights) != NGX_OK) {
+        ngx_queue_remove(&flight->queue);
+        ngx_http_tournament_flight_land(flight,
+                                        NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
+                                        NULL);
+    }
+}
+
+
 static void
 ngx_http_tournament_flight_free(ngx_http_tournament_flight_t *flight)
 {
+    ngx_http_tournament_flight_release(flight);
+
     ngx_queue_remove(&flight->queue);
     ngx_rbtree_delete(&flight->fetch->flights, &flight->node.node);
     ngx_free(flight);
@@ -373,6 +667,19 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
     if (!ngx_queue_empty(&late)) {
 
         ngx_queue_add(&flight->waiters, &late);
+
+        /*
+         * Claimed anew, where nobody else has: if somebody has, the query is
+         * one too many, and nobody waits longer than for two.
+         */
+
+        if (flight->store) {
+            flight->claimed =
+                (ngx_http_tournament_cache_claim(flight->fetch->cache,
+                                                 &flight->key, NGX_ERROR,
+                                                 flight->fetch->timeout)
+                 == NGX_OK);
+        }
 
         ngx_queue_init(&flights);
         ngx_queue_insert_tail(&flights, &flight->queue);
@@ -460,9 +767,13 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
 
     /* the oldest waiter's time is the query's */
 
-    q = ngx_queue_head(&flight->waiters);
-    waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
-    waited = ngx_current_msec - waiter->arrived;
+    waited = 0;
+
+    if (!ngx_queue_empty(&flight->waiters)) {
+        q = ngx_queue_head(&flight->waiters);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waited = ngx_current_msec - waiter->arrived;
+    }
 
     batch->query.timeout = (waited < fetch->timeout) ? fetch->timeout - waited
                                                      : 1;
@@ -582,7 +893,7 @@ ngx_http_tournament_batch_idle(ngx_http_tournament_batch_t *batch)
     {
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
 
-        if (!ngx_queue_empty(&flight->waiters)) {
+        if (!ngx_queue_empty(&flight->waiters) || flight->refresh) {
             return 0;
         }
     }
@@ -657,6 +968,10 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
                                                      &flight->key, entry);
             }
         }
+
+        /* other workers need not wait for the answers of this one */
+
+        ngx_http_tournament_flight_release(flight);
 
         ngx_http_tournament_flight_land(flight,
                                         (entry

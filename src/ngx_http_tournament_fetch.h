@@ -1,7 +1,10 @@
 
 /*
  * From a key to facts by way of the database: one query a key, however many
- * requests wait for it, and its result into the zone.
+ * requests wait for it in however many workers, and its result into the zone.
+ * A key that is to be cached is claimed in the zone before it is queried; who
+ * finds it claimed by another worker is woken when that one is done, and takes
+ * the result from the zone, or the claim.
  *
  * A waiter that comes when the query has been sent takes its result only where
  * nothing that it shows is known to have changed before the waiter came; else
@@ -19,6 +22,7 @@
 #include "ngx_http_tournament_endpoint.h"
 #include "ngx_http_tournament_key.h"
 #include "ngx_http_tournament_pg.h"
+#include "ngx_http_tournament_wake.h"
 
 
 typedef struct ngx_http_tournament_fetch_s   ngx_http_tournament_fetch_t;
@@ -48,6 +52,11 @@ struct ngx_http_tournament_waiter_s {
     unsigned                               cache:1;  /* the result may be
                                                         stored; else it must
                                                         be queried for now */
+
+    /* of the entry that was not good enough, if there is one: else 0 */
+
+    uint64_t                               seen_clock;
+    ngx_msec_t                             seen_fetched;
 
     /* the room's own */
 
@@ -91,6 +100,16 @@ ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
  */
 
 ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
+
+
+/*
+ * Queries a key in the background, unless somebody does already, and stores
+ * the result in the place of the entry.
+ */
+
+void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_entry_t *entry);
 
 
 /*

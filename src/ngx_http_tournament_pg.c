@@ -255,7 +255,8 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
     query->deadline.data = query;
     query->deadline.log = pg->log;
 
-    /* not cancelable: a client waits, and an old worker must not leave it */
+    /* a client waits, and an old worker must not leave it */
+    query->deadline.cancelable = query->background;
     ngx_add_timer(&query->deadline, query->timeout);
 
     ngx_http_tournament_pg_enqueue(query, 0);
@@ -1137,6 +1138,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
     ngx_uint_t                       statement, preparing, unprepared, reopen;
+    ngx_uint_t                       keep;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1163,12 +1165,17 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     if (error == NULL) {
 
+        keep = query && query->keep;
+
         if (query) {
             ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
                                           result);
         }
 
-        PQclear(result);
+        if (!keep) {
+            PQclear(result);
+        }
+
         return;
     }
 

@@ -74,7 +74,7 @@ typedef enum {
 /*
  * With PG_OK res is a result of PGRES_TUPLES_OK in binary format, or NULL of a
  * command that has no rows; else it is NULL.  It is freed after the handler
- * returns.
+ * returns, unless query->keep is set.
  */
 
 typedef void (*ngx_http_tournament_pg_handler_pt)(
@@ -111,6 +111,10 @@ struct ngx_http_tournament_pg_query_s {
     ngx_http_tournament_pg_sending_pt    sending;
     ngx_http_tournament_pg_handler_pt    handler;
     void                                *data;
+    unsigned                             background:1;  /* an exit need not
+                                                           wait for it */
+    unsigned                             keep:1;        /* the handler frees
+                                                           the result */
 
     /* the room's own */
 

@@ -5,8 +5,6 @@
 #include "tournament_text.h"
 
 
-static ngx_int_t ngx_http_tournament_value(ngx_http_request_t *r,
-    ngx_http_tournament_value_t *tv, ngx_str_t *value);
 static ngx_http_tournament_error_t *ngx_http_tournament_who(
     ngx_http_request_t *r, ngx_http_tournament_endpoint_t *endpoint,
     ngx_http_tournament_input_t *in);
@@ -15,8 +13,13 @@ static ngx_int_t ngx_http_tournament_parts(ngx_http_request_t *r,
     ngx_http_tournament_key_t *key);
 static ngx_int_t ngx_http_tournament_look_up(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_part_t *part);
+static ngx_http_tournament_cache_status_e ngx_http_tournament_judge(
+    ngx_http_request_t *r, ngx_http_tournament_part_t *part,
+    ngx_http_tournament_entry_t *entry);
 static ngx_int_t ngx_http_tournament_part_copy(ngx_http_request_t *r,
     ngx_http_tournament_part_t *part, ngx_http_tournament_entry_t *entry);
+static void ngx_http_tournament_use_stale(ngx_http_tournament_ctx_t *ctx,
+    ngx_http_tournament_part_t *part);
 static ngx_int_t ngx_http_tournament_wait(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
 static void ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
@@ -25,12 +28,22 @@ static void ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
 static void ngx_http_tournament_leave(ngx_http_tournament_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_answer(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_send_age(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_answer_user(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_view_t *view);
 static void ngx_http_tournament_cleanup(void *data);
 
 
+/* ms; a user's entries live so long while the feed is down */
+#define NGX_HTTP_TOURNAMENT_UNHEARD_TTL  2000
+
+/* ms; an eighth of a TTL before its end, so much at most, a hit refreshes */
+#define NGX_HTTP_TOURNAMENT_AHEAD        2000
+
+
 static ngx_str_t  ngx_http_tournament_etag = ngx_string("ETag");
+static ngx_str_t  ngx_http_tournament_age = ngx_string("Age");
 static ngx_str_t  ngx_http_tournament_vary = ngx_string("Vary");
 static ngx_str_t  ngx_http_tournament_vary_value =
     ngx_string("Cookie, Authorization");
@@ -120,7 +133,7 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_tournament_value(ngx_http_request_t *r,
     ngx_http_tournament_value_t *tv, ngx_str_t *value)
 {
@@ -354,24 +367,58 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
     }
 
     if (ngx_http_tournament_fetch_start(tmcf->fetch) != NGX_OK) {
-        ngx_http_tournament_leave(ctx);
 
-        return ngx_http_tournament_error_send(r,
+        for (i = 0; i < ctx->nparts; i++) {
+            part = &ctx->parts[i];
+
+            if (part->body || part->arrived || part->waiter.flight) {
+                continue;
+            }
+
+            if (!part->stale) {
+                ngx_http_tournament_leave(ctx);
+
+                return ngx_http_tournament_error_send(r,
                                      &ngx_http_tournament_error_unavailable);
+            }
+
+            ngx_http_tournament_use_stale(ctx, part);
+        }
+
+        if (ctx->waiting == 0) {
+            return ctx->answer(r, ctx);
+        }
     }
 
     return ngx_http_tournament_wait(r, ctx);
 }
 
 
-/* NGX_OK: the entry is in the zone, and fresh.  NGX_DECLINED: it is not. */
+/* the database fails: what is there is shown, and said to be old */
+
+static void
+ngx_http_tournament_use_stale(ngx_http_tournament_ctx_t *ctx,
+    ngx_http_tournament_part_t *part)
+{
+    ngx_msec_t  age;
+
+    age = ngx_http_tournament_cache_age(part->entry.fetched);
+
+    part->arrived = 1;
+
+    ctx->waiting--;
+    ctx->age = ngx_max(ctx->age, age);
+    ctx->status = NGX_HTTP_TOURNAMENT_STALE;
+}
+
+
+/* NGX_OK: the part has its entry.  NGX_DECLINED: it must be queried. */
 
 static ngx_int_t
 ngx_http_tournament_look_up(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_part_t *part)
 {
     ngx_int_t                           rc;
-    ngx_msec_t                          ttl;
     ngx_http_tournament_entry_t         entry;
     ngx_http_tournament_loc_conf_t     *tlcf;
     ngx_http_tournament_main_conf_t    *tmcf;
@@ -380,9 +427,7 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    ttl = tlcf->ttl[part->endpoint];
-
-    if (ttl == 0 || !part->waiter.cache) {
+    if (tlcf->ttl[part->endpoint] == 0 || !part->waiter.cache) {
         part->waiter.cache = 0;
         ctx->status = NGX_HTTP_TOURNAMENT_BYPASS;
         return NGX_DECLINED;
@@ -398,28 +443,130 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
     if (rc == NGX_OK) {
 
-        if (entry.missing) {
-            ttl = tlcf->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING];
-        }
+        status = ngx_http_tournament_judge(r, part, &entry);
 
-        if (ngx_http_tournament_cache_age(entry.fetched) < ttl
-            && (entry.valid_until == 0 || ngx_time() < entry.valid_until)
-            && ngx_http_tournament_cache_valid(&tmcf->cache, entry.clock,
-                                               entry.stripes,
-                                               entry.nstripes))
-        {
-            ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
-            return ngx_http_tournament_part_copy(r, part, &entry);
-        }
+        part->waiter.seen_clock = entry.clock;
+        part->waiter.seen_fetched = entry.fetched;
 
-        status = NGX_HTTP_TOURNAMENT_EXPIRED;
+        if (status != NGX_HTTP_TOURNAMENT_EXPIRED || part->stale) {
+
+            if (ngx_http_tournament_part_copy(r, part, &entry) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
     }
 
-    /* of several parts the one that is worst served names the status */
+    if (status == NGX_HTTP_TOURNAMENT_UPDATING) {
+        part->waiter.cache = 1;
+        part->stale = 1;
+    }
 
     ctx->status = ngx_max(ctx->status, status);
 
+    if (status == NGX_HTTP_TOURNAMENT_HIT
+        || status == NGX_HTTP_TOURNAMENT_UPDATING)
+    {
+        return NGX_OK;
+    }
+
+    part->arrived = 0;
+
     return NGX_DECLINED;
+}
+
+
+/*
+ * What an entry is good for: HIT, it is fresh; UPDATING, it may be shown while
+ * it is refreshed; EXPIRED, it may not.  In the last case part->stale says
+ * whether a failing database would let it be shown all the same.
+ */
+
+static ngx_http_tournament_cache_status_e
+ngx_http_tournament_judge(ngx_http_request_t *r,
+    ngx_http_tournament_part_t *part, ngx_http_tournament_entry_t *entry)
+{
+    ngx_msec_t                        ttl, age, ahead;
+    ngx_uint_t                        up, over, public;
+    ngx_http_tournament_class_e       class;
+    ngx_http_tournament_endpoint_t   *endpoint;
+    ngx_http_tournament_loc_conf_t   *tlcf;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    endpoint = &ngx_http_tournament_endpoints[part->endpoint];
+
+    up = tmcf->listen
+         && ngx_http_tournament_feed_state(&tmcf->cache)
+            == NGX_HTTP_TOURNAMENT_FEED_UP;
+
+    ttl = tlcf->ttl[entry->missing ? NGX_HTTP_TOURNAMENT_TTL_MISSING
+                                   : part->endpoint];
+
+    /* while nothing is heard of changes, what is a user's is kept short */
+
+    if (tmcf->listen && !up
+        && endpoint->audience == NGX_HTTP_TOURNAMENT_PERSONAL)
+    {
+        ttl = ngx_min(ttl, NGX_HTTP_TOURNAMENT_UNHEARD_TTL);
+    }
+
+    age = ngx_http_tournament_cache_age(entry->fetched);
+    over = (entry->valid_until != 0 && ngx_time() >= entry->valid_until);
+
+    class = ngx_http_tournament_cache_class(&tmcf->cache, entry->clock,
+                                            entry->stripes, entry->nstripes);
+
+    if (class == NGX_HTTP_TOURNAMENT_FRESH && age < ttl && !over) {
+
+        /* what is in use is refreshed before it expires */
+
+        ahead = ngx_min(ttl / 8, NGX_HTTP_TOURNAMENT_AHEAD);
+
+        if (!entry->missing && age >= ttl - ahead) {
+            ngx_http_tournament_fetch_refresh(tmcf->fetch, part->endpoint,
+                                              &part->key, entry);
+        }
+
+        return NGX_HTTP_TOURNAMENT_HIT;
+    }
+
+    /* a 404, a user's, or a guarded one is never shown once it is not fresh */
+
+    public = (endpoint->audience == NGX_HTTP_TOURNAMENT_PUBLIC
+              || endpoint->audience == NGX_HTTP_TOURNAMENT_VIEWED);
+
+    if (!public || entry->missing || class == NGX_HTTP_TOURNAMENT_PURGED
+        || age >= ttl + tlcf->stale)
+    {
+        return NGX_HTTP_TOURNAMENT_EXPIRED;
+    }
+
+    part->stale = 1;
+
+    if (over) {
+        return NGX_HTTP_TOURNAMENT_EXPIRED;
+    }
+
+    if (class == NGX_HTTP_TOURNAMENT_INVALID) {
+
+        /* changes pour in: one refresh in so much time is enough */
+
+        return (age < tlcf->coalesce[part->endpoint] && age < ttl)
+               ? NGX_HTTP_TOURNAMENT_UPDATING : NGX_HTTP_TOURNAMENT_EXPIRED;
+    }
+
+    /* without the feed only the TTL bounds how old an answer can be */
+
+    if (age >= ttl && !up) {
+        return NGX_HTTP_TOURNAMENT_EXPIRED;
+    }
+
+    ngx_http_tournament_fetch_refresh(tmcf->fetch, part->endpoint, &part->key,
+                                      entry);
+
+    return NGX_HTTP_TOURNAMENT_UPDATING;
 }
 
 
@@ -488,19 +635,32 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
     r = ctx->request;
     c = r->connection;
 
-    ctx->waiting--;
     ctx->queried = 1;
     ctx->query_time = ngx_current_msec - waiter->arrived;
 
-    switch (rc) {
+    result = NGX_OK;
 
-    case NGX_HTTP_TOURNAMENT_PG_OK:
-        result = ngx_http_tournament_part_copy(r, part, entry);
+    if (rc == NGX_HTTP_TOURNAMENT_PG_OK) {
+        ctx->waiting--;
+        part->stale = 0;
 
-        if (result != NGX_OK) {
+        if (ngx_http_tournament_part_copy(r, part, entry) != NGX_OK) {
             result = NGX_HTTP_INTERNAL_SERVER_ERROR;
-            break;
         }
+
+    } else if (part->stale) {
+        ngx_http_tournament_use_stale(ctx, part);
+
+    } else {
+        ctx->waiting--;
+        result = ngx_http_tournament_error_send(r,
+                                   rc == NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                   ? &ngx_http_tournament_error_timeout
+                                   : &ngx_http_tournament_error_unavailable);
+        ctx->failed = 1;
+    }
+
+    if (result == NGX_OK && !ctx->failed) {
 
         if (ctx->waiting) {
             return;
@@ -509,16 +669,6 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
         /* may wait once more */
 
         result = ctx->answer(r, ctx);
-        break;
-
-    case NGX_HTTP_TOURNAMENT_PG_TIMEOUT:
-        result = ngx_http_tournament_error_send(r,
-                                         &ngx_http_tournament_error_timeout);
-        break;
-
-    default:
-        result = ngx_http_tournament_error_send(r,
-                                     &ngx_http_tournament_error_unavailable);
     }
 
     if (result != NGX_DONE) {
@@ -580,8 +730,8 @@ ngx_http_tournament_answer(ngx_http_request_t *r,
     }
 
     ctx->body = ngx_http_tournament_render(r, part->endpoint,
-                                           part->waiter.cache ? &part->key
-                                                              : NULL,
+                                           part->waiter.cache && !part->stale
+                                           ? &part->key : NULL,
                                            &part->entry);
     if (ctx->body == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -683,6 +833,12 @@ ngx_http_tournament_send(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->status == NGX_HTTP_TOURNAMENT_STALE
+        && ngx_http_tournament_send_age(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     h = ngx_http_tournament_answer_add(r, &ngx_http_tournament_etag,
                                        &ctx->body->etag);
     if (h == NULL) {
@@ -692,6 +848,24 @@ ngx_http_tournament_send(ngx_http_request_t *r,
     r->headers_out.etag = h;
 
     return ngx_http_tournament_answer_send(r, &ctx->body->text);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_send_age(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%M", ctx->age / 1000) - value.data;
+
+    return ngx_http_tournament_answer_add(r, &ngx_http_tournament_age, &value)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -15,9 +15,13 @@
 #include "ngx_http_tournament.h"
 
 
+/* from the best; of several parts the worst one names an answer's */
+
 typedef enum {
     NGX_HTTP_TOURNAMENT_NONE = 0,
     NGX_HTTP_TOURNAMENT_HIT,
+    NGX_HTTP_TOURNAMENT_UPDATING,
+    NGX_HTTP_TOURNAMENT_STALE,
     NGX_HTTP_TOURNAMENT_EXPIRED,
     NGX_HTTP_TOURNAMENT_MISS,
     NGX_HTTP_TOURNAMENT_BYPASS
@@ -33,6 +37,8 @@ typedef struct {
     ngx_http_tournament_body_t          *body;       /* the memo's, or NULL */
     ngx_http_tournament_waiter_t         waiter;
     unsigned                             arrived:1;
+    unsigned                             stale:1;    /* the entry will do if
+                                                        the database fails */
 } ngx_http_tournament_part_t;
 
 
@@ -62,7 +68,10 @@ struct ngx_http_tournament_ctx_s {
 
     ngx_http_tournament_cache_status_e    status;
     ngx_msec_t                            query_time; /* ms */
+    ngx_msec_t                            age;        /* ms; of what is
+                                                         stale */
     unsigned                              queried:1;
+    unsigned                              failed:1;   /* an error is sent */
 };
 
 
@@ -100,6 +109,12 @@ ngx_int_t ngx_http_tournament_part_key(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_tournament_gather(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
+
+
+/* The value of a directive's variables.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_tournament_value(ngx_http_request_t *r,
+    ngx_http_tournament_value_t *tv, ngx_str_t *value);
 
 
 /*

@@ -536,7 +536,9 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
         }
 
         part->body = ngx_http_tournament_render(r, part->endpoint,
-                                                &part->key, &part->entry);
+                                                part->stale ? NULL
+                                                            : &part->key,
+                                                &part->entry);
         if (part->body == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
