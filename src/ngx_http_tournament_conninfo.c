@@ -167,7 +167,7 @@ ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 /*
  * libpq's messages repeat parts of the string: they are shown only where it
- * can hold no password.
+ * can hold no password.  A word without "=" may be one that stands alone.
  */
 
 static void
@@ -187,7 +187,7 @@ ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
 
     if (len == 0
         || ngx_strstr(text, "pass") || ngx_strstr(text, "://")
-        || ngx_strstr(text, "@"))
+        || ngx_strstr(text, "@") || ngx_strstr(err, "missing \"=\""))
     {
         err = "it cannot be parsed";
         len = ngx_strlen(err);
