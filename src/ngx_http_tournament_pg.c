@@ -272,7 +272,9 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 ngx_int_t
 ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
         return NGX_DECLINED;
     }
 
@@ -728,6 +730,9 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
     case NGX_HTTP_TOURNAMENT_PG_LOST:
         rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
         break;
+
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
+        return;
     }
 
     ngx_http_tournament_pg_finish(query, rc, NULL);
@@ -1181,6 +1186,10 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
     if (query->deadline.timer_set) {
         ngx_del_timer(&query->deadline);
     }
+
+    /* the handler may end requests, and with them others that wait for it */
+
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
 
     query->handler(query, rc, res);
 }

@@ -77,7 +77,8 @@ typedef void (*ngx_http_tournament_pg_sending_pt)(
 typedef enum {
     NGX_HTTP_TOURNAMENT_PG_QUEUED = 0,
     NGX_HTTP_TOURNAMENT_PG_SENT,
-    NGX_HTTP_TOURNAMENT_PG_LOST          /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_DONE          /* the handler is being called */
 } ngx_http_tournament_pg_query_state_e;
 
 
@@ -130,7 +131,8 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 
 /*
  * Takes back a query that was not sent yet: NGX_OK, its handler will not be
- * called.  NGX_DECLINED: it is under way, and its handler will be.
+ * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
+ * called.
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
