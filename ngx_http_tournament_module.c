@@ -1034,6 +1034,15 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
         n--;
     }
 
+    /* libpq would take it for "all defaults", which nobody means by a file */
+
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"%V\" is empty, a libpq connection "
+                           "string is expected", &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
     conninfo.data = buf;
     conninfo.len = n;
 
@@ -1059,15 +1068,6 @@ ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
                            "\"%V\" and \"%V\" both name the database, only "
                            "one of them is allowed",
                            &tmcf->conninfo_directive, &args[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    /* libpq would take it for "all defaults" */
-
-    if (value->len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is empty, a libpq connection string is "
-                           "expected", &args[0]);
         return NGX_CONF_ERROR;
     }
 

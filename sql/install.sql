@@ -161,17 +161,19 @@ LANGUAGE sql AS $$
     -- state: confirmed registrations, without a look at the table
     ('tournament_api_reg_tournament_status', 'tournaments_registration',
      ARRAY['tournament_id', 'status']),
-    -- all registrations of a tournament, of a user, of a team
+    -- participants, count: the registrations of a tournament
     ('tournament_api_reg_tournament', 'tournaments_registration',
      ARRAY['tournament_id']),
+    -- registration_context, user_registrations: a user's own
     ('tournament_api_reg_user', 'tournaments_registration',
      ARRAY['user_id']),
+    -- registration_context, user_registrations: those of a team
     ('tournament_api_reg_team', 'tournaments_registration',
      ARRAY['team_id']),
-    -- counts over the whole platform
+    -- platform_stats: confirmed ones of all tournaments
     ('tournament_api_reg_status', 'tournaments_registration',
      ARRAY['status']),
-    -- lists of tournaments by status, the default order
+    -- hub, platform_stats: tournaments by status, the default order
     ('tournament_api_status_start', 'tournaments_tournament',
      ARRAY['status', 'start_at DESC'])
 $$;
@@ -414,7 +416,9 @@ $body$
 $sql$);
 
 
--- Triggers: none yet.
+-- Triggers
+--
+-- None yet.  Their place is here, in the functions' transaction.
 
 
 -- Does all of it run on this site's tables?

@@ -27,6 +27,7 @@ package Tournament::Nginx;
 #              complains about. TOURNAMENT_VALGRIND=1 asks for it everywhere.
 #   start      0: do not start it yet
 #   name       for messages and the directory, "nginx" by default
+#   dir, port  instead of a temporary directory and a free port
 #
 #   $nginx->start                  returns when it listens and all its workers
 #                                  are there
@@ -47,11 +48,16 @@ package Tournament::Nginx;
 #   $nginx->connect_workers        { pid => open Tournament::HTTP connection }
 #                                  for each worker
 #   $nginx->log, log_mark, wait_for_log, expect_log    see Tournament::Server
+#   $nginx->state($slug, %headers)     GET of its state at the usual path
 #   $nginx->access_log             lines: "status cache_status query_time
 #                                  request_time request"
 #
-# Every answer carries X-Worker: the pid of the worker that gave it, unless
-# the location has an add_header of its own.
+# Every answer carries X-Worker, the pid of the worker that gave it, and
+# X-Cache, $tournament_cache_status, unless the location has an add_header of
+# its own.
+#
+# Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
+# with that database and with the places of an nginx of its own.
 #
 # The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
 
@@ -64,7 +70,7 @@ use Carp;
 use IO::Socket::INET;
 use Tournament::HTTP;
 use Tournament::Util qw(
-    at_end build_dir free_port now poll_until reap run slurp spawn spew
+    at_end build_dir free_port now poll_until project reap run slurp spawn spew
     tempdir worker_user
 );
 
@@ -75,6 +81,8 @@ my $BAD = qr/\[(?:alert|emerg)\]|segfault|exited on signal|Sanitizer
 
 my @CONFIGURING = qw(main events http server locations conf database zone
                      workers module level connections);
+
+my @TEMP = qw(client_body proxy fastcgi uwsgi scgi);
 
 my $count = 0;
 
@@ -89,8 +97,9 @@ sub new {
     my $self = bless {
         owner    => $$,
         name     => $name,
-        dir      => tempdir($name),
-        port     => free_port(),
+        dir      => $options{dir} // tempdir($name),
+        port     => $options{port} // free_port(),
+        fixed    => defined $options{port},
         spread   => free_port(),
         valgrind => $options{valgrind} // $ENV{TOURNAMENT_VALGRIND},
         zone     => '8m',
@@ -105,7 +114,7 @@ sub new {
 
     my $start = delete $options{start} // 1;
 
-    delete @options{qw(name valgrind)};
+    delete @options{qw(name valgrind dir port)};
 
     $self->set(%options);
     $self->start if $start;
@@ -180,6 +189,36 @@ sub state_location {
 }
 
 
+sub example {
+    my ($conninfo) = @_;
+
+    my $user = worker_user();
+    my $conf = slurp(project('nginx.conf.example'));
+    my @temp = map { "    ${_}_temp_path %%DIR%%/temp_$_;\n" } @TEMP;
+
+    my @changes = (
+        [ qr/^load_module .*$/m, 'load_module %%MODULE%%;' ],
+        [ qr/^user .*$/m,        defined $user ? "user $user;" : '' ],
+        [ qr/^pid .*$/m,         'pid %%DIR%%/nginx.pid;' ],
+        [ qr/^error_log .*$/m,   'error_log %%DIR%%/error.log notice;' ],
+        [ qr/^http \{\n/m,       join '', "http {\n", @temp ],
+        [ qr/\blisten 80;/,      'listen 127.0.0.1:%%PORT%%;' ],
+        [ qr{/var/log/nginx/access\.log},       '%%DIR%%/access.log' ],
+        [ qr/^ {4}tournament_database ".*$/m,
+          qq{    tournament_database "$conninfo";} ],
+    );
+
+    for my $change (@changes) {
+        my ($pattern, $replacement) = @$change;
+
+        $conf =~ s/$pattern/$replacement/
+            or croak "nginx.conf.example has nothing like $pattern";
+    }
+
+    return $conf;
+}
+
+
 sub start {
     my ($self, $seconds) = @_;
 
@@ -206,7 +245,8 @@ sub start {
         my $said = slurp("$self->{dir}/stderr");
 
         croak "nginx does not start:\n$said"
-            if $said !~ /Address already in use/ || $self->{started};
+            if $said !~ /Address already in use/ || $self->{started}
+                || $self->{fixed};
 
         # Somebody took the port since it was found free.
 
@@ -287,7 +327,7 @@ sub _command {
         '--num-callers=30', '--verbose',
         "--log-file=$self->{dir}/valgrind.%p",
         map { "--suppressions=$_" }
-            grep { -e } Tournament::Util::project('t/valgrind.supp'),
+            grep { -e } project('t/valgrind.supp'),
     ) : ();
 
     # What goes wrong before the configuration is read goes to standard error
@@ -441,12 +481,16 @@ sub _workers_titled {
         return $title =~ /down/ ? () : @children;
     }
 
-    return grep {
-        open my $fh, '<', "/proc/$_/cmdline";
-        my $line = $fh && <$fh>;
+    return grep { _title($_) =~ /^nginx: \Q$title\E[\0 ]*\z/ } @children;
+}
 
-        defined $line && $line =~ /^nginx: \Q$title\E[\0 ]*\z/
-    } @children;
+
+sub _title {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/cmdline" or return '';
+
+    return scalar <$fh> // '';
 }
 
 
@@ -504,6 +548,13 @@ for my $method (qw(get head post)) {
 
         return $self->request(uc $method, $path, @arguments);
     };
+}
+
+
+sub state {
+    my ($self, $slug, @headers) = @_;
+
+    return $self->get("/tournaments/api/$slug/state/", @headers);
 }
 
 
@@ -620,12 +671,15 @@ sub _composed {
         ? '$status $tournament_cache_status $tournament_query_time '
         : '$status - - ';
 
+    my $cache = $self->{module}
+        ? 'add_header X-Cache $tournament_cache_status always;' : '';
+
     my $tournament = !$self->{module} ? '' : join "\n    ",
         defined $self->{zone} ? "tournament_zone $self->{zone};" : (),
         defined $database ? qq{tournament_database "$database";} : ();
 
     my $temp = join "\n    ", map { "${_}_temp_path %%DIR%%/temp_$_;" }
-        qw(client_body proxy fastcgi uwsgi scgi);
+        @TEMP;
 
     return <<"END";
 $main
@@ -643,6 +697,7 @@ http {
     access_log %%DIR%%/access.log test;
     default_type text/plain;
     add_header X-Worker \$pid always;
+    $cache
     $temp
     $tournament
     ${\ _text($self->{http}) }
