@@ -18,7 +18,12 @@ JOBS ?= 2
 N ?= 20
 TESTS ?= $(sort $(wildcard t/*.t))
 
-export NGINX NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+
+# NGINX in its environment means something else to nginx.
+
+export TOURNAMENT_NGINX = $(NGINX)
+unexport NGINX
 
 UNIT = $(MAKE) -s -C t/unit
 

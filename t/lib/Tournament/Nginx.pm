@@ -59,7 +59,8 @@ package Tournament::Nginx;
 # Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
 # with that database and with the places of an nginx of its own.
 #
-# The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
+# The environment's TOURNAMENT_NGINX names the binary, TOURNAMENT_MODULE the
+# module.
 
 use strict;
 use warnings;
@@ -151,7 +152,7 @@ sub url {
 
 
 sub binary {
-    return $ENV{NGINX} if $ENV{NGINX};
+    return $ENV{TOURNAMENT_NGINX} if $ENV{TOURNAMENT_NGINX};
 
     for my $dir (split(/:/, $ENV{PATH}), qw(/usr/sbin /usr/local/sbin
                                            /usr/local/nginx/sbin))
@@ -159,7 +160,7 @@ sub binary {
         return "$dir/nginx" if -x "$dir/nginx";
     }
 
-    croak 'nginx is not installed (make deps); NGINX names another binary';
+    croak 'nginx is not installed: make deps, or TOURNAMENT_NGINX=/its/path';
 }
 
 

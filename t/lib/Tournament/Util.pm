@@ -74,10 +74,11 @@ for my $signal (qw(INT TERM HUP)) {
 
 $SIG{PIPE} = 'IGNORE';
 
-# Nothing of the caller's environment may choose another server, and nothing
-# of the caller's file mask may hide ours from nginx's workers.
+# Nothing of the caller's environment may choose another server (to nginx,
+# NGINX is a list of sockets to inherit), and nothing of the caller's file mask
+# may hide ours from nginx's workers.
 
-delete @ENV{ grep { /^PG/ } keys %ENV };
+delete @ENV{ 'NGINX', grep { /^PG/ } keys %ENV };
 umask 022;
 
 
