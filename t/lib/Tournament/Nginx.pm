@@ -178,6 +178,13 @@ sub version {
 }
 
 
+sub _has_option_e {
+    my ($minor, $patch) = version() =~ /^1\.(\d+)\.(\d+)/;
+
+    return !defined $minor || $minor > 19 || $minor == 19 && $patch >= 5;
+}
+
+
 sub module_file {
     return $ENV{TOURNAMENT_MODULE}
         || build_dir() . '/ngx_http_tournament_module.so';
@@ -331,13 +338,10 @@ sub _command {
             grep { -e } project('t/valgrind.supp'),
     ) : ();
 
-    # What goes wrong before the configuration is read goes to standard error
-    # and nowhere else.
+    # What goes wrong before the configuration is read goes to standard error.
+    # nginx before 1.19.5 cannot be told to leave its own log alone.
 
-    my ($minor, $patch) = version() =~ /^1\.(\d+)\.(\d+)/;
-
-    push @arguments, '-e', 'stderr'
-        if !defined $minor || $minor > 19 || $minor == 19 && $patch >= 5;
+    push @arguments, '-e', 'stderr' if _has_option_e();
 
     return (@valgrind, binary(), '-p', "$self->{dir}/",
             '-c', $self->conf_file, @arguments);
@@ -361,6 +365,9 @@ sub test {
     s/\Q${\ $self->conf_file }\E\z/$file/ for @command;
 
     my ($status, $output) = run({}, grep { !/valgrind|^--/ } @command);
+
+    $output =~ s/^.*could not open error log file.*\n//m
+        unless _has_option_e();
 
     return ($status == 0, $output);
 }
