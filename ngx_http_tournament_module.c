@@ -422,7 +422,7 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
         ttl = tlcf->ttl[entry.missing ? NGX_HTTP_TOURNAMENT_TTL_MISSING
                                       : tlcf->endpoint];
 
-        if (ngx_current_msec - entry.fetched < ttl
+        if (ngx_http_tournament_cache_age(entry.fetched) < ttl
             && (entry.valid_until == 0 || ngx_time() < entry.valid_until)
             && ngx_http_tournament_cache_valid(&tmcf->cache, entry.clock,
                                                entry.stripes,
@@ -813,8 +813,24 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_tournament_loc_conf_t *prev = parent;
     ngx_http_tournament_loc_conf_t *conf = child;
 
-    u_char      *p;
-    ngx_uint_t   i;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" have a configuration, but no handler */
+
+    if (clcf->noname && prev->served) {
+        conf->served = 1;
+        conf->endpoint = prev->endpoint;
+        conf->variable = prev->variable;
+        conf->argument = prev->argument;
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_http_tournament_handler;
+        }
+    }
 
     for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
         ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
@@ -906,7 +922,7 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
-    ssize_t     size;
+    off_t       size;
     ngx_str_t  *value, name;
 
     if (tmcf->zone) {
@@ -915,16 +931,21 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
+    /* unlike ngx_parse_size() it knows gigabytes */
 
-    if (size == NGX_ERROR || size < NGX_HTTP_TOURNAMENT_ZONE_MIN) {
-        return ngx_http_tournament_invalid(cf, "a size of 256k or more, such "
-                                           "as 64m", &value[1]);
+    size = ngx_parse_offset(&value[1]);
+
+    if (size < NGX_HTTP_TOURNAMENT_ZONE_MIN
+        || size > NGX_HTTP_TOURNAMENT_ZONE_MAX)
+    {
+        return ngx_http_tournament_invalid(cf, "a size from 256k to 256g, "
+                                           "such as 64m", &value[1]);
     }
 
     ngx_str_set(&name, "tournament");
 
-    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name, size,
+    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name,
+                                               (size_t) size,
                                                &ngx_http_tournament_module);
     if (tmcf->zone == NULL) {
         return NGX_CONF_ERROR;
@@ -1011,6 +1032,15 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
                  || buf[n - 1] == ' ' || buf[n - 1] == '\t'))
     {
         n--;
+    }
+
+    /* libpq would take it for "all defaults", which nobody means by a file */
+
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"%V\" is empty, a libpq connection "
+                           "string is expected", &value[1], &value[0]);
+        return NGX_CONF_ERROR;
     }
 
     conninfo.data = buf;

@@ -129,7 +129,7 @@ ngx_http_tournament_memo_get(ngx_http_tournament_memo_t *memo,
         }
 
         if (body->second != ngx_time()
-            || ngx_current_msec - body->fetched >= ttl
+            || ngx_http_tournament_cache_age(body->fetched) >= ttl
             || !ngx_http_tournament_cache_valid(memo->cache, body->clock,
                                                 body->stripes,
                                                 body->nstripes))

@@ -11,10 +11,10 @@
  * not prepared.
  *
  * Every query has a deadline, from the moment that it is handed over.  A query
- * whose connection is lost goes to another once.  While no connection can be
- * had, queries wait for one within their deadline, so that a restart of the
- * server loses none; once the outage has lasted longer than a deadline they
- * fail at once.
+ * whose connection is lost goes to another, and once to one that was opened
+ * after that; then it fails.  While no connection can be had, queries wait for
+ * one within their deadline, so that a restart of the server loses none; once
+ * the outage has lasted longer than a deadline they fail at once.
  */
 
 #ifndef _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
@@ -77,7 +77,8 @@ typedef void (*ngx_http_tournament_pg_sending_pt)(
 typedef enum {
     NGX_HTTP_TOURNAMENT_PG_QUEUED = 0,
     NGX_HTTP_TOURNAMENT_PG_SENT,
-    NGX_HTTP_TOURNAMENT_PG_LOST          /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_DONE          /* its handler runs, or has run */
 } ngx_http_tournament_pg_query_state_e;
 
 
@@ -105,7 +106,8 @@ struct ngx_http_tournament_pg_query_s {
     struct ngx_http_tournament_pg_slot_s
                                         *slot;      /* while SENT */
     ngx_http_tournament_pg_query_state_e state;
-    unsigned                             resent:1;
+    ngx_uint_t                           resent;    /* times */
+    ngx_uint_t                           opened;    /* at the first one */
 };
 
 
@@ -130,7 +132,8 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 
 /*
  * Takes back a query that was not sent yet: NGX_OK, its handler will not be
- * called.  NGX_DECLINED: it is under way, and its handler will be.
+ * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
+ * called.
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);

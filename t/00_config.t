@@ -86,7 +86,7 @@ sub once_in_http {
 }
 
 
-values_of('tournament_zone', qr/256k or more/,
+values_of('tournament_zone', qr/256k to 256g/,
           [qw(256k 1m 64M)], [qw(255k 0 -1 1x abc "")]);
 
 values_of('tournament_database_connections', qr/from 1 to 256/,
