@@ -71,8 +71,8 @@ use Carp;
 use IO::Socket::INET;
 use Tournament::HTTP;
 use Tournament::Util qw(
-    at_end build_dir free_port now poll_until project reap run slurp spawn spew
-    tempdir worker_user
+    alive at_end build_dir children free_port poll_until project reap run slurp
+    spawn spew tempdir worker_user
 );
 
 my %SIGNAL = (quit => 'QUIT', term => 'TERM', kill => 'KILL');
@@ -399,7 +399,7 @@ sub reload {
 
     if ($wait) {
         poll_until {
-            !grep { kill 0, $_ } @old
+            !grep { alive($_) } @old
         } 30, "old workers of $self->{name} are gone";
     }
 
@@ -419,7 +419,7 @@ sub signal {
 sub running {
     my ($self) = @_;
 
-    return $self->{pid} && kill(0, $self->{pid}) ? 1 : 0;
+    return $self->{pid} && alive($self->{pid}) ? 1 : 0;
 }
 
 
@@ -432,14 +432,14 @@ sub stop {
     my $signal = $SIGNAL{$how}
         or croak "stop: no such way: $how (quit, term, kill)";
 
-    my @workers = _children($pid);
+    my @workers = children($pid);
 
     kill $signal, $pid;
     kill $signal, @workers if $how eq 'kill';
 
     my $gone = eval {
         poll_until {
-            defined reap($pid, 0) && !grep { kill 0, $_ } @workers
+            defined reap($pid, 0) && !grep { alive($_) } @workers
         } 30, "$self->{name} is gone after $signal"
     };
 
@@ -457,24 +457,6 @@ sub stop {
 }
 
 
-sub _children {
-    my ($parent) = @_;
-
-    my @children;
-
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-
-        my $line = <$fh> // next;
-
-        push @children, $1
-            if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $parent;
-    }
-
-    return sort { $a <=> $b } @children;
-}
-
-
 # nginx says in a process's title what it is. Under valgrind it cannot.
 
 sub _workers_titled {
@@ -483,7 +465,7 @@ sub _workers_titled {
     return $title =~ /down/ ? () : ($self->{pid})
         if defined $self->_workers && $self->_workers == 0;
 
-    my @children = _children($self->{pid});
+    my @children = children($self->{pid});
 
     if ($self->{valgrind}) {
         return $title =~ /down/ ? () : @children;

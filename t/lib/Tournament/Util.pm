@@ -29,6 +29,9 @@ package Tournament::Util;
 #                          gets when we die, TERM by default). Returns its pid.
 #   reap($pid, $seconds)   waits for a child; its status, or undef at the
 #                          deadline
+#   alive($pid)            whether that process runs; a zombie, whose parent may
+#                          never ask for its status, does not
+#   children($pid)         the pids of a process's children
 #   at_end($object)        $object->cleanup is called when the test ends,
 #                          whatever ends it, last registered first. The object
 #                          is held weakly.
@@ -55,7 +58,7 @@ use Time::HiRes ();
 
 our @EXPORT_OK = qw(
     tempdir memory_tempdir poll_until remaining now slurp spew free_port run run_ok spawn
-    reap at_end cleanup_all project build_dir database_user worker_user
+    reap alive children at_end cleanup_all project build_dir database_user worker_user
     keep_files may_traverse
 );
 
@@ -362,6 +365,36 @@ sub reap {
 
         $pause *= 1.5 if $pause < 0.02;
     }
+}
+
+
+# The state and the parent of a process, or nothing.
+
+sub _stat {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/stat" or return;
+
+    return (<$fh> // '') =~ /^\d+ \(.*\) (\S) (\d+)/s;
+}
+
+
+sub alive {
+    my ($pid) = @_;
+
+    my ($state) = _stat($pid) or return 0;
+
+    return $state !~ /[ZX]/;
+}
+
+
+sub children {
+    my ($parent) = @_;
+
+    return sort { $a <=> $b } grep {
+        my (undef, $ppid) = _stat($_);
+        defined $ppid && $ppid == $parent
+    } map { m{/(\d+)$} } glob '/proc/[0-9]*';
 }
 
 
