@@ -404,6 +404,11 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
     for (i = 0; i < pg->conf->nstatements; i++) {
+
+        if (pg->conf->statements[i] == NULL) {
+            continue;
+        }
+
         if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
@@ -892,10 +897,6 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_slot_t       *slot;
     ngx_http_tournament_pg_statement_t  *st;
 
-    static const Oid  text[NGX_HTTP_TOURNAMENT_PG_PARAMS] = {
-        25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25
-    };
-
     pg = conn->pg;
     st = pg->conf->statements[statement];
 
@@ -914,8 +915,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (slot->preparing
-        && PQsendPrepare(conn->conn, st->name, st->sql, st->nparams, text)
-           != 1)
+        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
     {
         return NGX_ERROR;
     }

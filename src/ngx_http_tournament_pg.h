@@ -32,7 +32,7 @@ typedef struct ngx_http_tournament_pg_query_s  ngx_http_tournament_pg_query_t;
 
 typedef struct {
     const char                      *name;      /* of the prepared statement */
-    const char                      *sql;       /* parameters are text */
+    const char                      *sql;
     ngx_uint_t                       nparams;
 } ngx_http_tournament_pg_statement_t;
 
@@ -46,7 +46,7 @@ typedef struct {
     ngx_msec_t                       query_timeout;
 
     ngx_http_tournament_pg_statement_t
-                                   **statements;
+                                   **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
 } ngx_http_tournament_pg_conf_t;
 
@@ -93,6 +93,7 @@ struct ngx_http_tournament_pg_query_s {
 
     ngx_uint_t                           statement;   /* index in conf */
     const char                          *values[NGX_HTTP_TOURNAMENT_PG_PARAMS];
+                                                      /* as text */
     ngx_msec_t                           timeout;     /* ms from now */
     ngx_http_tournament_pg_sending_pt    sending;
     ngx_http_tournament_pg_handler_pt    handler;

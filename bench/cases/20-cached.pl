@@ -58,8 +58,8 @@ return {
                 subject($bench, $answers, $name, $nginx, %more);
         };
 
-        $bench->try($result, '**this module**', sub {
-            $add->('**this module**', $bench->nginx($answers->module),
+        $bench->try($result, 'this module', sub {
+            $add->('this module', $bench->nginx($answers->module),
                    same => 1, target => [at_least => 0.95]);
         });
 

@@ -10,6 +10,7 @@ use utf8;
 
 use Bench::Answers;
 use Bench::Instructions qw(method per_request);
+use Bench::Report qw(number);
 
 
 return {
@@ -34,11 +35,11 @@ return {
 
         my $same = $count->($answers->same_bytes);
 
-        $bench->try($result, '**this module**', sub {
+        $bench->try($result, 'this module', sub {
             my $module = $count->($answers->module);
 
             $result->row(
-                name   => '**this module**',
+                name   => 'this module',
                 unit   => 'instructions/request',
                 value  => $module,
                 ratio  => $module / $same,
@@ -62,7 +63,9 @@ return {
             ratio => $plain / $same,
         );
 
+        my ($few, $many) = map { number($_) } @$counts;
+
         $result->note("User space only, by `$method`: the difference between "
-            . "$counts->[1] and $counts->[0] requests on one connection.");
+            . "$many and $few requests on one connection.");
     },
 };

@@ -10,6 +10,7 @@ use utf8;
 
 use Bench;
 use Bench::Machine qw(pin on_core busy busy_clock);
+use Bench::Report qw(number);
 use Tournament::Postgres;
 use Tournament::Util qw(run spew tempdir);
 
@@ -115,7 +116,7 @@ END
             measure => sub { pgbench($bench, $script, $bench->seconds) },
         };
 
-        $bench->try($result, '**this module**', sub {
+        $bench->try($result, 'this module', sub {
             my $nginx = $bench->nginx(
                 name   => 'misses',
                 core   => $bench->load,
@@ -134,9 +135,9 @@ END
             # Four connections are kept busy by more clients than four.
 
             push @subjects,
-                subject($bench, '**this module**, 16 clients', $nginx, 16,
+                subject($bench, 'this module, 16 clients', $nginx, 16,
                         target => [at_least => 0.8]),
-                subject($bench, '**this module**, 4 clients', $nginx, 4);
+                subject($bench, 'this module, 4 clients', $nginx, 4);
         });
 
         $bench->try($result, 'Django without a cache', sub {
@@ -149,7 +150,7 @@ END
         $bench->compare($result, unit => 'requests/s', base => $PGBENCH,
                         subjects => \@subjects);
 
-        $result->note('Random ones of ' . Bench::WITH_REGISTRATIONS
+        $result->note('Random ones of ' . number(Bench::WITH_REGISTRATIONS)
             . ' tournaments of 16 registrations each; the same statement on '
             . "$CONNECTIONS connections. PostgreSQL has one core, and it is "
             . 'the one whose work is shown; the other is pgbench’s, or '

@@ -8,6 +8,7 @@ use utf8;
 
 use Bench;
 use Bench::Machine qw(pin);
+use Bench::Report qw(number);
 
 
 # Asks for each once, in that order; how many came from the cache. Dies unless
@@ -84,7 +85,7 @@ return {
         };
 
         $result->row(
-            name   => "held of $some asked for",
+            name   => 'held of ' . number($some) . ' asked for',
             unit   => 'tournaments',
             value  => $held->($some),
             target => [at_least => $some],
@@ -96,7 +97,7 @@ return {
         my $most = $held->($many);
 
         $result->row(
-            name  => "held of $many asked for",
+            name  => 'held of ' . number($many) . ' asked for',
             unit  => 'tournaments',
             value => $most,
         );

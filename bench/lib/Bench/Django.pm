@@ -78,13 +78,6 @@ sub new {
 sub port { return $_[0]{port} }
 
 
-sub pids {
-    my ($self) = @_;
-
-    return map { $_->pid } grep { defined } @{$self}{qw(gunicorn redis)};
-}
-
-
 sub stop {
     my ($self) = @_;
 

@@ -6,6 +6,9 @@ package Bench::Machine;
 #   describe()         { cpu, cores, memory_gib, kernel, date, versions }
 #   pin($core, @pids)  moves those processes, their threads and descendants
 #   on_core($core, @command)   the command, to be run on that core
+#   others_clock()     the time that everything worked, and that we did;
+#                      others($before, $after) is the share of the machine's
+#                      time that somebody else took in between
 #   busy_clock()       the CPUs' times; busy($before, $after, $core) is the
 #                      share of the time between two of them, 0 to 1, that
 #                      the core (all cores without one) worked
@@ -18,7 +21,9 @@ use POSIX ();
 use Tournament::Postgres;
 use Tournament::Util qw(run);
 
-our @EXPORT_OK = qw(cores describe pin on_core busy_clock busy children);
+our @EXPORT_OK = qw(
+    cores describe pin on_core busy_clock busy children others_clock others
+);
 
 
 sub cores {
@@ -67,7 +72,7 @@ sub describe {
             nginx      => _version(qr{nginx/(\S+)}, 'nginx', '-v'),
             PostgreSQL => _version(qr{\) ([\d.]+)}, "$bindir/postgres", '-V'),
             wrk        => _version(qr{wrk (?:debian/)?([\d.]+)}, 'wrk', '-v'),
-            Lua        => _version(qr{^(?:\d+:)?([\d.]+)}, 'dpkg-query', '-W',
+            'lua-nginx-module' => _version(qr{^(?:\d+:)?([\d.]+)}, 'dpkg-query', '-W',
                 '-f', '${Version}', 'libnginx-mod-http-lua'),
             Redis      => _version(qr{v=([\d.]+)}, 'redis-server', '-v'),
             Python     => _version(qr{Python ([\d.]+)}, '/usr/bin/python3',
@@ -137,9 +142,12 @@ sub busy_clock {
         my $total = 0;
         $total += $_ for @ticks[0 .. 7];
 
+        # user, nice and system are what processes are charged for
+
         $clock{ length $1 ? $1 : 'all' } = {
-            total => $total,
-            idle  => $ticks[3] + $ticks[4],
+            total     => $total,
+            idle      => $ticks[3] + $ticks[4],
+            processes => $ticks[0] + $ticks[1] + $ticks[2],
         };
     }
 
@@ -154,6 +162,34 @@ sub busy {
     my $total = $to->{total} - $from->{total};
 
     return $total > 0 ? 1 - ($to->{idle} - $from->{idle}) / $total : 0;
+}
+
+
+# A process's own time, and that of the children which it has waited for.
+
+sub others_clock {
+    my $ours = 0;
+
+    for my $pid ($$, children($$)) {
+        my ($fields) = _read("/proc/$pid/stat") =~ /.*\) (.*)/s or next;
+
+        $ours += $_ for (split ' ', $fields)[11 .. 14];
+    }
+
+    return { %{ busy_clock()->{all} }, ours => $ours };
+}
+
+
+sub others {
+    my ($before, $after) = @_;
+
+    my %took = map { $_ => $after->{$_} - $before->{$_} } keys %$after;
+
+    return 0 if $took{total} <= 0;
+
+    my $others = ($took{processes} - $took{ours}) / $took{total};
+
+    return $others > 0 ? $others : 0;
 }
 
 

@@ -5,6 +5,7 @@ package Bench::Report;
 #   markdown($machine, \@results, \@warnings)     the whole document
 #   section($result)                              one case of it
 #   json($machine, \@results, \@warnings, \%run)
+#   number($value)                                12345.6 is 12,346
 
 use strict;
 use warnings;
@@ -13,12 +14,12 @@ use utf8;
 use Exporter 'import';
 use JSON::PP ();
 
-our @EXPORT_OK = qw(markdown section json);
+our @EXPORT_OK = qw(markdown section json number);
 
 
-# 12345.6 -> 12,346; small numbers keep three significant digits.
+# Small ones keep three significant digits.
 
-sub _number {
+sub number {
     my ($value) = @_;
 
     return '' if !defined $value;
@@ -50,7 +51,7 @@ sub _target {
     # A ratio of 0.9 is shown as 0.90, like the ratio beside it.
 
     my $text = defined $row->{ratio} ? sprintf('%.2f', $limit)
-                                     : _number($limit);
+                                     : number($limit);
 
     return ($kind eq 'at_least' ? '≥ ' : '≤ ') . $text
         . ($row->{met} ? ' ✓' : ' ✗');
@@ -60,14 +61,16 @@ sub _target {
 # A column appears when one row at least has something in it.
 
 my @COLUMNS = (
-    ['',         'left',  sub { $_[0]{name} }],
+    ['',         'left',  sub {
+        $_[0]{name} =~ /^(this module)(.*)/s ? "**$1**$2" : $_[0]{name}
+    }],
     ['value',    'right', sub {
         defined $_[0]{value}
-            ? join(' ', _number($_[0]{value}), $_[0]{unit} // ()) : ''
+            ? join(' ', number($_[0]{value}), $_[0]{unit} // ()) : ''
     }],
     ['range',    'right', sub {
         defined $_[0]{low}
-            ? _number($_[0]{low}) . ' – ' . _number($_[0]{high}) : ''
+            ? number($_[0]{low}) . ' – ' . number($_[0]{high}) : ''
     }],
     ['ratio',    'right', sub {
         defined $_[0]{ratio}
