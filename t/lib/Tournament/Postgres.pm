@@ -77,9 +77,8 @@ use File::Path ();
 use Scalar::Util ();
 use Tournament::Session;
 use Tournament::Util qw(
-    at_end build_dir database_user free_port now memory_tempdir poll_until
-    project reap
-    remaining run_ok slurp spawn spew tempdir
+    alive at_end build_dir children database_user free_port memory_tempdir
+    poll_until project reap run_ok slurp spawn spew tempdir
 );
 
 my %SIGNAL = (smart => 'TERM', fast => 'INT', immediate => 'QUIT');
@@ -273,7 +272,7 @@ sub _wait_ready {
 sub running {
     my ($self) = @_;
 
-    return $self->{pid} && kill(0, $self->{pid}) ? 1 : 0;
+    return $self->{pid} && alive($self->{pid}) ? 1 : 0;
 }
 
 
@@ -314,33 +313,16 @@ sub _kill_all {
     my ($self) = @_;
 
     my $pid = $self->{pid};
-    my @children = _children($pid);
+    my @children = children($pid);
 
     kill 'KILL', $pid, @children;
     reap($pid, 10);
 
     poll_until {
-        !grep { kill 0, $_ } @children
+        !grep { alive($_) } @children
     } 10, 'backends are gone';
 
     return;
-}
-
-
-sub _children {
-    my ($pid) = @_;
-
-    my @children;
-
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-
-        my $line = <$fh> // next;
-
-        push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $pid;
-    }
-
-    return @children;
 }
 
 
