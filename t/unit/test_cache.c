@@ -210,13 +210,17 @@ zone_destroy(void)
 }
 
 
+/* the key's bytes are good until the next one is made */
+
 static void
 key_make(ngx_http_tournament_key_t *key, uint32_t n)
 {
-    u_char  name[255];
-    size_t  i, len;
+    u_char         name[255];
+    size_t         i, len;
 
-    ngx_http_tournament_key_init(key, 7, 1);
+    static u_char  buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+
+    ngx_http_tournament_key_init(key, buf, 7, 1);
 
     /* of any length: some do not fit into an entry's first cell */
 
@@ -301,10 +305,9 @@ entry_sound(ngx_http_tournament_entry_t *entry, uint32_t n)
 static void
 arena_check(void)
 {
-    u_char                      *seen;
+    u_char                      *seen, name[NGX_HTTP_TOURNAMENT_KEY_MAX];
     uint32_t                     i, n, b, cells, key, prev, entries[2];
     ngx_http_tournament_head_t  *head;
-    ngx_http_tournament_key_t    name;
     ngx_http_tournament_zone_t  *zone;
     ngx_http_tournament_list_t  *list;
     ngx_http_tournament_cursor_t cur;
@@ -343,9 +346,9 @@ arena_check(void)
             entries[head->missing]++;
 
             ngx_http_tournament_cursor_init(&cur, zone->cells, n);
-            ngx_http_tournament_cursor_read(&cur, name.data, head->key_len);
+            ngx_http_tournament_cursor_read(&cur, name, head->key_len);
 
-            key = (uint32_t) tournament_hash(zone->secret, name.data,
+            key = (uint32_t) tournament_hash(zone->secret, name,
                                              head->key_len);
             must(head->hash == key);
             must((head->hash & zone->bucket_mask) == b);
