@@ -291,6 +291,8 @@ ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
     static ngx_str_t  words[] = {
         ngx_null_string,
         ngx_string("HIT"),
+        ngx_string("UPDATING"),
+        ngx_string("STALE"),
         ngx_string("EXPIRED"),
         ngx_string("MISS"),
         ngx_string("BYPASS")

@@ -544,6 +544,29 @@ $body$
 $sql$);
 
 
+-- warm: the same of all that are published or running, for a cache to begin
+-- with.
+--
+--     SELECT * FROM tournament_api.warm()
+SELECT pg_temp.tournament_api_define('warm()', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.warm()
+RETURNS TABLE (@state_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT @state@
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+     WHERE t.status IN ('PUBLISHED', 'RUNNING');
+END
+$body$
+$sql$);
+
+
 -- hub: a page of the tournaments that match, and how many match.
 --
 --     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)

@@ -46,7 +46,7 @@ my @FUNCTIONS = map { "tournament_api.$_" } (
         . 'zone)',
     'participants(text)',
     'platform_stats(timestamp with time zone)',
-    'registration_context(bigint,text)', 'state(text)', 'states(text[])',
+    'registration_context(bigint,text)', 'state(text)', 'states(text[])', 'warm()',
     'user_registrations(bigint)', 'version()',
 );
 
