@@ -50,6 +50,7 @@
 
 SET client_min_messages = warning;
 SET statement_timeout = 0;
+SET search_path = pg_catalog, pg_temp;
 SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
        set_config('tournament_api.role', :'role', false);
 
@@ -138,57 +139,111 @@ SET ROLE :owner;
 -- Indexes
 --
 -- Each is made only where no equivalent index exists, whatever its name and
--- whoever made it: a valid btree of the same table over the same columns in
--- the same order and direction (or all of them reversed: it is read backwards
--- as well), of the default operator class, without a predicate; a constraint's
--- index and one that includes more columns count.  An index that only begins
--- with the columns wanted does not: it is larger, and there for other queries
--- of the site's, with which it may go.
+-- whoever made it: a valid one of the same table, kind and predicate over the
+-- same columns in the same order and direction (or all of them reversed: a
+-- btree is read backwards as well), of the same operator classes; a
+-- constraint's index and one that includes more columns count.  An index that
+-- only begins with the columns wanted does not: it is larger, and there for
+-- other queries of the site's, with which it may go.
 --
 -- A name that begins with tournament_api_ is ours: left-overs of an
 -- interrupted run (INVALID) are dropped and made again, what no longer is
 -- wanted is dropped.  An index whose definition changes gets a new name.  What
 -- is no plain table (a view in its place, say) is left alone.
 
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
-RETURNS TABLE (name text, tab text, keys text[])
+-- The schema of pg_trgm, where the site has it.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trgm()
+RETURNS TABLE (nsp text)
 LANGUAGE sql AS $$
-    VALUES
-    -- state: the tournament of a slug
-    ('tournament_api_slug', 'tournaments_tournament', ARRAY['slug']),
-    -- state: the tournament's settings
-    ('tournament_api_settings', 'tournaments_tournamentsettings',
-     ARRAY['tournament_id']),
-    -- state: confirmed registrations, without a look at the table
-    ('tournament_api_reg_tournament_status', 'tournaments_registration',
-     ARRAY['tournament_id', 'status']),
-    -- participants, count: the registrations of a tournament
-    ('tournament_api_reg_tournament', 'tournaments_registration',
-     ARRAY['tournament_id']),
-    -- registration_context, user_registrations: a user's own
-    ('tournament_api_reg_user', 'tournaments_registration',
-     ARRAY['user_id']),
-    -- registration_context, user_registrations: those of a team
-    ('tournament_api_reg_team', 'tournaments_registration',
-     ARRAY['team_id']),
-    -- platform_stats: confirmed ones of all tournaments
-    ('tournament_api_reg_status', 'tournaments_registration',
-     ARRAY['status']),
-    -- hub, platform_stats: tournaments by status, the default order
-    ('tournament_api_status_start', 'tournaments_tournament',
-     ARRAY['status', 'start_at DESC'])
+    SELECT n.nspname::text
+      FROM pg_catalog.pg_extension e
+      JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname = 'pg_trgm'
+       AND has_schema_privilege(n.oid, 'USAGE')
 $$;
 
--- What there is, columns written as above.  "reversed" are the same columns
--- as a backward scan gives them.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
+RETURNS TABLE (name text, tab text, keys text[], included text[],
+               predicate text, kind text)
+LANGUAGE sql AS $$
+    VALUES
+    -- all but hub, user_registrations, platform_stats: the tournament of a
+    -- slug
+    ('tournament_api_slug', 'tournaments_tournament',
+     ARRAY['slug'], '{}'::text[], '', 'btree'),
+    -- all but count, platform_stats: the tournament's settings
+    ('tournament_api_settings', 'tournaments_tournamentsettings',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- detail: the tournament's check-in
+    ('tournament_api_schedule', 'tournaments_schedule',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- detail: the newest tournaments of a game
+    ('tournament_api_related', 'tournaments_tournament',
+     ARRAY['game', 'status', 'created_at DESC'], '{}', '', 'btree'),
+    -- hub, platform_stats: how many tournaments there are of a status, and of
+    -- a game
+    ('tournament_api_status_game', 'tournaments_tournament',
+     ARRAY['status', 'game'], '{}', '', 'btree'),
+    -- hub, platform_stats: tournaments by status, the default order, and what
+    -- else they filter and sort by, without a look at the table
+    ('tournament_api_hub', 'tournaments_tournament',
+     ARRAY['status', 'start_at DESC'],
+     ARRAY['id', 'game', 'created_at', 'reg_open_at', 'reg_close_at',
+           'entry_fee_bdt', 'prize_pool_bdt'], '', 'btree'),
+    -- state, states, hub, detail, count, registration_context,
+    -- user_registrations: how many there are of a status, without a look at
+    -- the table; participants: which
+    ('tournament_api_reg_tournament_status', 'tournaments_registration',
+     ARRAY['tournament_id', 'status'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: a user's own
+    ('tournament_api_reg_user', 'tournaments_registration',
+     ARRAY['user_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: those of a team
+    ('tournament_api_reg_team', 'tournaments_registration',
+     ARRAY['team_id'], '{}', '', 'btree'),
+    -- platform_stats: the players of the last month
+    ('tournament_api_reg_recent', 'tournaments_registration',
+     ARRAY['created_at'], ARRAY['user_id'],
+     $sql$status = 'CONFIRMED'$sql$, 'btree'),
+    -- registration_context: a user's requests
+    ('tournament_api_request_requester', 'tournaments_registrationrequest',
+     ARRAY['requester_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: the profile of an account
+    ('tournament_api_profile_user', 'user_profile_userprofile',
+     ARRAY['user_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: the teams of a profile
+    ('tournament_api_membership_profile', 'teams_teammembership',
+     ARRAY['profile_id'], '{}', '', 'btree'),
+    -- none of ours: deleting a tournament, which looks for what refers to it
+    ('tournament_api_reg_tournament', 'tournaments_registration',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- none of ours: the site's staff, who look for what is PENDING
+    ('tournament_api_reg_status', 'tournaments_registration',
+     ARRAY['status'], '{}', '', 'btree')
+    UNION ALL
+    -- hub: text search
+    SELECT 'tournament_api_text', 'tournaments_tournament',
+           ARRAY['name gin_trgm_ops', 'game gin_trgm_ops',
+                 'short_description gin_trgm_ops'], '{}', '', 'gin'
+      FROM pg_temp.tournament_api_trgm()
+$$;
+
+-- What there is, written as above.  "reversed" are the same columns as a
+-- backward scan gives them.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_indexes()
 RETURNS TABLE (name text, tab text, usable boolean, keys text[],
-               reversed text[])
+               reversed text[], included text[], predicate text, kind text)
 LANGUAGE sql AS $$
     SELECT c.relname::text, t.name,
-           i.indisvalid AND i.indisready AND i.indislive
-           AND a.amname = 'btree' AND i.indpred IS NULL,
-           k.keys, k.reversed
+           i.indisvalid AND i.indisready AND i.indislive,
+           k.keys, k.reversed,
+           ARRAY(SELECT pg_get_indexdef(i.indexrelid, p, false)
+                   FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS p),
+           -- status = 'CONFIRMED' is kept, over a varchar, as
+           -- ((status)::text = 'CONFIRMED'::text)
+           coalesce(regexp_replace(pg_get_expr(i.indpred, i.indrelid),
+                                   '::text|[()]', '', 'g'), ''),
+           a.amname::text
       FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       JOIN pg_catalog.pg_am a ON a.oid = c.relam
@@ -224,38 +279,53 @@ CREATE OR REPLACE FUNCTION pg_temp.tournament_api_index_commands()
 RETURNS TABLE (command text)
 LANGUAGE sql AS $$
     WITH wanted AS (
-        SELECT w.*, EXISTS (SELECT
-                              FROM pg_temp.tournament_api_indexes() i
-                             WHERE i.tab = w.tab AND i.usable
-                               AND w.keys IN (i.keys, i.reversed)) AS served
+        SELECT w.*
           FROM pg_temp.tournament_api_wanted() w
           JOIN pg_temp.tournament_api_tables() t ON t.name = w.tab
           JOIN pg_catalog.pg_class c ON c.oid = t.rel
          WHERE c.relkind = 'r'
+    ), serving AS (
+        SELECT w.name AS wanted, i.name
+          FROM wanted w
+          JOIN pg_temp.tournament_api_indexes() i
+               ON i.tab = w.tab AND i.usable AND i.kind = w.kind
+              AND w.keys IN (i.keys, i.reversed)
+              AND w.included <@ i.included
+              AND w.predicate = i.predicate
     ), ours AS (
-        SELECT i.name, i.usable AND EXISTS (
-                   SELECT FROM wanted w
-                    WHERE w.name = i.name AND w.tab = i.tab
-                      AND w.keys IN (i.keys, i.reversed)) AS good,
+        SELECT i.name,
+               EXISTS (SELECT FROM serving s
+                        WHERE s.name = i.name AND s.wanted = i.name) AS good,
                EXISTS (SELECT FROM wanted w WHERE w.name = i.name) AS known
           FROM pg_temp.tournament_api_indexes() i
          WHERE starts_with(i.name, 'tournament_api_')
     )
     SELECT format(c.command, current_setting('tournament_api.tables_schema'),
-                  c.name, c.tab, c.keys)
+                  c.name, c.tab, c.definition)
       FROM (SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 1
               FROM ours
              WHERE known AND NOT good
             UNION ALL
-            SELECT 'CREATE INDEX CONCURRENTLY %2$I ON %1$I.%3$I (%4$s)',
-                   name, tab, array_to_string(keys, ', '), 2
+            SELECT 'CREATE INDEX CONCURRENTLY %2$I ON %1$I.%3$I %4$s',
+                   name, tab,
+                   format('USING %s (%s)', kind,
+                          replace(array_to_string(keys, ', '), ' gin_',
+                                  coalesce(' ' || quote_ident((
+                                      SELECT nsp
+                                        FROM pg_temp.tournament_api_trgm()
+                                  )) || '.gin_', '')))
+                   || CASE WHEN included = '{}' THEN '' ELSE format(
+                          ' INCLUDE (%s)', array_to_string(included, ', ')) END
+                   || CASE WHEN predicate = '' THEN ''
+                           ELSE ' WHERE ' || predicate END,
+                   2
               FROM wanted
-             WHERE NOT served
+             WHERE name NOT IN (SELECT s.wanted FROM serving s)
             UNION ALL
             SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 3
               FROM ours
              WHERE NOT known
-           ) AS c (command, name, tab, keys, step)
+           ) AS c (command, name, tab, definition, step)
      ORDER BY c.step, c.name
 $$;
 
@@ -606,6 +676,7 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -614,10 +685,12 @@ DECLARE
 
     v_statuses  text[] := '{PUBLISHED,RUNNING}';
     v_where     text   := '';
+    v_counted   text   := '';
     v_key       text   := 't.start_at';
     v_order     text   := 'DESC';
-    v_count     text   := 'count(*)';
     v_until     text   := 'NULL::timestamptz';
+    v_found     text   := 'NULL::bigint[]';
+    v_from      text   := '@tables@.tournaments_tournament t';
     v_pattern   text;
     v_branches  text;
     v_total     bigint;
@@ -637,7 +710,7 @@ BEGIN
     WHEN 'open' THEN
         v_statuses := '{PUBLISHED}';
         v_where := ' AND t.reg_close_at >= $1';
-        v_count := 'count(*) FILTER (WHERE t.reg_open_at <= $1)';
+        v_counted := ' AND t.reg_open_at <= $1';
         v_until := 'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1),'
                    ' min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
                    || c_far || ') + ' || c_moment;
@@ -710,43 +783,47 @@ BEGIN
         v_where := v_where || ' AND t.game = $2';
     END IF;
 
+    -- A search takes long: it is made once, and keeps what it has found.
+
     IF p_q <> '' THEN
         v_pattern := '%' || replace(replace(replace(p_q, E'\\', E'\\\\'),
                                             '%', E'\\%'), '_', E'\\_') || '%';
         v_where := v_where || ' AND (t.name ILIKE $3 OR t.game ILIKE $3'
                               ' OR t.short_description ILIKE $3)';
+        v_found := 'array_agg(t.id)';
     END IF;
 
-    EXECUTE format('SELECT %s, least(%s)'
-                   ' FROM @tables@.tournaments_tournament t'
-                   ' WHERE t.status = ANY (%L)%s',
-                   v_count, v_until, v_statuses, v_where)
-       INTO v_total, v_valid
+    EXECUTE format('SELECT count(*) FILTER (WHERE true%s), least(%s), %s'
+                   ' FROM %s WHERE t.status = ANY (%L)%s',
+                   v_counted, v_until, v_found, v_from, v_statuses, v_where)
+       INTO v_total, v_valid, v_ids
       USING p_now, p_game, v_pattern;
 
     v_page := least(v_page, greatest((v_total - 1) / v_per_page + 1, 1));
 
-    IF p_status = 'open' THEN
-        v_where := v_where || ' AND t.reg_open_at <= $1';
+    IF p_q <> '' THEN
+        v_from := 'unnest($6) AS f (id) JOIN ' || v_from || ' ON t.id = f.id';
+        v_where := '';
     END IF;
 
     -- A branch for each status reads the index in its order, and not further
     -- than to the end of the page.
 
-    SELECT string_agg(format('(SELECT t.id, %s AS key'
-                             ' FROM @tables@.tournaments_tournament t'
+    SELECT string_agg(format('(SELECT t.id, %s AS key FROM %s'
                              ' WHERE t.status = %L%s'
                              ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
-                             v_key, b.status, v_where, v_order),
+                             v_key, v_from, b.status, v_where || v_counted,
+                             v_order),
                       ' UNION ALL ')
       INTO v_branches
       FROM unnest(v_statuses) AS b (status);
 
-    EXECUTE format('SELECT ARRAY(SELECT id::bigint FROM (%s) AS p'
+    EXECUTE format('SELECT ARRAY(SELECT id FROM (%s) AS p'
                    ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
                    v_branches, v_order)
        INTO v_ids
-      USING p_now, p_game, v_pattern, (v_page - 1) * v_per_page, v_per_page;
+      USING p_now, p_game, v_pattern, (v_page - 1) * v_per_page, v_per_page,
+            v_ids;
 
     RETURN QUERY
     SELECT v_total, v_page, v_per_page, nullif(v_valid, 'infinity'),@card@
@@ -1134,6 +1211,7 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
@@ -1149,17 +1227,13 @@ DECLARE
     v_leaves     timestamptz;
     v_prizes     timestamptz;
 BEGIN
-    -- A player is one until the month since the last registration is over.
-
-    SELECT count(*),
-           min(u.last) FILTER (WHERE u.last < c_far) + c_month + c_moment
+    SELECT count(DISTINCT r.user_id),
+           min(r.created_at) FILTER (WHERE r.created_at < c_far)
+           + c_month + c_moment
       INTO v_players, v_leaves
-      FROM (SELECT max(r.created_at) AS last
-              FROM @tables@.tournaments_registration r
-             WHERE r.status = 'CONFIRMED'
-               AND r.created_at >= p_now - c_month
-               AND r.user_id IS NOT NULL
-             GROUP BY r.user_id) AS u;
+      FROM @tables@.tournaments_registration r
+     WHERE r.status = 'CONFIRMED'
+       AND r.created_at >= p_now - c_month;
 
     -- A prize counts from the start on, for a month.
 
@@ -1171,7 +1245,7 @@ BEGIN
                  + c_month + c_moment)
       INTO v_prize, v_prizes
       FROM @tables@.tournaments_tournament t
-     WHERE t.status <> 'DRAFT'
+     WHERE t.status IN ('PUBLISHED', 'RUNNING', 'COMPLETED')
        AND t.start_at >= p_now - c_month
        AND t.prize_pool_bdt <> 0;
 
@@ -1576,3 +1650,4 @@ SELECT format('tournament_api version %s is installed',
 RESET ROLE;
 RESET client_min_messages;
 RESET statement_timeout;
+RESET search_path;

@@ -22,12 +22,20 @@ my @TABLES = qw(
 
 # What install.sql makes beside the indexes of schema.sql
 
+my $INCLUDED = '(id, game, created_at, reg_open_at, reg_close_at, '
+    . 'entry_fee_bdt, prize_pool_bdt)';
+
 my @INDEXES = (
+    'tournament_api_hub tournaments_tournament (status, start_at DESC) '
+        . "INCLUDE $INCLUDED",
+    'tournament_api_reg_recent tournaments_registration (created_at) '
+        . q{INCLUDE (user_id) WHERE status = 'CONFIRMED'},
     'tournament_api_reg_status tournaments_registration (status)',
     'tournament_api_reg_tournament_status tournaments_registration '
         . '(tournament_id, status)',
-    'tournament_api_status_start tournaments_tournament '
-        . '(status, start_at DESC)',
+    'tournament_api_related tournaments_tournament '
+        . '(game, status, created_at DESC)',
+    'tournament_api_status_game tournaments_tournament (status, game)',
 );
 
 my @STATE = (
@@ -137,7 +145,8 @@ sub indexes {
     return map {
         my ($name, $table, $definition, $valid) = @$_;
 
-        $definition =~ s/.* USING btree //;
+        $definition =~ s/.*? USING (?:btree )?//;
+        $definition =~ s/(.* WHERE )\(\(status\)::text = ('\w+')::text\)$/$1status = $2/;
 
         "$name $table $definition" . ($valid eq 't' ? '' : ' INVALID')
     } $db->rows(qq{
@@ -453,12 +462,19 @@ subtest 'readers during an upgrade' => sub {
 subtest 'indexes of the site' => sub {
     my $db = database();
 
-    $db->rows(q{
+    $db->rows(qq{
         CREATE INDEX site_status ON tournaments_registration (status);
         CREATE INDEX site_pair ON tournaments_registration
             (tournament_id DESC, status DESC) INCLUDE (created_at);
+        CREATE INDEX site_recent ON tournaments_registration
+            (created_at DESC) INCLUDE (id, user_id)
+         WHERE (status = 'CONFIRMED');
         CREATE INDEX site_start ON tournaments_tournament
-            (status, start_at DESC) WITH (fillfactor = 80)});
+            (status, start_at DESC) INCLUDE $INCLUDED WITH (fillfactor = 80);
+        CREATE UNIQUE INDEX site_game ON tournaments_tournament
+            (status, game) INCLUDE (name);
+        CREATE INDEX site_newest ON tournaments_tournament
+            (game DESC, status DESC, created_at)});
 
     my $before = join "\n", indexes($db, '%');
 
@@ -468,8 +484,9 @@ subtest 'indexes of the site' => sub {
 
     # None of these serves in place of what is wanted.
 
-    $db->rows(q{
-        DROP INDEX site_status, site_pair, site_start;
+    $db->rows(qq{
+        DROP INDEX site_status, site_pair, site_recent, site_start, site_game,
+                   site_newest;
         ALTER TABLE tournaments_tournament
             DROP CONSTRAINT tournaments_tournament_slug_key;
         CREATE INDEX site_partial ON tournaments_registration (status)
@@ -484,20 +501,74 @@ subtest 'indexes of the site' => sub {
         CREATE INDEX site_lower ON tournaments_registration (lower(status));
         CREATE INDEX site_order ON tournaments_registration
             (status, tournament_id);
-        CREATE INDEX site_asc ON tournaments_tournament (status, start_at);
+        CREATE INDEX site_asc ON tournaments_tournament
+            (status, start_at) INCLUDE $INCLUDED;
         CREATE INDEX site_nulls ON tournaments_tournament
-            (status, start_at DESC NULLS LAST)});
+            (status, start_at DESC NULLS LAST) INCLUDE $INCLUDED;
+        CREATE INDEX site_start ON tournaments_tournament
+            (status, start_at DESC);
+        CREATE INDEX site_less ON tournaments_tournament
+            (status, start_at DESC) INCLUDE (id, game);
+        CREATE INDEX site_keys ON tournaments_tournament
+            (game, status, created_at DESC, id);
+        CREATE INDEX site_upper ON tournaments_tournament
+            (status, upper(game));
+        CREATE INDEX site_all ON tournaments_registration
+            (created_at) INCLUDE (user_id);
+        CREATE INDEX site_other ON tournaments_registration
+            (created_at) INCLUDE (user_id) WHERE status = 'PENDING';
+        CREATE INDEX site_both ON tournaments_registration
+            (created_at) INCLUDE (user_id)
+         WHERE status = 'CONFIRMED' AND user_id IS NOT NULL;
+        CREATE INDEX site_without ON tournaments_registration
+            (created_at) WHERE status = 'CONFIRMED'});
 
     install($db);
 
     is_deeply [ ours($db) ],
-        [ @INDEXES[0, 1], 'tournament_api_slug tournaments_tournament (slug)',
-          $INDEXES[2] ],
+        [ @INDEXES[0 .. 4],
+          'tournament_api_slug tournaments_tournament (slug)', $INDEXES[5] ],
         'others do not';
 
     $before = identity($db);
     install($db);
     is identity($db), $before, 'and that is settled';
+};
+
+
+# The extension may be in any schema, come later, and go.
+
+subtest 'an index for text search' => sub {
+    my $db   = database();
+    my $text = 'tournament_api_text tournaments_tournament gin '
+        . '(name "Ext".gin_trgm_ops, game "Ext".gin_trgm_ops, '
+        . 'short_description "Ext".gin_trgm_ops)';
+
+    install($db);
+    is_deeply [ ours($db) ], \@INDEXES, 'not without the extension';
+
+    $db->rows('CREATE SCHEMA "Ext"; CREATE EXTENSION pg_trgm SCHEMA "Ext"');
+    install($db);
+    is_deeply [ ours($db) ], [ @INDEXES, $text ], 'once it is there';
+
+    my $before = identity($db);
+    install($db);
+    is identity($db), $before, 'and once only';
+
+    $db->rows('DROP INDEX tournament_api_text;
+               CREATE INDEX site_text ON tournaments_tournament USING gin
+                   (name "Ext".gin_trgm_ops, game "Ext".gin_trgm_ops,
+                    short_description "Ext".gin_trgm_ops);
+               CREATE INDEX site_gist ON tournaments_tournament USING gist
+                   (name "Ext".gist_trgm_ops)');
+    install($db);
+    is_deeply [ ours($db) ], \@INDEXES, 'the site\'s own does';
+
+    $db->rows('DROP INDEX site_text, site_gist; DROP EXTENSION pg_trgm');
+    install($db);
+    is_deeply [ ours($db) ], \@INDEXES, 'without the extension again';
+    is $db->value(q{SELECT total_count FROM tournament_api.hub('', '', '', '',
+                    '', 'text', 1, 12)}), 0, 'the search goes on';
 };
 
 
@@ -517,10 +588,10 @@ subtest 'left-overs of an interrupted run' => sub {
     # And what a REINDEX CONCURRENTLY that was stopped leaves.
 
     $db->rows(q{
-        CREATE INDEX tournament_api_status_start_ccnew
-            ON tournaments_tournament (status, start_at DESC);
+        CREATE INDEX tournament_api_status_game_ccnew
+            ON tournaments_tournament (status, game);
         UPDATE pg_index SET indisvalid = false
-         WHERE indexrelid = 'tournament_api_status_start_ccnew'::regclass;
+         WHERE indexrelid = 'tournament_api_status_game_ccnew'::regclass;
         CREATE INDEX tournament_api_reg_tournament_status
             ON tournaments_registration (tournament_id)});
 
