@@ -529,6 +529,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     ngx_memcpy(secret, &tmcf->cache_version, sizeof(ngx_uint_t));
     tmcf->space = tournament_hash(secret, &identity, sizeof(uint64_t));
 
+    tmcf->database.log_level = NGX_LOG_ERR;
     tmcf->database.nstatements = NGX_HTTP_TOURNAMENT_STATEMENTS;
     tmcf->database.statements =
         ngx_http_tournament_endpoint_statements(cf->pool);
@@ -1219,7 +1220,13 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
                                         ? ngx_http_tournament_warm_start
                                         : NULL, tmcf->warmer);
 
-        return tmcf->feed ? NGX_OK : NGX_ERROR;
+        if (tmcf->feed == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_tournament_fetch_gate(tmcf->fetch);
+
+        return NGX_OK;
     }
 
     listener = ngx_http_tournament_cache_listener(&tmcf->cache);

@@ -134,6 +134,7 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->conf.query_timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
     feed->conf.statements = ngx_http_tournament_feed_statements;
     feed->conf.nstatements = NGX_HTTP_TOURNAMENT_FEED_STATEMENTS;
+    feed->conf.log_level = NGX_LOG_WARN;
     feed->conf.ready = ngx_http_tournament_feed_ready;
     feed->conf.lost = ngx_http_tournament_feed_lost;
     feed->conf.notify = ngx_http_tournament_feed_notify;

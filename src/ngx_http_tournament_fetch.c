@@ -1,6 +1,7 @@
 
 #include <ngx_event.h>
 
+#include "ngx_http_tournament_feed.h"
 #include "ngx_http_tournament_fetch.h"
 
 
@@ -9,6 +10,10 @@
 
 /* ms; a wake-up that was lost delays a request by so much at most */
 #define NGX_HTTP_TOURNAMENT_REMOTE_POLL     50
+
+/* ms; how long queries wait for the feed, and how often it is looked at */
+#define NGX_HTTP_TOURNAMENT_GATE            250
+#define NGX_HTTP_TOURNAMENT_GATE_POLL       5
 
 /* ms; a claim outlives its query's deadline by so much */
 #define NGX_HTTP_TOURNAMENT_CLAIM_GRACE     500
@@ -28,6 +33,8 @@ struct ngx_http_tournament_fetch_s {
     ngx_http_tournament_pg_t          *pg;
     ngx_http_tournament_result_t      *result;
     ngx_msec_t                         timeout;
+    ngx_msec_t                         started;
+    unsigned                           gated:1;    /* it may be closed */
 
     ngx_msec_t                         mismatch_logged;
 };
@@ -71,6 +78,8 @@ struct ngx_http_tournament_flight_s {
 };
 
 
+static ngx_uint_t ngx_http_tournament_fetch_closed(
+    ngx_http_tournament_fetch_t *fetch);
 static void ngx_http_tournament_fetch_woken(void *data);
 static void ngx_http_tournament_fetch_poll(ngx_event_t *ev);
 static void ngx_http_tournament_fetch_remote(
@@ -162,6 +171,29 @@ ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
                     ngx_str_rbtree_insert_value);
 
     return fetch;
+}
+
+
+void
+ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
+{
+    fetch->started = ngx_current_msec;
+    fetch->gated = 1;
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_fetch_closed(ngx_http_tournament_fetch_t *fetch)
+{
+    if (fetch->gated
+        && (ngx_current_msec - fetch->started >= NGX_HTTP_TOURNAMENT_GATE
+            || ngx_http_tournament_feed_state(fetch->cache)
+               == NGX_HTTP_TOURNAMENT_FEED_UP))
+    {
+        fetch->gated = 0;
+    }
+
+    return fetch->gated;
 }
 
 
@@ -285,6 +317,12 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
             /* who added has left again */
 
             ngx_http_tournament_flight_free(flight);
+            continue;
+        }
+
+        if (flight->store && ngx_http_tournament_fetch_closed(fetch)) {
+            ngx_http_tournament_fetch_remote(fetch, flight,
+                                             NGX_HTTP_TOURNAMENT_GATE_POLL);
             continue;
         }
 
@@ -576,8 +614,14 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
 
     fetch = flight->fetch;
 
-    if (ngx_queue_empty(&flight->waiters)) {
+    if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
         ngx_http_tournament_flight_free(flight);
+        return;
+    }
+
+    if (ngx_http_tournament_fetch_closed(fetch)) {
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_GATE_POLL);
         return;
     }
 
@@ -591,7 +635,9 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
     q = ngx_queue_head(&flight->waiters);
     waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
 
-    if (ngx_current_msec - waiter->arrived >= fetch->timeout) {
+    if (!ngx_queue_empty(&flight->waiters)
+        && ngx_current_msec - waiter->arrived >= fetch->timeout)
+    {
         ngx_queue_remove(&flight->queue);
         ngx_http_tournament_flight_land(flight,
                                         NGX_HTTP_TOURNAMENT_PG_TIMEOUT, NULL);

@@ -75,6 +75,14 @@ ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
     ngx_http_tournament_pg_t *pg, ngx_msec_t timeout);
 
 
+/*
+ * Of a worker that has just started: what is queried before the feed is up
+ * would be suspect at once, so queries wait for it, a moment at most.
+ */
+
+void ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch);
+
+
 /* Forgets all flights, calling no handlers: the process exits. */
 
 void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);

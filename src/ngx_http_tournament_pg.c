@@ -14,6 +14,9 @@
 /* ms; what the server may take to cancel a statement, and to say so */
 #define NGX_HTTP_TOURNAMENT_PG_GRACE        500
 
+/* ms; queries behind an older one are sent once more, elsewhere */
+#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      50
+
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
@@ -60,6 +63,9 @@ struct ngx_http_tournament_pg_conn_s {
     ngx_uint_t                          target;
     ngx_uint_t                          number;    /* ever higher */
 
+    /* several queries under way: the oldest one may hold up the others */
+    ngx_event_t                         slow;
+
     ngx_uint_t                          first;     /* the ring's oldest */
     ngx_uint_t                          active;    /* slots in use */
     ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
@@ -76,6 +82,7 @@ struct ngx_http_tournament_pg_s {
     ngx_uint_t                          nready;
     ngx_uint_t                          opened;    /* connections so far */
     ngx_uint_t                          nslots;    /* of each ring */
+    ngx_uint_t                          depth;     /* queries on one */
 
     ngx_queue_t                         queue;
     ngx_uint_t                          nqueued;
@@ -113,6 +120,7 @@ static void ngx_http_tournament_pg_event(ngx_event_t *ev);
 static void ngx_http_tournament_pg_guard(
     ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
+static void ngx_http_tournament_pg_slow(ngx_event_t *ev);
 static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
 static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
 
@@ -165,6 +173,7 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     pg->conf = conf;
     pg->log = log;
     pg->down_since = ngx_current_msec;
+    pg->depth = NGX_HTTP_TOURNAMENT_PG_DEPTH;
 
     /* a ring has room for its statements being prepared, too */
     pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
@@ -192,6 +201,11 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
         if (conn->prepared == NULL) {
             return NULL;
         }
+
+        conn->slow.handler = ngx_http_tournament_pg_slow;
+        conn->slow.data = conn;
+        conn->slow.log = log;
+        conn->slow.cancelable = 1;
 
         conn->timer.handler = ngx_http_tournament_pg_timer;
         conn->timer.data = conn;
@@ -222,6 +236,10 @@ ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
 
         if (conn->timer.timer_set) {
             ngx_del_timer(&conn->timer);
+        }
+
+        if (conn->slow.timer_set) {
+            ngx_del_timer(&conn->slow);
         }
 
         if (conn->conn) {
@@ -473,6 +491,10 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
         ngx_del_timer(&conn->timer);
     }
 
+    if (conn->slow.timer_set) {
+        ngx_del_timer(&conn->slow);
+    }
+
     conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
 
     /* the next address; after a loss all of them, in the conninfo's order */
@@ -538,7 +560,7 @@ ngx_http_tournament_pg_log_trouble(ngx_http_tournament_pg_conn_t *conn,
 
     len = strcspn(reason, "\r\n");
 
-    level = pg->trouble ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = pg->trouble ? NGX_LOG_INFO : pg->conf->log_level;
     pg->trouble = 1;
 
     ngx_log_error(level, pg->log, 0,
@@ -760,6 +782,54 @@ ngx_http_tournament_pg_timer(ngx_event_t *ev)
 }
 
 
+/*
+ * The oldest query takes long: those behind it go to the head of the queue,
+ * for other connections.  The server will answer them here all the same, to
+ * nobody: they only read.
+ */
+
+static void
+ngx_http_tournament_pg_slow(ngx_event_t *ev)
+{
+    ngx_uint_t                       i;
+    ngx_msec_t                       age;
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_conn_t   *conn;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    conn = ev->data;
+    pg = conn->pg;
+
+    if (conn->active < 2) {
+        return;
+    }
+
+    age = ngx_current_msec - conn->slots[conn->first].sent;
+
+    if (age < NGX_HTTP_TOURNAMENT_PG_HOLD_UP) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP - age);
+        return;
+    }
+
+    /* it may go on: fewer at a time, until queries are quick again */
+
+    pg->depth = 1;
+
+    for (i = conn->active - 1; i > 0; i--) {
+        slot = &conn->slots[(conn->first + i) % pg->nslots];
+        query = slot->query;
+
+        if (query) {
+            slot->query = NULL;
+            ngx_http_tournament_pg_enqueue(query, 1);
+        }
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
 static void
 ngx_http_tournament_pg_deadline(ngx_event_t *ev)
 {
@@ -870,7 +940,8 @@ ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
 
 /*
  * The connection with the fewest queries under way.  One whose oldest query
- * takes long gets no more: they would wait behind it.
+ * takes long, or that still answers to nobody, gets no more: they would wait
+ * behind it.
  */
 
 static ngx_http_tournament_pg_conn_t *
@@ -886,7 +957,6 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
 
         if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
             || conn->c == NULL
-            || conn->active >= NGX_HTTP_TOURNAMENT_PG_DEPTH
             || (best && conn->active >= best->active))
         {
             continue;
@@ -896,8 +966,10 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
             return conn;
         }
 
-        if (ngx_current_msec - conn->slots[conn->first].sent
-            < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+        if (conn->active < pg->depth
+            && conn->slots[conn->first].query
+            && ngx_current_msec - conn->slots[conn->first].sent
+               < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
         {
             best = conn;
         }
@@ -963,6 +1035,10 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     if (flush == -1) {
         return NGX_ERROR;
+    }
+
+    if (query && conn->active > 1 && !conn->slow.timer_set) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
     }
 
     return ngx_http_tournament_pg_want(conn->c->write, NGX_WRITE_EVENT,
@@ -1156,10 +1232,28 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     result = slot->result;
     error = slot->error;
 
+    if (query
+        && pg->depth < NGX_HTTP_TOURNAMENT_PG_DEPTH
+        && ngx_current_msec - slot->sent < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+    {
+        pg->depth++;
+    }
+
     ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
 
     conn->first = (conn->first + 1) % pg->nslots;
     conn->active--;
+
+    if (conn->active) {
+
+        /* the server begins with it now */
+
+        conn->slots[conn->first].sent = ngx_current_msec;
+
+        if (conn->active > 1 && !conn->slow.timer_set) {
+            ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+        }
+    }
 
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);

@@ -48,6 +48,7 @@ typedef struct {
     ngx_http_tournament_pg_statement_t
                                    **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
+    ngx_uint_t                       log_level;         /* of an outage */
 
     /*
      * What happens to a connection; each may be NULL.  A notification's

@@ -20,6 +20,8 @@ package Tournament::Nginx;
 #   database   a Tournament::Postgres, or a conninfo. Without one there is no
 #              tournament_database directive
 #   zone       of tournament_zone, 8m by default; undef for no directive
+#   feed       1: listens to changes and warms, as is nginx.conf's default;
+#              without it entries change by their TTLs alone
 #   workers    1 by default; 0 is master_process off
 #   module     0: do not load the module at all
 #   level      of the error log: "info" by default, "debug" shows everything
@@ -666,7 +668,9 @@ sub _composed {
 
     my $tournament = !$self->{module} ? '' : join "\n    ",
         defined $self->{zone} ? "tournament_zone $self->{zone};" : (),
-        defined $database ? qq{tournament_database "$database";} : ();
+        defined $database ? qq{tournament_database "$database";} : (),
+        $self->{feed} ? () : ('tournament_listen off;',
+                              'tournament_warm off;');
 
     my $temp = join "\n    ", map { "${_}_temp_path %%DIR%%/temp_$_;" }
         @TEMP;
