@@ -351,6 +351,56 @@ subtest 'a function of another version' => sub {
 };
 
 
+subtest 'statements that the server has forgotten (invariant 9)' => sub {
+    my $result = $pg->value(q{
+        SELECT pg_get_function_result('tournament_api.state(text)'::regprocedure)
+    });
+
+    # As behind a pooler that gives a client another server connection.
+
+    $pg->psql(qq{
+        ALTER FUNCTION tournament_api.state(text) RENAME TO state_kept;
+        CREATE FUNCTION tournament_api.state(p_slug text) RETURNS $result
+        LANGUAGE plpgsql AS \$\$
+        BEGIN
+            IF p_slug = 'forget' THEN
+                DEALLOCATE ALL;
+            END IF;
+            RETURN QUERY SELECT * FROM tournament_api.state_kept(p_slug);
+        END
+        \$\$;
+        GRANT EXECUTE ON FUNCTION tournament_api.state(text) TO tournament;
+    });
+
+    # Connections that are renewed for it are none that matter here.
+
+    poll_until { uncached()->status == 200 } 20, 'the new function';
+    wait_connected();
+    $nginx->log_mark;
+
+    for (1 .. 5) {
+        is uncached({ slug => 'forget' })->status, 404, 'forgotten';
+        is uncached()->status, 200, 'the next is none the worse';
+    }
+
+    my @wrong = grep {
+        $_->status != ($_->body =~ /not_found/ ? 404 : 200)
+    } map {
+        fetch(port => $nginx->port, concurrency => 6,
+              paths => [ '/uncached/forget',
+                         map { "/uncached/$_->{slug}" } @tournaments ])
+    } 1 .. 10;
+
+    is_deeply [ map { $_->raw } @wrong ], [], 'nor are many at once';
+    is scalar(begins()), 0, 'no connection was lost for it';
+
+    $pg->psql(q{
+        DROP FUNCTION tournament_api.state(text);
+        ALTER FUNCTION tournament_api.state_kept(text) RENAME TO state;
+    });
+};
+
+
 # A new start each, so that the reason is the first that the log has to say.
 
 subtest 'no connection to be had' => sub {

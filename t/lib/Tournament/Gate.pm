@@ -6,7 +6,7 @@ package Tournament::Gate;
 #   my $gate = $pg->gate;      from now on tournament_api.state() waits where
 #                              the slug begins with "slow" and the gate is shut
 #   $gate->shut                queries that come from now on wait
-#   $gate->wait_waiting($n)    until $n of them do
+#   $gate->wait_waiting($n)    until at least $n of them do
 #   $gate->open                they go on
 #   $gate->remove              the function is again what it was
 #
@@ -80,7 +80,7 @@ sub waiting {
 sub wait_waiting {
     my ($self, $count) = @_;
 
-    poll_until { $self->waiting == $count } 20, "$count queries at the gate";
+    poll_until { $self->waiting >= $count } 20, "$count queries at the gate";
 
     return $self;
 }
