@@ -828,6 +828,12 @@ subtest 'another run' => sub {
         CREATE OR REPLACE TRIGGER tournament_api_update
          AFTER UPDATE ON tournaments_tournament
           FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
+        CREATE OR REPLACE TRIGGER tournament_api_insert
+         AFTER INSERT ON tournaments_schedule REFERENCING NEW TABLE AS later
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
+        CREATE OR REPLACE TRIGGER tournament_api_delete
+         AFTER DELETE ON tournaments_schedule REFERENCING OLD TABLE AS earlier
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
         CREATE TRIGGER tournament_api_older AFTER INSERT ON teams_team
           FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
         CREATE FUNCTION site_trigger() RETURNS trigger LANGUAGE plpgsql
