@@ -272,7 +272,130 @@ SELECT command FROM pg_temp.tournament_api_index_commands() \gexec
 -- new ones.  Columns' order and types are the interface to the module, which
 -- asks for results in binary format.
 
--- Creates or replaces one function, @tables@ in its text replaced.  Where
+-- What several functions have in common: a name in their text stands for it.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_fragments()
+RETURNS TABLE (name text, body text)
+LANGUAGE sql AS $$
+    VALUES
+
+    -- The facts of a tournament.  The instants are the effective ones: the
+    -- start is the tournament's, else its settings'; registration opens and
+    -- closes as the settings say, else as the tournament says.
+    ('@state_columns@', $sql$
+    id             bigint,
+    status         text,           -- DRAFT, PUBLISHED, RUNNING, COMPLETED
+    slot_size      bigint,         -- null: no limit, as 0
+    reg_open_at    timestamptz,    -- null from here on: not set
+    reg_close_at   timestamptz,
+    start_at       timestamptz,
+    min_team_size  integer,
+    max_team_size  integer,
+    confirmed      bigint,         -- registrations that hold a slot
+    slug           text$sql$),
+
+    ('@state@', $sql$
+           t.id::bigint,
+           t.status::text,
+           t.slot_size::bigint,
+           coalesce(s.reg_open_at, t.reg_open_at),
+           coalesce(s.reg_close_at, t.reg_close_at),
+           coalesce(t.start_at, s.start_at),
+           s.min_team_size::integer,
+           s.max_team_size::integer,
+           (SELECT count(*)
+              FROM @tables@.tournaments_registration r
+             WHERE r.tournament_id = t.id
+               AND r.status = 'CONFIRMED'),
+           t.slug::text$sql$),
+
+    -- A tournament as lists show it, the instants as above.  Money has two
+    -- decimals; what is no number is null.  Registered are the CONFIRMED and
+    -- the PENDING.
+    ('@card_columns@', $sql$
+    id                 bigint,
+    slug               text,
+    name               text,
+    game               text,
+    status             text,
+    short_description  text,
+    banner             text,
+    entry_fee          text,
+    prize_pool         text,
+    reg_open_at        timestamptz,
+    reg_close_at       timestamptz,
+    start_at           timestamptz,
+    end_at             timestamptz,
+    slot_size          bigint,
+    min_team_size      integer,
+    max_team_size      integer,
+    confirmed          bigint,
+    registered         bigint$sql$),
+
+    ('@card@', $sql$
+           t.id::bigint,
+           t.slug::text,
+           t.name::text,
+           t.game::text,
+           t.status::text,
+           t.short_description::text,
+           coalesce(nullif(t.banner, ''), nullif(s.banner, ''))::text,
+           CASE WHEN abs(t.entry_fee_bdt::numeric) < 'Infinity'
+                THEN round(t.entry_fee_bdt::numeric, 2)::text END,
+           CASE WHEN abs(coalesce(t.prize_pool_bdt, s.prize_pool_bdt)::numeric)
+                     < 'Infinity'
+                THEN round(coalesce(t.prize_pool_bdt,
+                                    s.prize_pool_bdt)::numeric, 2)::text END,
+           coalesce(s.reg_open_at, t.reg_open_at),
+           coalesce(s.reg_close_at, t.reg_close_at),
+           coalesce(t.start_at, s.start_at),
+           coalesce(t.end_at, s.end_at),
+           t.slot_size::bigint,
+           s.min_team_size::integer,
+           s.max_team_size::integer,
+           n.confirmed,
+           n.registered$sql$),
+
+    ('@card_counts@', $sql$LATERAL (
+               SELECT count(*) FILTER (WHERE r.status = 'CONFIRMED'), count(*)
+                 FROM @tables@.tournaments_registration r
+                WHERE r.tournament_id = t.id
+                  AND r.status IN ('PENDING', 'CONFIRMED')
+           ) AS n (confirmed, registered)$sql$),
+
+    -- With these: a team event?
+    ('@settings@', $sql$@tables@.tournaments_tournamentsettings s
+             ON s.tournament_id = t.id$sql$),
+
+    ('@is_team_event@', $sql$coalesce(
+               greatest(s.min_team_size, s.max_team_size) > 1, false)$sql$),
+
+    -- Who an account is
+    ('@profile@', $sql$(
+           SELECT p.id
+             FROM @tables@.user_profile_userprofile p
+            WHERE p.user_id = p_account)$sql$),
+
+    ('@teams@', $sql$ARRAY(
+           SELECT DISTINCT m.team_id::bigint
+             FROM @tables@.teams_teammembership m
+            WHERE m.profile_id = v_profile
+              AND m.status = 'ACTIVE'
+            ORDER BY 1)$sql$),
+
+    -- Where a site has no such table, check-in is what the settings say
+    ('@schedule@', CASE WHEN EXISTS (SELECT
+                                       FROM pg_temp.tournament_api_tables() t
+                                      WHERE t.name = 'tournaments_schedule'
+                                        AND t.rel IS NOT NULL)
+    THEN $sql$@tables@.tournaments_schedule c
+             ON c.tournament_id = t.id$sql$
+    ELSE $sql$(SELECT NULL::integer, NULL::integer)
+             AS c (check_in_open_mins, check_in_close_mins)
+             ON false$sql$ END)
+$$;
+
+-- Creates or replaces one function: @tables@ and the names above are replaced
+-- in its text.  Where
 -- CREATE OR REPLACE cannot change what an older version left (other result
 -- columns, other parameters), that one is dropped.  Whoever could execute the
 -- older one can execute the new one; a function of a new name is given to
@@ -284,13 +407,20 @@ LANGUAGE plpgsql AS $$
 DECLARE
     signature  text := 'tournament_api.' || p_signature;
     fname      text := split_part(p_signature, '(', 1);
-    definition text := replace(p_definition, '@tables@', quote_ident(
-                           current_setting('tournament_api.tables_schema')));
+    definition text := p_definition;
     grants     text[];
     known      boolean;
     old        record;
     command    text;
+    fragment   record;
 BEGIN
+    FOR fragment IN SELECT * FROM pg_temp.tournament_api_fragments() LOOP
+        definition := replace(definition, fragment.name, fragment.body);
+    END LOOP;
+
+    definition := replace(definition, '@tables@', quote_ident(
+                      current_setting('tournament_api.tables_schema')));
+
     known := EXISTS (SELECT
                        FROM pg_catalog.pg_proc p
                       WHERE p.pronamespace = 'tournament_api'::regnamespace
@@ -364,7 +494,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    RETURN 1;
+    RETURN 2;
 END
 $body$
 $sql$);
@@ -373,22 +503,9 @@ $sql$);
 -- state: the facts of one tournament, drafts too; no row, no such tournament.
 --
 --     SELECT * FROM tournament_api.state($1)        -- $1 text: the slug
---
--- The instants are the effective ones: the start is the tournament's, else
--- its settings'; registration opens and closes as the settings say, else as
--- the tournament says.
 SELECT pg_temp.tournament_api_define('state(text)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.state(p_slug text)
-RETURNS TABLE (
-    id             bigint,
-    status         text,           -- DRAFT, PUBLISHED, RUNNING, COMPLETED
-    slot_size      bigint,         -- null: no limit, as 0
-    reg_open_at    timestamptz,    -- null from here on: not set
-    reg_close_at   timestamptz,
-    start_at       timestamptz,
-    min_team_size  integer,
-    max_team_size  integer,
-    confirmed      bigint          -- registrations that hold a slot
+RETURNS TABLE (@state_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
 SET search_path = pg_catalog, pg_temp
@@ -396,22 +513,681 @@ AS $body$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
+    SELECT @state@
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+     WHERE t.slug = p_slug;
+END
+$body$
+$sql$);
+
+
+-- states: the same of many, a row for each slug that exists.
+--
+--     SELECT * FROM tournament_api.states($1)       -- $1 text[]: the slugs
+SELECT pg_temp.tournament_api_define('states(text[])', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.states(p_slugs text[])
+RETURNS TABLE (@state_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT @state@
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+     WHERE t.slug = ANY (p_slugs);
+END
+$body$
+$sql$);
+
+
+-- hub: a page of the tournaments that match, and how many match.
+--
+--     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
+--
+--     $1 text: game        $2 text: open, live, upcoming or completed
+--     $3 text: free, paid  $4 text: high, medium or low
+--     $5 text: newest, starting_soon, prize_high, prize_low or popular
+--     $6 text: what to look for in name, game and short description
+--     $7 integer: page     $8 integer: rows of a page
+--
+-- Null is none, and so is an empty text.  All of it is about the tournament's
+-- own columns, whatever its settings say.  A page past the end is the last
+-- one.  There always is a row: where nothing matches, its id is null.
+--
+-- The statements are built from constants, so that each combination has the
+-- plan that fits it; what the client sent goes as parameters.  The tournaments
+-- of the page come first, from the index alone; the rest of the columns and
+-- the registrations are looked up for those only.
+SELECT pg_temp.tournament_api_define(
+    'hub(text,text,text,text,text,text,integer,integer,timestamptz)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.hub(
+    p_game      text,
+    p_status    text,
+    p_fee       text,
+    p_prize     text,
+    p_sort      text,
+    p_q         text,
+    p_page      integer,
+    p_per_page  integer,
+    p_now       timestamptz DEFAULT now())
+RETURNS TABLE (
+    total_count        bigint,
+    page               bigint,         -- the one that this is
+    per_page           bigint,
+    valid_until        timestamptz,    -- the clock alone changes it then@card_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+    c_far       CONSTANT text := $$timestamptz '290000-01-01 00:00:00+00'$$;
+    c_moment    CONSTANT text := $$interval '1 microsecond'$$;
+
+    v_statuses  text[] := '{PUBLISHED,RUNNING}';
+    v_where     text   := '';
+    v_key       text   := 't.start_at';
+    v_order     text   := 'DESC';
+    v_count     text   := 'count(*)';
+    v_until     text   := 'NULL::timestamptz';
+    v_pattern   text;
+    v_branches  text;
+    v_total     bigint;
+    v_per_page  bigint := least(greatest(coalesce(p_per_page, 12), 1), 100);
+    v_page      bigint := greatest(coalesce(p_page, 1), 1);
+    v_valid     timestamptz;
+    v_ids       bigint[];
+BEGIN
+    -- Rows that the clock takes out for good are left out at once, and the
+    -- first of the others to go or to come is the boundary.  An instant that
+    -- is reached still counts where the comparison says "or equal": the
+    -- change is a microsecond later.
+
+    CASE coalesce(p_status, '')
+    WHEN '' THEN
+        NULL;
+    WHEN 'open' THEN
+        v_statuses := '{PUBLISHED}';
+        v_where := ' AND t.reg_close_at >= $1';
+        v_count := 'count(*) FILTER (WHERE t.reg_open_at <= $1)';
+        v_until := 'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1),'
+                   ' min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
+                   || c_far || ') + ' || c_moment;
+    WHEN 'live' THEN
+        v_statuses := '{RUNNING}';
+    WHEN 'upcoming' THEN
+        v_statuses := '{PUBLISHED}';
+        v_where := ' AND t.start_at > $1';
+        v_until := 'min(t.start_at)';
+    WHEN 'completed' THEN
+        v_statuses := '{COMPLETED}';
+    ELSE
+        RAISE 'hub: no such status' USING ERRCODE = '22023';
+    END CASE;
+
+    CASE coalesce(p_sort, '')
+    WHEN '' THEN
+        NULL;
+    WHEN 'newest' THEN
+        v_key := 't.created_at';
+    WHEN 'starting_soon' THEN
+        v_order := 'ASC';
+        v_where := v_where || ' AND t.start_at >= $1';
+        v_until := v_until || ', min(t.start_at) FILTER (WHERE t.start_at < '
+                   || c_far || ') + ' || c_moment;
+    WHEN 'prize_high' THEN
+        v_key := 't.prize_pool_bdt';
+        v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
+    WHEN 'prize_low' THEN
+        v_key := 't.prize_pool_bdt';
+        v_order := 'ASC';
+        v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
+    WHEN 'popular' THEN
+        v_key := '(SELECT count(*)'
+                 ' FROM @tables@.tournaments_registration r'
+                 ' WHERE r.tournament_id = t.id'
+                 ' AND r.status IN (''PENDING'', ''CONFIRMED''))';
+    ELSE
+        RAISE 'hub: no such sort' USING ERRCODE = '22023';
+    END CASE;
+
+    CASE coalesce(p_fee, '')
+    WHEN '' THEN
+        NULL;
+    WHEN 'free' THEN
+        v_where := v_where || ' AND (t.entry_fee_bdt IS NULL'
+                              ' OR t.entry_fee_bdt = 0)';
+    WHEN 'paid' THEN
+        v_where := v_where || ' AND t.entry_fee_bdt > 0';
+    ELSE
+        RAISE 'hub: no such fee' USING ERRCODE = '22023';
+    END CASE;
+
+    CASE coalesce(p_prize, '')
+    WHEN '' THEN
+        NULL;
+    WHEN 'high' THEN
+        v_where := v_where || ' AND t.prize_pool_bdt >= 50000';
+    WHEN 'medium' THEN
+        v_where := v_where || ' AND t.prize_pool_bdt >= 10000'
+                              ' AND t.prize_pool_bdt < 50000';
+    WHEN 'low' THEN
+        v_where := v_where || ' AND t.prize_pool_bdt > 0'
+                              ' AND t.prize_pool_bdt < 10000';
+    ELSE
+        RAISE 'hub: no such prize' USING ERRCODE = '22023';
+    END CASE;
+
+    IF p_game <> '' THEN
+        v_where := v_where || ' AND t.game = $2';
+    END IF;
+
+    IF p_q <> '' THEN
+        v_pattern := '%' || replace(replace(replace(p_q, E'\\', E'\\\\'),
+                                            '%', E'\\%'), '_', E'\\_') || '%';
+        v_where := v_where || ' AND (t.name ILIKE $3 OR t.game ILIKE $3'
+                              ' OR t.short_description ILIKE $3)';
+    END IF;
+
+    EXECUTE format('SELECT %s, least(%s)'
+                   ' FROM @tables@.tournaments_tournament t'
+                   ' WHERE t.status = ANY (%L)%s',
+                   v_count, v_until, v_statuses, v_where)
+       INTO v_total, v_valid
+      USING p_now, p_game, v_pattern;
+
+    v_page := least(v_page, greatest((v_total - 1) / v_per_page + 1, 1));
+
+    IF p_status = 'open' THEN
+        v_where := v_where || ' AND t.reg_open_at <= $1';
+    END IF;
+
+    -- A branch for each status reads the index in its order, and not further
+    -- than to the end of the page.
+
+    SELECT string_agg(format('(SELECT t.id, %s AS key'
+                             ' FROM @tables@.tournaments_tournament t'
+                             ' WHERE t.status = %L%s'
+                             ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
+                             v_key, b.status, v_where, v_order),
+                      ' UNION ALL ')
+      INTO v_branches
+      FROM unnest(v_statuses) AS b (status);
+
+    EXECUTE format('SELECT ARRAY(SELECT id::bigint FROM (%s) AS p'
+                   ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
+                   v_branches, v_order)
+       INTO v_ids
+      USING p_now, p_game, v_pattern, (v_page - 1) * v_per_page, v_per_page;
+
+    RETURN QUERY
+    SELECT v_total, v_page, v_per_page, nullif(v_valid, 'infinity'),@card@
+      FROM (SELECT) AS one
+      LEFT JOIN (unnest(v_ids) WITH ORDINALITY AS o (id, n)
+                 JOIN @tables@.tournaments_tournament t ON t.id = o.id
+                 LEFT JOIN @settings@)
+             ON true
+     CROSS JOIN @card_counts@
+     ORDER BY o.n;
+END
+$body$
+$sql$);
+
+
+-- detail: a tournament that is no draft, then up to four related ones (of the
+-- same game, PUBLISHED or RUNNING, newest first), which have nothing between
+-- the card and the last column.  No row: no such tournament, or a draft.
+--
+--     SELECT * FROM tournament_api.detail($1)       -- $1 text: the slug
+SELECT pg_temp.tournament_api_define('detail(text)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.detail(p_slug text)
+RETURNS TABLE (@card_columns@,
+    description         text,
+    tournament_type     text,           -- SE, DE, RR, SW, CU
+    check_in_required   boolean,
+    check_in_open_at    timestamptz,
+    check_in_close_at   timestamptz,
+    youtube             text,
+    facebook            text,
+    discord             text,
+    prize_distribution  text,
+    rules_pdf           text,
+    created_at          timestamptz,
+    updated_at          timestamptz,
+    related             boolean
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+    v_id       bigint;
+    v_game     text;
+    v_related  bigint[];
+BEGIN
+    SELECT t.id, t.game
+      INTO v_id, v_game
+      FROM @tables@.tournaments_tournament t
+     WHERE t.slug = p_slug
+       AND t.status <> 'DRAFT';
+
+    v_related := ARRAY(
+        SELECT u.id
+          FROM ((SELECT t.id, t.created_at
+                   FROM @tables@.tournaments_tournament t
+                  WHERE t.game = v_game
+                    AND t.status = 'PUBLISHED'
+                    AND t.id <> v_id
+                  ORDER BY t.created_at DESC, t.id DESC
+                  LIMIT 4)
+                UNION ALL
+                (SELECT t.id, t.created_at
+                   FROM @tables@.tournaments_tournament t
+                  WHERE t.game = v_game
+                    AND t.status = 'RUNNING'
+                    AND t.id <> v_id
+                  ORDER BY t.created_at DESC, t.id DESC
+                  LIMIT 4)) AS u
+         ORDER BY u.created_at DESC, u.id DESC
+         LIMIT 4);
+
+    RETURN QUERY
+    SELECT @card@,
+           nullif(s.description, '')::text,
+           nullif(s.tournament_type, '')::text,
+           coalesce(i.opens, i.closes) IS NOT NULL
+           AND s.auto_check_in IS NOT TRUE,
+           i.start_at - make_interval(mins => i.opens),
+           i.start_at - make_interval(mins => i.closes),
+           nullif(s.stream_youtube_url, '')::text,
+           nullif(s.stream_facebook_url, '')::text,
+           nullif(s.discord_url, '')::text,
+           nullif(s.prize_distribution_text, '')::text,
+           nullif(s.rules_pdf, '')::text,
+           t.created_at,
+           t.updated_at,
+           false
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+      LEFT JOIN @schedule@
+     CROSS JOIN LATERAL (
+               SELECT coalesce(c.check_in_open_mins, s.check_in_open_mins),
+                      coalesce(c.check_in_close_mins, s.check_in_close_mins),
+                      -- any number of minutes leads to a year that there is
+                      CASE WHEN coalesce(t.start_at, s.start_at)
+                                BETWEEN timestamptz '0001-01-01 00:00:00+00'
+                                    AND timestamptz '290000-01-01 00:00:00+00'
+                           THEN coalesce(t.start_at, s.start_at) END
+           ) AS i (opens, closes, start_at)
+     CROSS JOIN @card_counts@
+     WHERE t.id = v_id;
+
+    RETURN QUERY
+    SELECT @card@,
+           NULL::text, NULL::text, NULL::boolean, NULL::timestamptz,
+           NULL::timestamptz, NULL::text, NULL::text, NULL::text, NULL::text,
+           NULL::text, NULL::timestamptz, NULL::timestamptz, true
+      FROM unnest(v_related) WITH ORDINALITY AS o (id, n)
+      JOIN @tables@.tournaments_tournament t ON t.id = o.id
+      LEFT JOIN @settings@
+     CROSS JOIN @card_counts@
+     ORDER BY o.n;
+END
+$body$
+$sql$);
+
+
+-- count: the registrations of a tournament that is no draft, by status.
+--
+--     SELECT * FROM tournament_api.count($1)        -- $1 text: the slug
+SELECT pg_temp.tournament_api_define('count(text)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.count(p_slug text)
+RETURNS TABLE (
+    id         bigint,
+    slug       text,
+    pending    bigint,
+    confirmed  bigint,
+    cancelled  bigint
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT t.id::bigint, t.slug::text, n.pending, n.confirmed, n.cancelled
+      FROM @tables@.tournaments_tournament t
+     CROSS JOIN LATERAL (
+               SELECT count(*) FILTER (WHERE r.status = 'PENDING'),
+                      count(*) FILTER (WHERE r.status = 'CONFIRMED'),
+                      count(*) FILTER (WHERE r.status = 'CANCELLED')
+                 FROM @tables@.tournaments_registration r
+                WHERE r.tournament_id = t.id
+           ) AS n (pending, confirmed, cancelled)
+     WHERE t.slug = p_slug
+       AND t.status <> 'DRAFT';
+END
+$body$
+$sql$);
+
+
+-- registration_context: the facts of a tournament, drafts too, and what an
+-- account has to do with it.  No row: no such tournament.
+--
+--     SELECT * FROM tournament_api.registration_context($1, $2)
+--
+--     $1 bigint: the account    $2 text: the slug
+--
+-- The team is the one that the user would register: of those with an ACTIVE
+-- membership one of the tournament's game, then by name.  It is null where
+-- the event is none of teams.
+SELECT pg_temp.tournament_api_define('registration_context(bigint,text)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.registration_context(
+    p_account  bigint,
+    p_slug     text)
+RETURNS TABLE (@state_columns@,
+    requires_payment  boolean,
+    profile_id        bigint,         -- null: an account without profile
+    own_status        text,           -- of the user's registration, or null
+    team_id           bigint,
+    team_name         text,
+    is_captain        boolean,
+    team_status       text,           -- of the team's registration, or null
+    request_pending   boolean,
+    captain_name      text,
+    captain_id        bigint,
+    participant       boolean,        -- CONFIRMED, with any of the teams
+    teams             bigint[]        -- all with an ACTIVE membership
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+    v_profile  bigint   := @profile@;
+    v_teams    bigint[] := @teams@;
+BEGIN
+    RETURN QUERY
+    SELECT @state@,
+           coalesce(t.entry_fee_bdt > 0, false),
+           v_profile,
+           own.status::text,
+           g.id::bigint,
+           g.name::text,
+           coalesce(g.captain_id = v_profile, false)
+           OR EXISTS (SELECT
+                        FROM @tables@.teams_teammembership m
+                       WHERE m.profile_id = v_profile
+                         AND m.team_id = g.id
+                         AND m.status = 'ACTIVE'
+                         AND m.role = 'CAPTAIN'),
+           theirs.status::text,
+           EXISTS (SELECT
+                     FROM @tables@.tournaments_registrationrequest q
+                    WHERE q.requester_id = v_profile
+                      AND q.team_id = g.id
+                      AND q.tournament_id = t.id
+                      AND q.status = 'PENDING'),
+           nullif(c.display_name, '')::text,
+           c.id::bigint,
+           coalesce(own.status = 'CONFIRMED', false)
+           OR EXISTS (SELECT
+                        FROM @tables@.tournaments_registration r
+                       WHERE r.team_id = ANY (v_teams)
+                         AND r.tournament_id = t.id
+                         AND r.status = 'CONFIRMED'),
+           v_teams
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+      LEFT JOIN @tables@.tournaments_registration own
+             ON own.tournament_id = t.id
+            AND own.user_id = v_profile
+      LEFT JOIN LATERAL (
+               SELECT g.id, g.name, g.captain_id
+                 FROM @tables@.teams_team g
+                WHERE g.id = ANY (v_teams)
+                  AND @is_team_event@
+                ORDER BY (g.game = t.game) DESC, g.name, g.id
+                LIMIT 1
+           ) AS g ON true
+      LEFT JOIN @tables@.tournaments_registration theirs
+             ON theirs.tournament_id = t.id
+            AND theirs.team_id = g.id
+      LEFT JOIN @tables@.user_profile_userprofile c
+             ON c.id = g.captain_id
+     WHERE t.slug = p_slug;
+END
+$body$
+$sql$);
+
+
+-- participants: who plays in a tournament that is no draft, first come first.
+-- Its own columns are in every row; where nobody plays, in one row without
+-- registration_id.  In a team event a row with a team shows the team.
+--
+--     SELECT * FROM tournament_api.participants($1) -- $1 text: the slug
+SELECT pg_temp.tournament_api_define('participants(text)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.participants(p_slug text)
+RETURNS TABLE (
+    id               bigint,
+    start_at         timestamptz,
+    min_team_size    integer,
+    max_team_size    integer,
+    registration_id  bigint,
+    status           text,
+    name             text,           -- null: private, or a team's row
+    team_id          bigint,         -- null from here on: no team is shown
+    team_name        text,
+    team_tag         text,
+    captain          text,           -- null: private, or none
+    profile_id       bigint,         -- whose name it is, private or not
+    captain_id       bigint
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT t.id::bigint,
-           t.status::text,
-           t.slot_size::bigint,
-           coalesce(s.reg_open_at, t.reg_open_at),
-           coalesce(s.reg_close_at, t.reg_close_at),
            coalesce(t.start_at, s.start_at),
            s.min_team_size::integer,
            s.max_team_size::integer,
-           (SELECT count(*)
-              FROM @tables@.tournaments_registration r
-             WHERE r.tournament_id = t.id
-               AND r.status = 'CONFIRMED')
+           r.id::bigint,
+           r.status::text,
+           CASE WHEN g.id IS NULL AND NOT p.is_private
+                THEN p.display_name::text END,
+           g.id::bigint,
+           g.name::text,
+           g.tag::text,
+           CASE WHEN NOT c.is_private THEN c.display_name::text END,
+           p.id::bigint,
+           c.id::bigint
       FROM @tables@.tournaments_tournament t
-      LEFT JOIN @tables@.tournaments_tournamentsettings s
-             ON s.tournament_id = t.id
-     WHERE t.slug = p_slug;
+      LEFT JOIN @settings@
+      LEFT JOIN @tables@.tournaments_registration r
+             ON r.tournament_id = t.id
+            AND r.status = 'CONFIRMED'
+      LEFT JOIN @tables@.teams_team g
+             ON g.id = r.team_id
+            AND @is_team_event@
+      LEFT JOIN @tables@.user_profile_userprofile p
+             ON p.id = r.user_id
+      LEFT JOIN @tables@.user_profile_userprofile c
+             ON c.id = g.captain_id
+     WHERE t.slug = p_slug
+       AND t.status <> 'DRAFT'
+     ORDER BY r.created_at, r.id;
+END
+$body$
+$sql$);
+
+
+-- user_registrations: an account's registrations and those of its teams (an
+-- ACTIVE membership), newest first, with their tournaments.  There always is
+-- a row: where there is no registration, registration_id is null.
+--
+--     SELECT * FROM tournament_api.user_registrations($1)
+--
+--     $1 bigint: the account
+SELECT pg_temp.tournament_api_define('user_registrations(bigint)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.user_registrations(p_account bigint)
+RETURNS TABLE (
+    profile_id         bigint,         -- null: an account without profile
+    teams              bigint[],       -- all with an ACTIVE membership
+    registration_id      bigint,
+    registration_status  text,
+    payment_status       text,
+    created_at           timestamptz,
+    team_id            bigint,         -- null: not a team's
+    team_name          text,
+    team_tag           text,@card_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+    v_profile  bigint   := @profile@;
+    v_teams    bigint[] := @teams@;
+    v_ids      bigint[] := ARRAY(
+                   SELECT r.id
+                     FROM @tables@.tournaments_registration r
+                    WHERE r.user_id = v_profile
+                   UNION
+                   SELECT r.id
+                     FROM @tables@.tournaments_registration r
+                    WHERE r.team_id = ANY (v_teams));
+BEGIN
+    RETURN QUERY
+    SELECT v_profile,
+           v_teams,
+           r.id::bigint,
+           r.status::text,
+           r.payment_status::text,
+           r.created_at,
+           g.id::bigint,
+           g.name::text,
+           g.tag::text,@card@
+      FROM (SELECT) AS one
+      LEFT JOIN (unnest(v_ids) AS o (id)
+                 JOIN @tables@.tournaments_registration r ON r.id = o.id
+                 JOIN @tables@.tournaments_tournament t
+                   ON t.id = r.tournament_id
+                 LEFT JOIN @settings@
+                 LEFT JOIN @tables@.teams_team g ON g.id = r.team_id)
+             ON true
+     CROSS JOIN @card_counts@
+     ORDER BY r.created_at DESC, r.id DESC;
+END
+$body$
+$sql$);
+
+
+-- platform_stats: figures of the whole platform, drafts apart, and a row for
+-- each game; there always is a row.
+--
+--     SELECT * FROM tournament_api.platform_stats()
+--
+-- Days are of 24 hours, whatever a session's time zone makes of them.
+SELECT pg_temp.tournament_api_define('platform_stats(timestamptz)', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.platform_stats(
+    p_now  timestamptz DEFAULT now())
+RETURNS TABLE (
+    total_active           bigint,    -- PUBLISHED or RUNNING, yet to start
+    players_this_month     bigint,    -- with a CONFIRMED registration
+    prize_pool_month       bigint,    -- of those that started
+    tournaments_completed  bigint,
+    new_this_week          bigint,    -- PUBLISHED or RUNNING
+    valid_until            timestamptz,    -- the clock alone changes it then
+    game                   text,      -- null: there is none
+    game_count             bigint
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET plan_cache_mode = force_custom_plan
+AS $body$
+#variable_conflict use_column
+DECLARE
+    c_far     CONSTANT timestamptz := '290000-01-01 00:00:00+00';
+    c_moment  CONSTANT interval := '1 microsecond';
+    c_week    CONSTANT interval := '168 hours';
+    c_month   CONSTANT interval := '720 hours';
+
+    v_players    bigint;
+    v_completed  bigint;
+    v_prize      numeric;
+    v_leaves     timestamptz;
+    v_prizes     timestamptz;
+BEGIN
+    -- A player is one until the month since the last registration is over.
+
+    SELECT count(*),
+           min(u.last) FILTER (WHERE u.last < c_far) + c_month + c_moment
+      INTO v_players, v_leaves
+      FROM (SELECT max(r.created_at) AS last
+              FROM @tables@.tournaments_registration r
+             WHERE r.status = 'CONFIRMED'
+               AND r.created_at >= p_now - c_month
+               AND r.user_id IS NOT NULL
+             GROUP BY r.user_id) AS u;
+
+    -- A prize counts from the start on, for a month.
+
+    SELECT trunc(sum(t.prize_pool_bdt)
+                 FILTER (WHERE t.start_at <= p_now
+                           AND abs(t.prize_pool_bdt::numeric) < 'Infinity')),
+           least(min(t.start_at) FILTER (WHERE t.start_at > p_now),
+                 min(t.start_at) FILTER (WHERE t.start_at <= p_now)
+                 + c_month + c_moment)
+      INTO v_prize, v_prizes
+      FROM @tables@.tournaments_tournament t
+     WHERE t.status <> 'DRAFT'
+       AND t.start_at >= p_now - c_month
+       AND t.prize_pool_bdt <> 0;
+
+    SELECT count(*)
+      INTO v_completed
+      FROM @tables@.tournaments_tournament t
+     WHERE t.status = 'COMPLETED';
+
+    RETURN QUERY
+    WITH games AS (
+        SELECT t.game, count(*) AS n,
+               count(*) FILTER (WHERE t.start_at >= p_now) AS active,
+               min(t.start_at) FILTER (WHERE t.start_at >= p_now
+                                         AND t.start_at < c_far) AS starts,
+               count(*) FILTER (WHERE t.created_at >= p_now - c_week) AS new,
+               min(t.created_at) FILTER (WHERE t.created_at >= p_now - c_week
+                                           AND t.created_at < c_far) AS created
+          FROM @tables@.tournaments_tournament t
+         WHERE t.status IN ('PUBLISHED', 'RUNNING')
+         GROUP BY t.game
+    ), sums AS (
+        SELECT coalesce(sum(g.active), 0)::bigint AS active,
+               coalesce(sum(g.new), 0)::bigint AS new,
+               least(min(g.starts) + c_moment,
+                     min(g.created) + c_week + c_moment) AS until
+          FROM games g
+    )
+    SELECT a.active,
+           v_players,
+           greatest(least(coalesce(v_prize, 0), 9223372036854775807),
+                    -9223372036854775808)::bigint,
+           v_completed,
+           a.new,
+           nullif(least(a.until, v_leaves, v_prizes), 'infinity'),
+           g.game::text,
+           g.n
+      FROM sums a
+      LEFT JOIN games g ON true
+     ORDER BY g.n DESC, g.game;
 END
 $body$
 $sql$);
@@ -608,7 +1384,16 @@ SELECT pg_temp.tournament_api_define_trigger(t.rel, f.fname, f.tokens,
 
 
 -- Does all of it run on this site's tables?
-SELECT count(*) FROM tournament_api.state('');
+SELECT (SELECT count(*) FROM tournament_api.state('')),
+       (SELECT count(*) FROM tournament_api.states('{}')),
+       (SELECT count(*) FROM tournament_api.hub('', 'open', 'free', 'low',
+                                                'popular', '-', 1, 12)),
+       (SELECT count(*) FROM tournament_api.detail('')),
+       (SELECT count(*) FROM tournament_api.count('')),
+       (SELECT count(*) FROM tournament_api.registration_context(0, '')),
+       (SELECT count(*) FROM tournament_api.participants('')),
+       (SELECT count(*) FROM tournament_api.user_registrations(0)),
+       (SELECT count(*) FROM tournament_api.platform_stats());
 
 SELECT :'role' <> '' AS has_role \gset
 \if :has_role

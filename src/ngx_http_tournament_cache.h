@@ -33,6 +33,9 @@
 /* bytes; below it the fixed parts leave too little room for entries */
 #define NGX_HTTP_TOURNAMENT_ZONE_MIN  (256 * 1024)
 
+/* above it the cells' numbers, which are of 32 bits, run out */
+#define NGX_HTTP_TOURNAMENT_ZONE_MAX  ((off_t) 256 * 1024 * 1024 * 1024)
+
 
 /* Kinds of things that change; ids of one kind are no ids of another */
 
@@ -151,6 +154,22 @@ ngx_int_t ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
 
 ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+
+
+/*
+ * How long ago that was, ms.  Another worker's cached time may be a little
+ * ahead of this one's: what it has fetched by then is of age 0.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_tournament_cache_age(ngx_msec_t fetched)
+{
+    ngx_msec_int_t  age;
+
+    age = (ngx_msec_int_t) (ngx_current_msec - fetched);
+
+    return age > 0 ? (ngx_msec_t) age : 0;
+}
 
 
 /* Frees what this process has for copies: it exits. */

@@ -44,6 +44,7 @@ struct ngx_http_tournament_waiter_s {
 
     ngx_http_tournament_fetch_handler_pt   handler;
     void                                  *data;
+    void                                  *owner;
     unsigned                               cache:1;  /* the result may be
                                                         stored; else it must
                                                         be queried for now */
@@ -71,18 +72,29 @@ void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);
 
 
 /*
- * Waits for the facts of a key, starting a query unless one is under way.
- * NGX_OK: the handler is called later, once, never from within this call.
- * NGX_DECLINED: the database cannot be asked.  NGX_ERROR: no memory.
+ * Waits for the facts of a key of that endpoint (an index in the table), with
+ * those who wait already or for a query that start() sends.  Returns NGX_OK or
+ * NGX_ERROR: no memory.
  */
 
-ngx_int_t ngx_http_tournament_fetch(ngx_http_tournament_fetch_t *fetch,
-    ngx_http_tournament_endpoint_t *endpoint, ngx_uint_t statement,
-    ngx_http_tournament_key_t *key, ngx_http_tournament_waiter_t *waiter);
+ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_waiter_t *waiter);
 
 
 /*
- * Stops waiting: the handler will not be called.  A query that nobody waits
+ * Sends what the calls of add() since the last start() need: one statement
+ * for all keys of an endpoint that has one for many, else one for each key.
+ * Handlers are called later, never from within this call.  Returns NGX_OK, or
+ * NGX_DECLINED where the database cannot be asked: the waiters whose query was
+ * not sent do not wait any more.
+ */
+
+ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
+
+
+/*
+ * Stops waiting, if it does: the handler will not be called.  A query that nobody waits
  * for any more is taken back if it was not sent; else its result is stored.
  */
 

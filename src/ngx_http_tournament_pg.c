@@ -11,9 +11,13 @@
 /* ms; a connection whose oldest query is older gets no more of them */
 #define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
 
+/* ms; what the server may take to cancel a statement, and to say so */
+#define NGX_HTTP_TOURNAMENT_PG_GRACE        500
+
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
 
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
@@ -38,7 +42,7 @@ typedef struct ngx_http_tournament_pg_slot_s {
     ngx_msec_t                          sent;
     PGresult                           *result;    /* rows */
     PGresult                           *error;     /* the first one */
-    unsigned                            preparing:1;
+    unsigned                            preparing:1;  /* not confirmed yet */
 } ngx_http_tournament_pg_slot_t;
 
 
@@ -52,7 +56,9 @@ struct ngx_http_tournament_pg_conn_s {
     /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
+    ngx_msec_t                          since;     /* READY */
     ngx_uint_t                          target;
+    ngx_uint_t                          number;    /* ever higher */
 
     ngx_uint_t                          first;     /* the ring's oldest */
     ngx_uint_t                          active;    /* slots in use */
@@ -68,6 +74,7 @@ struct ngx_http_tournament_pg_s {
 
     ngx_http_tournament_pg_conn_t      *conns;
     ngx_uint_t                          nready;
+    ngx_uint_t                          opened;    /* connections so far */
     ngx_uint_t                          nslots;    /* of each ring */
 
     ngx_queue_t                         queue;
@@ -126,7 +133,10 @@ static void ngx_http_tournament_pg_enqueue(
     ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
 static void ngx_http_tournament_pg_dequeue(
     ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_preparing(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
 static ngx_uint_t ngx_http_tournament_pg_retry(
+    ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_finish(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
@@ -272,7 +282,9 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 ngx_int_t
 ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
         return NGX_DECLINED;
     }
 
@@ -388,12 +400,18 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
-    conn->backoff = 0;
+    conn->since = ngx_current_msec;
+    conn->number = ++pg->opened;
     pg->nready++;
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
     for (i = 0; i < pg->conf->nstatements; i++) {
+
+        if (pg->conf->statements[i] == NULL) {
+            continue;
+        }
+
         if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
@@ -445,13 +463,29 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
-    conn->target = (conn->target + 1) % pg->conf->targets->nelts;
+
+    /* the next address; after a loss all of them, in the conninfo's order */
+
+    conn->target = was_ready ? 0
+                             : (conn->target + 1) % pg->conf->targets->nelts;
 
     if (was_ready && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
     }
 
+    /* one that does not last would be opened and lost in a circle */
+
+    if (was_ready && ngx_current_msec - conn->since
+                     >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
+    {
+        conn->backoff = 0;
+    }
+
     pause = conn->backoff;
+
+    if (pg->nqueued) {
+        pause = ngx_min(pause, NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY);
+    }
 
     if (pause) {
         pause += ngx_random() % (pause / 4 + 1);
@@ -521,7 +555,7 @@ ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
         query = slot->query;
         ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
 
-        if (query && !ngx_http_tournament_pg_retry(query)) {
+        if (query && !ngx_http_tournament_pg_retry(conn, query)) {
 
             /* a handler must not run from within a call of its owner */
 
@@ -570,6 +604,7 @@ ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
 static void
 ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
 {
+    ngx_int_t          flags;
     ngx_connection_t  *c;
 
     c = conn->c;
@@ -578,8 +613,17 @@ ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    (void) ngx_http_tournament_pg_want(c->read, NGX_READ_EVENT, 0);
-    (void) ngx_http_tournament_pg_want(c->write, NGX_WRITE_EVENT, 0);
+    /* libpq closes a socket that has failed, and its events went with it */
+
+    flags = (PQsocket(conn->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+    }
 
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);
@@ -654,15 +698,17 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
 
         case 0:
             (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
-            return;
+            break;
 
         case 1:
-            return;
+            break;
 
         default:
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
+
+        /* as it waits for room to write libpq reads, and no event tells */
     }
 
     ngx_http_tournament_pg_read(conn);
@@ -728,6 +774,9 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
     case NGX_HTTP_TOURNAMENT_PG_LOST:
         rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
         break;
+
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
+        return;
     }
 
     ngx_http_tournament_pg_finish(query, rc, NULL);
@@ -745,7 +794,8 @@ ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
     if (conn->active && conn->slots[conn->first].query == NULL
         && !conn->timer.timer_set)
     {
-        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout);
+        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout
+                                    + NGX_HTTP_TOURNAMENT_PG_GRACE);
     }
 }
 
@@ -815,6 +865,7 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
         conn = &pg->conns[i];
 
         if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->c == NULL
             || conn->active >= NGX_HTTP_TOURNAMENT_PG_DEPTH
             || (best && conn->active >= best->active))
         {
@@ -850,10 +901,6 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_slot_t       *slot;
     ngx_http_tournament_pg_statement_t  *st;
 
-    static const Oid  text[NGX_HTTP_TOURNAMENT_PG_PARAMS] = {
-        25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25
-    };
-
     pg = conn->pg;
     st = pg->conf->statements[statement];
 
@@ -872,8 +919,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (slot->preparing
-        && PQsendPrepare(conn->conn, st->name, st->sql, st->nparams, text)
-           != 1)
+        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
     {
         return NGX_ERROR;
     }
@@ -918,6 +964,10 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
     do {
         if (PQconsumeInput(conn->conn) != 1) {
+
+            /* the socket's number may be another's once handlers have run */
+
+            ngx_http_tournament_pg_unwatch(conn);
 
             /* results that came before the loss count; so do last words */
 
@@ -1026,6 +1076,9 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
         break;
 
     case PGRES_COMMAND_OK:
+        slot->preparing = 0;
+        break;
+
     case PGRES_PIPELINE_ABORTED:
         break;
 
@@ -1047,7 +1100,7 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, reopen;
+    ngx_uint_t                       statement, preparing, unprepared, reopen;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1057,6 +1110,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     slot = &conn->slots[conn->first];
     query = slot->query;
     statement = slot->statement;
+    preparing = slot->preparing;
     result = slot->result;
     error = slot->error;
 
@@ -1084,37 +1138,29 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(result);
 
-    reopen = 0;
+    unprepared = ngx_http_tournament_pg_sqlstate(error, "26000");
 
-    if (ngx_http_tournament_pg_sqlstate(error, "26000")
-        || query == NULL)
+    /* the function's result has changed: no prepared statement is good */
+    reopen = !preparing && ngx_http_tournament_pg_sqlstate(error, "0A000");
+
+    if (preparing
+        || (unprepared && !ngx_http_tournament_pg_preparing(conn, statement)))
     {
         /* not prepared, or not any more: the next query brings it along */
         conn->prepared[statement] = 0;
-
-    } else if (ngx_http_tournament_pg_sqlstate(error, "0A000")) {
-
-        /* the function's result has changed: no prepared statement is good */
-        reopen = 1;
-
-    } else {
-        ngx_http_tournament_pg_log_error(pg, statement, error);
-
-        ngx_http_tournament_pg_finish(query,
-                            ngx_http_tournament_pg_sqlstate(error, "57014")
-                                ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
-                                : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
-        PQclear(error);
-        return;
     }
 
-    if (query == NULL || !ngx_http_tournament_pg_retry(query)) {
+    if (query == NULL
+        || !(unprepared || reopen)
+        || !ngx_http_tournament_pg_retry(conn, query))
+    {
         ngx_http_tournament_pg_log_error(pg, statement, error);
 
         if (query) {
             ngx_http_tournament_pg_finish(query,
-                                          NGX_HTTP_TOURNAMENT_PG_FAILED,
-                                          NULL);
+                                ngx_http_tournament_pg_sqlstate(error, "57014")
+                                    ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                    : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
         }
     }
 
@@ -1127,16 +1173,52 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 }
 
 
-/* back to the head of the queue, once; 0: it was there already */
+/* whether a query under way brings the statement's preparation along */
 
 static ngx_uint_t
-ngx_http_tournament_pg_retry(ngx_http_tournament_pg_query_t *query)
+ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement)
 {
-    if (query->resent) {
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_slot_t  *slot;
+
+    for (i = 0; i < conn->active; i++) {
+        slot = &conn->slots[(conn->first + i) % conn->pg->nslots];
+
+        if (slot->statement == statement && slot->preparing) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Back to the head of the queue, once; 0: it was there already.  What befell
+ * the query may have befallen all connections of that moment, as a restart of
+ * the server does: they do not count again, but for a query that is passed on
+ * and on.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_query_t *query)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    if (query->resent == 0) {
+        query->opened = pg->opened;
+
+    } else if (conn->number > query->opened
+               || query->resent > pg->conf->connections)
+    {
         return 0;
     }
 
-    query->resent = 1;
+    query->resent++;
 
     ngx_http_tournament_pg_enqueue(query, 1);
 
@@ -1182,6 +1264,7 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
         ngx_del_timer(&query->deadline);
     }
 
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
     query->handler(query, rc, res);
 }
 
