@@ -630,9 +630,12 @@ subtest 'migrations' => sub {
 
     # What an answer shows, gone
 
-    for my $change ('DROP COLUMN short_description',
-                    'RENAME COLUMN banner TO picture')
+    for ([ 'DROP COLUMN banner', 'ADD COLUMN banner varchar(100)' ],
+         [ 'RENAME COLUMN banner TO picture',
+           'RENAME COLUMN picture TO banner' ])
     {
+        my ($change, $back) = @$_;
+
         $db->rows("ALTER TABLE tournaments_tournament $change");
 
         for my $write ('UPDATE tournaments_tournament SET slot_size = 7',
@@ -653,10 +656,10 @@ subtest 'migrations' => sub {
             . 'change of everything: column b.');
         heard($db);
 
-        install($db);
+        $db->rows("ALTER TABLE tournaments_tournament $back");
         is_deeply announced($db, 'UPDATE tournaments_tournament
                                      SET slot_size = 8'), ['t20'],
-            'after another run it is the tournament again';
+            "$back: it is the tournament again";
         is_deeply announced($db, q{UPDATE tournaments_tournament
                                       SET region = region || 'z'}), [],
             'and no more';
@@ -828,6 +831,12 @@ subtest 'another run' => sub {
         CREATE OR REPLACE TRIGGER tournament_api_update
          AFTER UPDATE ON tournaments_tournament
           FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
+        CREATE OR REPLACE TRIGGER tournament_api_insert
+         AFTER INSERT ON tournaments_schedule REFERENCING NEW TABLE AS later
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
+        CREATE OR REPLACE TRIGGER tournament_api_delete
+         AFTER DELETE ON tournaments_schedule REFERENCING OLD TABLE AS earlier
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
         CREATE TRIGGER tournament_api_older AFTER INSERT ON teams_team
           FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
         CREATE FUNCTION site_trigger() RETURNS trigger LANGUAGE plpgsql
