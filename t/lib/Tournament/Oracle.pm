@@ -27,6 +27,7 @@ package Tournament::Oracle;
 
 use strict;
 use warnings;
+use feature qw(fc unicode_strings);
 
 use Carp;
 use List::Util qw(max min);
@@ -554,8 +555,8 @@ sub hub {
         }
 
         if (length($a{q} // '')) {
-            my $q = lc $a{q};
-            return 0 unless grep { index(lc($_ // ''), $q) >= 0 }
+            my $q = fc $a{q};
+            return 0 unless grep { index(fc($_ // ''), $q) >= 0 }
                                  @$t{qw(name game short_description)};
         }
 
