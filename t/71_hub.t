@@ -38,7 +38,8 @@ sub get { return $connection->get(@_) }
 sub escape {
     my ($text) = @_;
 
-    return encode_utf8($text) =~ s/([^A-Za-z0-9_.-])/sprintf '%%%02X', ord $1/ger;
+    return encode_utf8($text)
+        =~ s/([^A-Za-z0-9_.-])/sprintf '%%%02X', ord $1/ger;
 }
 
 

@@ -389,7 +389,8 @@ subtest 'bodies that are too large' => sub {
     my $early = $wrong->receive('POST');
 
     is_error $early, 400, 'bad_request', 'an error before the body has come';
-    is $early->header('Connection'), 'close', 'ends the connection, and says so';
+    is $early->header('Connection'), 'close',
+        'ends the connection, and says so';
 
     is get('a')->status, 200, 'and it goes on';
 };
