@@ -428,4 +428,49 @@ subtest 'the clock moves on (invariant 3)' => sub {
 };
 
 
+# Such a database takes any bytes; with client_encoding=SQL_ASCII they come to
+# nginx. JSON is UTF-8 all the same.
+
+subtest 'a database in SQL_ASCII' => sub {
+    my @name = (
+        [ 'a \xc3\xa9 \xf0\x9f\x8f\x86 b', "a \x{e9} \x{1F3C6} b" ],
+        [ '\xff',                 '?' ],
+        [ 'cut \xe0\xa6',         'cut ??' ],
+        [ '\xc3(',                '?(' ],
+        [ 'overlong \xc0\x80',    'overlong ??' ],
+        [ '\xe0\x80\xaf',         '???' ],
+        [ '\xf0\x80\x80\xaf',     '????' ],
+        [ 'surrogate \xed\xa0\x80', 'surrogate ???' ],
+        [ 'beyond \xf4\x90\x80\x80', 'beyond ????' ],
+        [ '\xf8\x88\x80\x80\x80', '?????' ],
+        [ '\x80\xbf',             '??' ],
+    );
+
+    $pg->rows("CREATE DATABASE ascii TEMPLATE template0
+                   ENCODING 'SQL_ASCII' LOCALE 'C'");
+    $pg->load('schema', -dbname => 'ascii');
+    $pg->load('install', -dbname => 'ascii', role => 'tournament');
+    $pg->psql(join('', map {
+        "INSERT INTO tournaments_tournament (name, slug, game, status,
+             created_at, updated_at, groups_published)
+         VALUES (E'$name[$_][0]', 'name-$_', 'x', 'PUBLISHED', now(), now(),
+                 false);"
+    } 0 .. $#name), -dbname => 'ascii');
+
+    my $ascii = Tournament::Nginx->new(
+        Tournament::Nginx::api(),
+        name     => 'ascii',
+        database => $pg->conninfo(dbname => 'ascii',
+                                  client_encoding => 'SQL_ASCII'),
+    );
+
+    for my $n (0 .. $#name) {
+        my $got = $ascii->get("$API/name-$n/detail/");
+
+        is eval { JSON::PP->new->decode($got->text)->{tournament}{name} },
+            $name[$n][1], $name[$n][0];
+    }
+};
+
+
 done_testing;
