@@ -37,6 +37,7 @@ static void ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
     yajl_gen_status status);
 static void ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
     u_char *value, size_t len);
+static size_t ngx_http_tournament_json_character(u_char *p, size_t len);
 static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
     const char *key);
 static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
@@ -62,8 +63,7 @@ ngx_http_tournament_json_create(ngx_pool_t *pool)
 
     if (yajl_gen_config(json->gen, yajl_gen_print_callback,
                         ngx_http_tournament_json_print, json)
-        == 0
-        || yajl_gen_config(json->gen, yajl_gen_validate_utf8, 1) == 0)
+        == 0)
     {
         yajl_gen_free(json->gen);
         return NULL;
@@ -184,16 +184,20 @@ void
 ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
     const char *value, size_t len)
 {
-    yajl_gen_status  status;
+    size_t  i, n;
 
-    status = yajl_gen_string(json->gen, (u_char *) value, len);
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character((u_char *) value + i, len - i);
 
-    if (status == yajl_gen_invalid_string) {
-        ngx_http_tournament_json_mend(json, (u_char *) value, len);
-        return;
+        if (n == 0) {
+            ngx_http_tournament_json_mend(json, (u_char *) value, len);
+            return;
+        }
     }
 
-    ngx_http_tournament_json_check(json, status);
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen,
+                                                   (u_char *) value, len));
 }
 
 
@@ -206,8 +210,8 @@ static void
 ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
     u_char *value, size_t len)
 {
-    size_t   n;
-    u_char  *copy, *p, *last, *start;
+    size_t   i, n;
+    u_char  *copy;
 
     copy = ngx_alloc(len, ngx_cycle->log);
     if (copy == NULL) {
@@ -217,25 +221,44 @@ ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
 
     ngx_memcpy(copy, value, len);
 
-    p = copy;
-    last = copy + len;
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character(copy + i, len - i);
 
-    while (p < last) {
-        start = p;
-        n = last - p;
-
-        if (*p < 0x80) {
-            p++;
-
-        } else if (ngx_utf8_decode(&p, n) > 0x10ffff) {
-            *start = '?';
-            p = start + 1;
+        if (n == 0) {
+            copy[i] = '?';
+            n = 1;
         }
     }
 
     ngx_http_tournament_json_check(json,
                                    yajl_gen_string(json->gen, copy, len));
     ngx_free(copy);
+}
+
+
+/*
+ * Bytes of the character at p, 0 where there is none.  (yajl's own check lets
+ * surrogates, overlong forms and what is beyond U+10FFFF pass.)
+ */
+
+static size_t
+ngx_http_tournament_json_character(u_char *p, size_t len)
+{
+    u_char    *start;
+    uint32_t   ch;
+
+    if (*p < 0x80) {
+        return 1;
+    }
+
+    start = p;
+    ch = ngx_utf8_decode(&p, len);
+
+    if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+        return 0;
+    }
+
+    return p - start;
 }
 
 

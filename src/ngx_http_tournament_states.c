@@ -110,14 +110,16 @@ ngx_http_tournament_states_query(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list)
 {
     u_char     *p, *last, *end;
+    ngx_int_t   rc;
     ngx_str_t   value;
 
-    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_slugs,
-                                           &value)
-        != NGX_OK)
-    {
+    rc = ngx_http_tournament_arguments_find(r, &ngx_http_tournament_slugs,
+                                            &value);
+
+    if (rc != NGX_OK) {
         return ngx_http_tournament_error_send(r,
-                                           &ngx_http_tournament_error_slugs);
+                          (rc == NGX_ERROR) ? &ngx_http_tournament_error_slug
+                                          : &ngx_http_tournament_error_slugs);
     }
 
     p = value.data;
@@ -216,6 +218,13 @@ ngx_http_tournament_states_body(ngx_http_request_t *r)
                 || list->in_array))
         {
             list->error = &ngx_http_tournament_error_json;
+        }
+
+        if (r->reading_body) {
+
+            /* the rest of it stands before any next request: say so */
+
+            r->keepalive = 0;
         }
 
         rc = list->error ? ngx_http_tournament_error_send(r, list->error)

@@ -14,6 +14,11 @@ package Tournament::Fixture;
 #   $pg->register($t, 'CONFIRMED', $count)       more of them; [ids]
 #   $pg->change($t, slots => 8, ...)             UPDATE of the tournament
 #   $pg->profile(%columns)                       the id of a new profile
+#   $pg->team(members => [ids], %columns)        the id of a new team; the
+#                                                first member is its captain
+#   $pg->set_clock($seconds)
+#       what the statements of hub and platform_stats, which depend on the
+#       time, take for it from then on, instead of the server's own clock
 #
 # An instant is SQL's text of one, or an interval from the current second:
 # '+2 days', '-1 hour'.
@@ -126,6 +131,86 @@ sub profile {
         created_at   => '+0 s',
         %columns,
     ));
+}
+
+
+sub team {
+    my ($self, %columns) = @_;
+
+    my $n       = ++$count;
+    my @members = @{ delete $columns{members} // [] };
+
+    %columns = (
+        name       => "Team $n",
+        tag        => "T$n",
+        game       => 'valorant',
+        captain_id => $members[0],
+        %columns,
+    );
+
+    my $id = $self->insert('teams_team', %columns);
+
+    $self->member($id, $_) for @members;
+
+    return $id;
+}
+
+
+sub member {
+    my ($self, $team, $profile, %columns) = @_;
+
+    return $self->insert('teams_teammembership', _instants(
+        team_id    => $team,
+        profile_id => $profile,
+        role       => 'PLAYER',
+        status     => 'ACTIVE',
+        joined_at  => '+0 s',
+        %columns,
+    ));
+}
+
+
+# A function that has the instant as its last parameter makes place for one
+# that has not.
+
+sub set_clock {
+    my ($self, $seconds) = @_;
+
+    $self->psql(q{
+        CREATE TABLE public.clock (now timestamptz);
+
+        DO $do$
+        DECLARE
+            f record;
+        BEGIN
+            FOR f IN SELECT p.oid::regprocedure AS signature, p.oid, p.proname,
+                            p.pronargs - 1 AS n,
+                            regexp_replace(pg_get_function_identity_arguments(
+                                p.oid), '(, )?[^,]*$', '') AS arguments
+                       FROM pg_proc p
+                      WHERE p.pronamespace = 'tournament_api'::regnamespace
+                        AND p.pronargdefaults = 1
+            LOOP
+                EXECUTE format('ALTER FUNCTION %s RENAME TO %I', f.signature,
+                               f.proname || '_at');
+                EXECUTE format(
+                    'CREATE FUNCTION tournament_api.%I(%s)'
+                    ' RETURNS %s LANGUAGE sql SECURITY DEFINER'
+                    ' AS $$ SELECT * FROM tournament_api.%I(%s(SELECT now'
+                    ' FROM public.clock)) $$', f.proname, f.arguments,
+                    pg_get_function_result(f.oid), f.proname || '_at',
+                    (SELECT string_agg(format('$%s, ', i), '')
+                       FROM generate_series(1, f.n) AS i));
+            END LOOP;
+        END
+        $do$;
+    }) unless $self->{clocked}++;
+
+    $self->rows("BEGIN; DELETE FROM public.clock;
+                 INSERT INTO public.clock VALUES (to_timestamp($seconds));
+                 COMMIT");
+
+    return;
 }
 
 

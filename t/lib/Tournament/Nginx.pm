@@ -27,6 +27,8 @@ package Tournament::Nginx;
 #   level      of the error log: "info" by default, "debug" shows everything
 #   valgrind   1: run under valgrind, whose errors and leaks the test's end
 #              complains about. TOURNAMENT_VALGRIND=1 asks for it everywhere.
+#   clock      seconds since 1970: what its clock shows, and goes on showing,
+#              through libfaketime. Its timers are not concerned.
 #   start      0: do not start it yet
 #   name       for messages and the directory, "nginx" by default
 #   dir, port  instead of a temporary directory and a free port
@@ -46,6 +48,7 @@ package Tournament::Nginx;
 #   $nginx->old_worker_pids        of those that are shutting down
 #   $nginx->kill_worker($pid)      kill -9; returns when another has come
 #   $nginx->signal($name)          to the master
+#   $nginx->set_clock($seconds)    a request that is sent after it sees it
 #   $nginx->get, head, post, request, connect    see Tournament::HTTP
 #   $nginx->connect_workers        { pid => open Tournament::HTTP connection }
 #                                  for each worker
@@ -57,6 +60,10 @@ package Tournament::Nginx;
 # Every answer carries X-Worker, the pid of the worker that gave it, and
 # X-Cache, $tournament_cache_status, unless the location has an add_header of
 # its own.
+#
+# Tournament::Nginx::api() is a list of options with all endpoints at the paths
+# of the contract; the header X-Account says who asks, X-Staff whether they are
+# staff.
 #
 # Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
 # with that database and with the places of an nginx of its own.
@@ -71,6 +78,7 @@ use parent 'Tournament::Server';
 
 use Carp;
 use IO::Socket::INET;
+use POSIX ();
 use Tournament::HTTP;
 use Tournament::Util qw(
     alive at_end build_dir children free_port poll_until project reap run slurp
@@ -109,6 +117,7 @@ sub new {
         workers  => 1,
         module   => 1,
         level    => 'info',
+        clock    => delete $options{clock},
     }, $class;
 
     $self->watch_log("$self->{dir}/error.log", $BAD,
@@ -119,6 +128,7 @@ sub new {
 
     delete @options{qw(name valgrind dir port)};
 
+    $self->set_clock($self->{clock}) if defined $self->{clock};
     $self->set(%options);
     $self->start if $start;
 
@@ -137,6 +147,41 @@ sub set {
     }
 
     return $self;
+}
+
+
+# libfaketime reads this file each time that somebody asks for the time, and
+# the workers' environment has its name: see _clock_conf.
+
+sub set_clock {
+    my ($self, $seconds) = @_;
+
+    my $file = "$self->{dir}/clock";
+
+    spew("$file.new", POSIX::strftime("%Y-%m-%d %H:%M:%S\n",
+                                      gmtime $seconds));
+    rename "$file.new", $file or croak "rename $file.new: $!";
+
+    $self->{clock} = $seconds;
+
+    return $self;
+}
+
+
+sub _clock_environment {
+    my ($self) = @_;
+
+    my ($library) = glob '/usr/lib/*/faketime/libfaketime.so.1'
+        or croak 'libfaketime is not installed (make deps)';
+
+    return {
+        LD_PRELOAD               => $library,
+        TZ                       => 'UTC',
+        FAKETIME_TIMESTAMP_FILE  => "$self->{dir}/clock",
+        FAKETIME_NO_CACHE        => 1,
+        FAKETIME_DONT_FAKE_MONOTONIC => 1,
+        FAKETIME_DONT_RESET      => 1,
+    };
 }
 
 
@@ -199,6 +244,32 @@ sub state_location {
 }
 
 
+sub api {
+    my $at = sub { "location ~ ^/tournaments/$_[0]\$ { tournament $_[1]; }" };
+
+    return (
+        http => [ map {
+            "map \$http_x_$_ \$$_ { default \$http_x_$_; }"
+            . " tournament_" . ($_ eq 'staff' ? $_ : 'user') . " \$$_;"
+        } qw(account staff) ],
+        locations => [
+            $at->('(?:api/hub/)?',                      'hub'),
+            $at->('game/(?<game>[^/]*)/',               'hub $game'),
+            $at->('api/(?<slug>[^/]+)/state/',          'state $slug'),
+            $at->('api/states/',                        'states'),
+            $at->('t/(?<slug>[^/]+)/',                  'detail $slug'),
+            $at->('api/(?<slug>[^/]+)/detail/',         'detail $slug'),
+            $at->('api/(?<slug>[^/]+)/participants/',   'participants $slug'),
+            $at->('api/(?<slug>[^/]+)/count/',          'count $slug'),
+            $at->('api/(?<slug>[^/]+)/register/context/',
+                  'registration_context $slug'),
+            $at->('api/me/registrations/',              'user_registrations'),
+            $at->('api/stats/',                         'platform_stats'),
+        ],
+    );
+}
+
+
 sub example {
     my ($conninfo) = @_;
 
@@ -243,6 +314,7 @@ sub start {
         $self->{pid} = spawn({
             stdout => $out,
             stderr => $out,
+            defined $self->{clock} ? (env => $self->_clock_environment) : (),
         }, $self->_command('-g', 'daemon off;'));
 
         my $ready = $self->_wait_ready($seconds // 30);
@@ -655,6 +727,8 @@ sub _composed {
     my $main = join "\n",
         $self->{module} ? 'load_module %%MODULE%%;' : (),
         defined $user ? "user $user;" : (),
+        defined $self->{clock}
+            ? map({ "env $_;" } sort keys %{ $self->_clock_environment }) : (),
         $self->{workers}
             ? "worker_processes $self->{workers};"
             : "worker_processes 1;\nmaster_process off;";
