@@ -55,7 +55,12 @@ ngx_http_tournament_key_add(ngx_http_tournament_key_t *key, u_char *value,
         return NGX_ERROR;
     }
 
-    ngx_memcpy(key->data + key->len, value, len);
+    /* an absent value is NULL, which memcpy() is not to be given */
+
+    if (len) {
+        ngx_memcpy(key->data + key->len, value, len);
+    }
+
     key->len += len;
     key->data[key->len++] = '\0';
 

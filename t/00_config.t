@@ -243,17 +243,26 @@ subtest 'tournament_database_file' => sub {
 
 
 subtest 'nginx.conf.example' => sub {
-    my $example = Tournament::Nginx::example('host=/nowhere dbname=x');
+    my @database = 'host=/nowhere dbname=x';
 
-    accepted('as it is', conf => $example);
+    accepted('as it is', conf => Tournament::Nginx::example(@database));
 
-    (my $beside = $example) =~
-        s/^( +)# (?!tournament_database_file)(?=.*[;{}]$)/$1/gm;
+    my $beside = Tournament::Nginx::example(@database,
+                                            application => '127.0.0.1:8000');
 
-    isnt $beside, $example, 'it has lines for a site beside it';
-    like $beside, qr/^ +error_page 503 504 = \@application;/m,
-        'among them the fallback';
-    accepted('beside a site', conf => $beside);
+    like $beside, qr/^ +\Q$_\E/m, "$_, for a site beside it"
+        for 'error_page 503 504 = @application;', 'tournament_user $account;',
+            'auth_request /account/;', 'location = /account/ {';
+    unlike $beside, qr{^ +#.*[;{}]$(?<!conninfo;)}m, 'all of its lines are used';
+
+    SKIP: {
+        my (undef, $options) = run({}, Tournament::Nginx::binary(), '-V');
+
+        skip 'this nginx has no auth_request', 1
+            if $options !~ /http_auth_request_module/;
+
+        accepted('beside a site', conf => $beside);
+    }
 };
 
 

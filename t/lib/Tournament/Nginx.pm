@@ -66,7 +66,8 @@ package Tournament::Nginx;
 # staff.
 #
 # Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
-# with that database and with the places of an nginx of its own.
+# with that database and with the places of an nginx of its own. With
+# application => 'host:port' the lines for a site beside it are in use.
 #
 # The environment's TOURNAMENT_NGINX names the binary, TOURNAMENT_MODULE the
 # module.
@@ -271,7 +272,7 @@ sub api {
 
 
 sub example {
-    my ($conninfo) = @_;
+    my ($conninfo, %options) = @_;
 
     my $user = worker_user();
     my $conf = slurp(project('nginx.conf.example'));
@@ -285,6 +286,7 @@ sub example {
         [ qr/^http \{\n/m,       join '', "http {\n", @temp ],
         [ qr/\blisten 80;/,      'listen 127.0.0.1:%%PORT%%;' ],
         [ qr{/var/log/nginx/access\.log},       '%%DIR%%/access.log' ],
+        [ qr{/var/lib/nginx/account},           '%%DIR%%/account' ],
         [ qr/^ {4}tournament_database ".*$/m,
           qq{    tournament_database "$conninfo";} ],
     );
@@ -294,6 +296,12 @@ sub example {
 
         $conf =~ s/$pattern/$replacement/
             or croak "nginx.conf.example has nothing like $pattern";
+    }
+
+    if ($options{application}) {
+        $conf =~ s/^( +)# (?!tournament_database_file)(?=.*[;{}]$)/$1/gm;
+        $conf =~ s/\bserver 127\.0\.0\.1:8000;/server $options{application};/
+            or croak 'nginx.conf.example has no lines for an application';
     }
 
     return $conf;
