@@ -677,6 +677,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET max_parallel_workers_per_gather = 0
+SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -1212,6 +1213,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET max_parallel_workers_per_gather = 0
+SET enable_seqscan = off
 SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
