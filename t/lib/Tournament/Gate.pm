@@ -23,7 +23,7 @@ my $LOCK = 20_101;
 sub new {
     my ($class, $pg) = @_;
 
-    my $self = bless { pg => $pg, session => $pg->session }, $class;
+    my $self = bless { pg => $pg }, $class;
 
     my $result = $pg->value(q{
         SELECT pg_get_function_result('tournament_api.state(text)'::regprocedure)
@@ -49,9 +49,12 @@ END
 }
 
 
+# On a session of its own, so that PostgreSQL may be restarted in between.
+
 sub shut {
     my ($self) = @_;
 
+    $self->{session} = $self->{pg}->session;
     $self->{session}->rows("SELECT pg_advisory_lock($LOCK)");
 
     return $self;
@@ -61,7 +64,10 @@ sub shut {
 sub open {
     my ($self) = @_;
 
-    $self->{session}->rows("SELECT pg_advisory_unlock($LOCK)");
+    my $session = delete $self->{session};
+
+    $session->rows("SELECT pg_advisory_unlock($LOCK)");
+    $session->close;
 
     return $self;
 }
