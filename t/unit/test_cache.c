@@ -61,7 +61,6 @@ static model_t                      model[KEYS];
 static uint64_t                     model_order;
 static ngx_uint_t                   model_evictions;
 
-static u_char                       key_data[NGX_HTTP_TOURNAMENT_KEY_MAX];
 static u_char                       facts[FACTS_MAX + 8];
 static uint32_t                     stripes[64];
 static uint64_t                     random_state;
@@ -211,15 +210,17 @@ zone_destroy(void)
 }
 
 
-/* one key at a time: the next is in the same place */
+/* the key's bytes are good until the next one is made */
 
 static void
 key_make(ngx_http_tournament_key_t *key, uint32_t n)
 {
-    u_char  name[255];
-    size_t  i, len;
+    u_char         name[255];
+    size_t         i, len;
 
-    ngx_http_tournament_key_init(key, key_data, 7, 1);
+    static u_char  buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+
+    ngx_http_tournament_key_init(key, buf, 7, 1);
 
     /* of any length: some do not fit into an entry's first cell */
 
