@@ -18,7 +18,7 @@
 #define FACTS_MAX   30000
 
 #define CHILDREN    4
-#define KILLS       200
+#define KILLS       100
 
 /* Check writes each of its assertions down: too slow for the inmost loops */
 
@@ -1101,7 +1101,7 @@ main(void)
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("death");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, death_at_any_instruction, 0, 2);
     tcase_add_test(tcase, others_go_on_when_one_is_killed);
     suite_add_tcase(suite, tcase);
