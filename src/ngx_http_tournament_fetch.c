@@ -711,7 +711,8 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
 
         ngx_queue_remove(q);
 
-        if (entry && !ngx_http_tournament_flight_suits(flight, waiter, entry))
+        if (entry
+            && !ngx_http_tournament_flight_suits(flight, waiter, entry))
         {
             ngx_queue_insert_tail(&late, q);
             continue;

@@ -121,8 +121,9 @@ void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
 
 
 /*
- * Stops waiting, if it does: the handler will not be called.  A query that nobody waits
- * for any more is taken back if it was not sent; else its result is stored.
+ * Stops waiting, if it does: the handler will not be called.  A query that
+ * nobody waits for any more is taken back if it was not sent; else its result
+ * is stored.
  */
 
 void ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter);

@@ -15,7 +15,7 @@
 #define NGX_HTTP_TOURNAMENT_PG_GRACE        500
 
 /* ms; queries behind an older one are sent once more, elsewhere */
-#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      50
+#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      200
 
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50

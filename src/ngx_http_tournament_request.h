@@ -101,10 +101,10 @@ ngx_int_t ngx_http_tournament_part_key(ngx_http_request_t *r,
 
 
 /*
- * Looks each part up that has neither body nor entry, fetches what is not fresh, and
- * calls ctx->answer when all is there, now or later.  Parts live in the
- * request's pool, with endpoint, waiter.cache and, without a body, key set.  Returns a value for a
- * handler to return.
+ * Looks each part up that has neither body nor entry, fetches what is not
+ * fresh, and calls ctx->answer when all is there, now or later.  Parts live in
+ * the request's pool, with endpoint, waiter.cache and, without a body, key
+ * set.  Returns a value for a handler to return.
  */
 
 ngx_int_t ngx_http_tournament_gather(ngx_http_request_t *r,
