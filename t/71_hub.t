@@ -255,11 +255,13 @@ subtest 'a value that is none is refused, and named' => sub {
                                      'ope%6e%00', "'", "'%20OR%201=1--" }
              qw(status fee prize sort)),
         (map { [ status => $_ ] } 'open%20', '+live', 'open,live', 'draft',
-                                  'DRAFT', 'PUBLISHED'),
+                                  'DRAFT', 'PUBLISHED', '%open', 'open%',
+                                  'op%en', '%6fpe%6', 'open%2'),
         (map { my $name = $_;
                map { [ $name, $_ ] } '0', '00', '-1', '+1', '%2B1', '1.0',
                                      '1e1', '0x1', 'x', '1x', '%201', '1+',
-                                     '%D9%A1', '%00', '1%00', '-' }
+                                     '%D9%A1', '%00', '1%00', '-', '%',
+                                     '%1', '1%', '1%3', '1%zz' }
              qw(page per_page)),
         (map { [ per_page => $_ ] } '101', '4294967297',
                                     '18446744073709551617', '9' x 300),
@@ -303,6 +305,12 @@ subtest 'the text to look for' => sub {
         'a plus is a blank';
     is get("$HUB?q=night%2Bcup")->text, $oracle->hub($NOW, q => 'night+cup'),
         'but not %2B';
+    is get("$HUB?per_page=100&q=$_->[0]")->text,
+        $oracle->hub($NOW, q => $_->[1], per_page => 100),
+        "what is no escape is itself: $_->[0]"
+        for [ 'of+%', 'of %' ], [ '%', '%' ], [ '%%', '%%' ],
+            [ '%72o%', 'ro%' ], [ 'row%zz', 'row%zz' ], [ 'row%2', 'row%2' ],
+            [ '%%72ow', '%row' ], [ 'f%20%25+', 'f %' ];
     is get("$HUB?q=" . '+' x 300 . 'x' x 100 . '%20' x 300)->status, 200,
         'blanks around it do not count as characters';
     is_page { q => 'row', sort => 'popular', status => 'upcoming',
