@@ -258,7 +258,7 @@ ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     u_char     *p;
     ngx_int_t   ch;
 
-    ngx_str_null(value);
+    ngx_str_set(value, "");
 
     if (len == 0) {
         return;
