@@ -19,7 +19,12 @@ N ?= 20
 BENCH ?=
 TESTS ?= $(sort $(wildcard t/*.t))
 
-export NGINX NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+
+# NGINX in its environment means something else to nginx.
+
+export TOURNAMENT_NGINX = $(NGINX)
+unexport NGINX
 
 UNIT = $(MAKE) -s -C t/unit
 

@@ -59,6 +59,7 @@ package Tournament::Postgres;
 #   $pg->terminate(%filter)    pg_terminate_backend on those; how many. Returns
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
+#   $pg->gate                  queries that wait: Tournament::Gate
 #   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
@@ -75,11 +76,11 @@ use Fcntl qw(:flock);
 use File::Basename ();
 use File::Path ();
 use Scalar::Util ();
+use Tournament::Gate;
 use Tournament::Session;
 use Tournament::Util qw(
-    at_end build_dir database_user free_port now memory_tempdir poll_until
-    project reap
-    remaining run_ok slurp spawn spew tempdir
+    alive at_end build_dir children database_user free_port memory_tempdir
+    poll_until project reap run_ok slurp spawn spew tempdir
 );
 
 my %SIGNAL = (smart => 'TERM', fast => 'INT', immediate => 'QUIT');
@@ -273,7 +274,7 @@ sub _wait_ready {
 sub running {
     my ($self) = @_;
 
-    return $self->{pid} && kill(0, $self->{pid}) ? 1 : 0;
+    return $self->{pid} && alive($self->{pid}) ? 1 : 0;
 }
 
 
@@ -314,33 +315,16 @@ sub _kill_all {
     my ($self) = @_;
 
     my $pid = $self->{pid};
-    my @children = _children($pid);
+    my @children = children($pid);
 
     kill 'KILL', $pid, @children;
     reap($pid, 10);
 
     poll_until {
-        !grep { kill 0, $_ } @children
+        !grep { alive($_) } @children
     } 10, 'backends are gone';
 
     return;
-}
-
-
-sub _children {
-    my ($pid) = @_;
-
-    my @children;
-
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-
-        my $line = <$fh> // next;
-
-        push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $pid;
-    }
-
-    return @children;
 }
 
 
@@ -690,6 +674,13 @@ sub wait_blocked {
     } $seconds // 20, "backend $pid waits for a lock";
 
     return;
+}
+
+
+sub gate {
+    my ($self) = @_;
+
+    return Tournament::Gate->new($self);
 }
 
 

@@ -17,7 +17,7 @@ package Tournament::Test;
 #
 #   fetch, load          many requests at once: Tournament::HTTP
 #   poll_until, tempdir, now, slurp, spew, run, run_ok, free_port, project,
-#   worker_user          Tournament::Util
+#   worker_user, alive, children    Tournament::Util
 #   is_json($response or text, $expected, $name)
 #                        compares JSON byte by byte, order and all, but for
 #                        white space outside of strings in what is expected;
@@ -48,7 +48,7 @@ use Tournament::Util;
 my @OURS = qw(is_json is_text is_error done_testing);
 my @HTTP = qw(fetch load);
 my @UTIL = qw(poll_until tempdir now slurp spew run run_ok free_port project
-              worker_user);
+              worker_user alive children);
 
 my $owner = $$;
 my $done;

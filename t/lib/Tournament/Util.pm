@@ -29,6 +29,9 @@ package Tournament::Util;
 #                          gets when we die, TERM by default). Returns its pid.
 #   reap($pid, $seconds)   waits for a child; its status, or undef at the
 #                          deadline
+#   alive($pid)            whether that process runs; a zombie, whose parent may
+#                          never ask for its status, does not
+#   children($pid)         the pids of a process's children
 #   at_end($object)        $object->cleanup is called when the test ends,
 #                          whatever ends it, last registered first. The object
 #                          is held weakly.
@@ -55,7 +58,7 @@ use Time::HiRes ();
 
 our @EXPORT_OK = qw(
     tempdir memory_tempdir poll_until remaining now slurp spew free_port run run_ok spawn
-    reap at_end cleanup_all project build_dir database_user worker_user
+    reap alive children at_end cleanup_all project build_dir database_user worker_user
     keep_files may_traverse
 );
 
@@ -74,10 +77,11 @@ for my $signal (qw(INT TERM HUP)) {
 
 $SIG{PIPE} = 'IGNORE';
 
-# Nothing of the caller's environment may choose another server, and nothing
-# of the caller's file mask may hide ours from nginx's workers.
+# Nothing of the caller's environment may choose another server (to nginx,
+# NGINX is a list of sockets to inherit), and nothing of the caller's file mask
+# may hide ours from nginx's workers.
 
-delete @ENV{ grep { /^PG/ } keys %ENV };
+delete @ENV{ 'NGINX', grep { /^PG/ } keys %ENV };
 umask 022;
 
 
@@ -219,6 +223,7 @@ sub _tempdir {
         $top{$parent} = File::Temp::tempdir("$parent/tnt-$$-XXXXXX");
 
         chmod 0755, $top{$parent} or croak "chmod $top{$parent}: $!";
+        spew("$top{$parent}/.pids", _pids_of());
     }
 
     my $dir;
@@ -236,19 +241,28 @@ sub _tempdir {
 }
 
 
-# Removes what killed tests have left: an hour old, ours, its process gone.
+# Removes what killed tests have left: directories named after a process that
+# is gone. One of a container that shares the directory with us may look so:
+# the numbers of its processes mean something only there.
 
 sub _sweep {
     my ($parent) = @_;
 
     for my $dir (glob "$parent/tnt-[0-9]*-*") {
-        next if -l $dir || !-o $dir || -M $dir < 1 / 24 || -e "$dir/.keep";
-        next if $dir =~ /tnt-(\d+)-/ && -d "/proc/$1";
+        my ($pid) = $dir =~ /tnt-(\d+)-/;
+
+        next if -l $dir || !-o $dir || -e "$dir/.keep" || -d "/proc/$pid";
+        next if !-e "$dir/.pids" || slurp("$dir/.pids") ne _pids_of();
 
         File::Path::remove_tree($dir, { error => \my $errors });
     }
 
     return;
+}
+
+
+sub _pids_of {
+    return readlink('/proc/self/ns/pid') // '';
 }
 
 
@@ -361,6 +375,36 @@ sub reap {
 
         $pause *= 1.5 if $pause < 0.02;
     }
+}
+
+
+# The state and the parent of a process, or nothing.
+
+sub _stat {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/stat" or return;
+
+    return (<$fh> // '') =~ /^\d+ \(.*\) (\S) (\d+)/s;
+}
+
+
+sub alive {
+    my ($pid) = @_;
+
+    my ($state) = _stat($pid) or return 0;
+
+    return $state !~ /[ZX]/;
+}
+
+
+sub children {
+    my ($parent) = @_;
+
+    return sort { $a <=> $b } grep {
+        my (undef, $ppid) = _stat($_);
+        defined $ppid && $ppid == $parent
+    } map { m{/(\d+)$} } glob '/proc/[0-9]*';
 }
 
 
