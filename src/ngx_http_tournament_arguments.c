@@ -245,37 +245,48 @@ ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
-/* without memory there is no value: the request fails soon after */
+/*
+ * As forms are decoded: what is no escape stands for itself.  Without memory
+ * there is no value: the request fails soon after.
+ */
 
 static void
 ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_t *value)
 {
-    size_t   i;
-    u_char  *dst, *p;
+    size_t      i;
+    u_char     *p;
+    ngx_int_t   ch;
 
-    ngx_str_null(value);
+    ngx_str_set(value, "");
 
     if (len == 0) {
         return;
     }
 
-    dst = ngx_pnalloc(r->pool, len * 2);
-    if (dst == NULL) {
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
         return;
     }
 
-    value->data = dst;
-
-    p = dst + len;
+    value->data = p;
 
     for (i = 0; i < len; i++) {
-        p[i] = (src[i] == '+') ? ' ' : src[i];
+
+        if (src[i] == '%' && len - i > 2) {
+            ch = ngx_hextoi(&src[i + 1], 2);
+
+            if (ch != NGX_ERROR) {
+                *p++ = (u_char) ch;
+                i += 2;
+                continue;
+            }
+        }
+
+        *p++ = (src[i] == '+') ? ' ' : src[i];
     }
 
-    ngx_unescape_uri(&dst, &p, len, 0);
-
-    value->len = dst - value->data;
+    value->len = p - value->data;
 }
 
 

@@ -51,17 +51,7 @@ sub compare {
         return;
     }
 
-    return if $wrong++ > 5;
-
-    my $at = 0;
-
-    $at++ while $at < length $got && $at < length $expected
-        && substr($got, $at, 1) eq substr($expected, $at, 1);
-
-    my $from = $at > 60 ? $at - 60 : 0;
-
-    diag "$what ($path):\n     got: ..." . substr($got, $from, 160)
-        . "\nexpected: ..." . substr($expected, $from, 160);
+    is_text $got, $expected, "$what ($path)" if $wrong++ < 5;
 
     return;
 }

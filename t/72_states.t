@@ -81,8 +81,8 @@ subtest 'documents' => sub {
         my ($name, @slugs) = @$case;
         my $expected = $oracle->states($NOW, @slugs);
 
-        is get(@slugs)->text, $expected, "$name: GET";
-        is post(list(@slugs))->text, $expected, "$name: POST";
+        is_text get(@slugs)->text, $expected, "$name: GET";
+        is_text post(list(@slugs))->text, $expected, "$name: POST";
         is get(@slugs)->cache, 'HIT', 'and again from the cache';
     }
 
@@ -90,8 +90,8 @@ subtest 'documents' => sub {
 
     is_json $empty, '{"success": true, "timestamp": <instant>, "states": {},
                       "missing": []}', 'of none, as written by hand';
-    is get()->text, $empty, 'none: GET';
-    is post('[]')->text, $empty, 'none: POST';
+    is_text get()->text, $empty, 'none: GET';
+    is_text post('[]')->text, $empty, 'none: POST';
     is $connection->head("$STATES?slugs=$demo[0]")->header('Content-Length'),
         length $oracle->states($NOW, $demo[0]), 'HEAD';
 };
@@ -103,13 +103,14 @@ subtest 'how many' => sub {
 
     $pg->reset_calls;
 
-    is post(list(@slugs))->text, $oracle->states($NOW, @slugs), 'a hundred';
+    is_text post(list(@slugs))->text, $oracle->states($NOW, @slugs),
+        'a hundred';
     is $pg->calls, 1, 'in one statement';
     is $pg->calls(like => '%tournament_api.states(%'), 1, 'for many';
 
     my $hit = post(list(reverse @slugs));
 
-    is $hit->text, $oracle->states($NOW, reverse @slugs),
+    is_text $hit->text, $oracle->states($NOW, reverse @slugs),
         'in the order that is asked for';
     is $hit->cache, 'HIT', 'cached';
     is get(@slugs)->cache, 'HIT', 'GET of as many';
@@ -469,7 +470,7 @@ subtest 'the second passes while others are waited for (invariant 3)' => sub {
     $nginx->set_clock($NOW + 601);
     $lock->rows('COMMIT');
 
-    is $c->receive->text, $oracle->states($NOW + 601, @demo[0 .. 9], $new),
+    is_text $c->receive->text, $oracle->states($NOW + 601, @demo[0 .. 9], $new),
         'all are of one instant';
     $nginx->set_clock($NOW);
 };

@@ -486,11 +486,11 @@ subtest 'who sees the participants' => sub {
             is_deeply { map { $_ => $oracle->visible($t->{slug}, $NOW,
                                                      $account{$_}) ? 200 : 403
                             } keys %user }, \%may, 'as the oracle has it';
-            is players(undef, $t->{slug}, 'X-Staff' => 1)->text,
+            is_text players(undef, $t->{slug}, 'X-Staff' => 1)->text,
                 $oracle->participants($t->{slug}, $NOW), 'staff sees them';
             is players($account{stranger}, $t->{slug}, 'X-Staff' => 1)->status,
                 200, 'whoever they are';
-            is players($account{confirmed}, $t->{slug})->text,
+            is_text players($account{confirmed}, $t->{slug})->text,
                 $oracle->participants($t->{slug}, $NOW), 'all get the same'
                 if $open;
         }
@@ -566,7 +566,7 @@ subtest 'user_registrations: order, and each once' => sub {
     my $oracle = Tournament::Oracle->new($pg);
     my $got    = mine(720_001);
 
-    is $got->text, $oracle->registrations(720_001, $NOW), 'the document';
+    is_text $got->text, $oracle->registrations(720_001, $NOW), 'the document';
     is_deeply [ map { $_->{id} } @{ $got->json->{registrations} } ],
         [ @ids[1, 4, 3, 2, 7, 6, 0, 5] ], 'newest first, then by id';
 
