@@ -670,10 +670,11 @@ subtest 'reload' => sub {
 
 
 # What the old listener has not read yet is not lost with it: its server
-# process is held up while the change is committed.
+# process is held up while the change is committed, and the server takes no
+# connection until the old workers have begun to exit.
 
 subtest 'reload while a notification is on its way' => sub {
-    for my $slots (800 .. 802) {
+    for my $slots (800 .. 803) {
         warm_up();
         $nginx->log_mark;
 
@@ -681,13 +682,16 @@ subtest 'reload while a notification is on its way' => sub {
 
         kill 'STOP', $backend;
         slots($slots);
+        kill 'STOP', $pg->pid;
         $nginx->signal('HUP');
+        $nginx->wait_for_log(qr/gracefully shutting down/, 20);
+        kill 'CONT', $pg->pid;
         wait_listening($nginx, 20);
         kill 'CONT', $backend;
 
-        handled($pg, $nginx);
         poll_until { !$nginx->old_worker_pids && $nginx->worker_pids == 2 } 20,
             'old workers are gone';
+        handled($pg, $nginx);
         recovers($slots, 'it is heard of');
     }
 };

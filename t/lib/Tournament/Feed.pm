@@ -16,7 +16,7 @@ package Tournament::Feed;
 #                         until a worker listens that has not before the last
 #                         log_mark; its pid
 #   feed_backend($pg)     the pids of the backends that serve a LISTEN
-#   bare($response)       what is said without the time of the answer
+#   bare($response)       what is said, the time of the answer aside
 
 use strict;
 use warnings;
@@ -128,6 +128,7 @@ sub bare {
 
     (my $text = $response->status . ' ' . $response->body)
         =~ s/"timestamp":"[^"]*",?//;
+    $text =~ s/("time_until_\w+":)"[^"]*"/$1"<duration>"/g;
 
     return $text;
 }
