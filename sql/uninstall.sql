@@ -17,6 +17,7 @@
 \o /dev/null
 
 SET statement_timeout = 0;
+SET search_path = pg_catalog, pg_temp;
 
 DO $do$
 BEGIN

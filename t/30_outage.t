@@ -77,9 +77,7 @@ sub wait_available {
 
 
 sub wait_connected {
-    poll_until {
-        $pg->backends == $CONNECTIONS
-    } 20, "$CONNECTIONS connections";
+    $pg->wait_idle($CONNECTIONS);
 
     return;
 }
@@ -237,7 +235,7 @@ subtest 'all connections terminated, again and again (invariant 9)' => sub {
     my ($cached, $uncached) = start_load();
 
     for (1 .. 5) {
-        wait_connected();
+        poll_until { $pg->backends == $CONNECTIONS } 20, 'connections';
         $uncached->wait_for(50);
         $pg->terminate;
     }

@@ -42,7 +42,8 @@ sub start {
         ],
     );
     $nginx->start;
-    poll_until { $pg->backends == $connections } 20, 'connections';
+    $pg->wait_idle($connections);
+    $nginx->get('/-/worker');
 
     return;
 }

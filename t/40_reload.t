@@ -72,9 +72,7 @@ sub is_lossless {
 
 
 sub wait_connected {
-    poll_until {
-        $pg->backends == $CONNECTIONS * $WORKERS
-    } 20, 'connections';
+    $pg->wait_idle($CONNECTIONS * $WORKERS);
 
     return;
 }
@@ -339,14 +337,16 @@ sub exchange {
 subtest 'nginx -s quit, with connections open and queries on their way'
 . ' (invariant 9)' => sub {
     wait_connected();
+
+    my $idle = $nginx->connect;
+
+    is $idle->get($cached[0])->status, 200, 'a kept connection';
     $gate->shut;
 
-    my $idle  = $nginx->connect;
     my @asked = map {
         $nginx->connect->send('GET', "/uncached/slow-$_")
     } 1 .. 6;
 
-    is $idle->get($cached[0])->status, 200, 'a kept connection';
     $gate->wait_waiting(4);
 
     $nginx->signal('QUIT');

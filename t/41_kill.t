@@ -84,9 +84,7 @@ sub is_bearable {
 
 
 sub wait_connected {
-    poll_until {
-        $pg->backends == 2 * $CONNECTIONS
-    } 20, 'connections';
+    $pg->wait_idle(2 * $CONNECTIONS);
     pass 'connections are as before';
 
     return;

@@ -890,7 +890,7 @@ subtest 'the site goes on meanwhile' => sub {
             "$file.sql does not keep a writer waiting";
 
         warned('waiting for transactions that use table '
-            . 'tournaments_tournament');
+            . 'public.tournaments_tournament');
         $pg->wait_for_log(qr/DETAIL:  Processes: .*\b${\ $reader->pid}\b/);
 
         $reader->rows('COMMIT');

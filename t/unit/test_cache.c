@@ -70,6 +70,7 @@ static uint64_t                     random_state;
 volatile ngx_cycle_t               *ngx_cycle = &test_cycle;
 volatile ngx_time_t                *ngx_cached_time = &test_time;
 ngx_pid_t                           ngx_pid;
+volatile ngx_msec_t                 ngx_current_msec;
 ngx_uint_t                          ngx_pagesize = 4096;
 
 

@@ -56,6 +56,8 @@ package Tournament::Postgres;
 #   $pg->statements            [query, calls] of each, for diag
 #   $pg->backends(%filter)     rows of pg_stat_activity of clients but ours, as
 #                              hashes: pid, user, state, query, wait
+#   $pg->wait_idle($count)     until that many connections of nginx are there,
+#                              statements prepared, with nothing to do
 #   $pg->terminate(%filter)    pg_terminate_backend on those; how many. Returns
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
@@ -641,6 +643,22 @@ sub _activity {
     $sql .= " AND pid = $filter{pid}" if defined $filter{pid};
 
     return $sql;
+}
+
+
+sub wait_idle {
+    my ($self, $count) = @_;
+
+    poll_until {
+        my @all  = $self->backends;
+        my @idle = grep {
+            ($_->{state} // '') eq 'idle' && $_->{query} =~ /tournament_api/
+        } @all;
+
+        @all == $count && @idle == $count;
+    } 30, "$count connections, and no more";
+
+    return;
 }
 
 
