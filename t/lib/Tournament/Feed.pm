@@ -4,8 +4,8 @@ package Tournament::Feed;
 # api().
 #
 #   options(%more)        api()'s options for Tournament::Nginx->new, with the
-#                         feed, without warming, with TTLs of an hour and
-#                         without coalescing; "http" of %more comes after.
+#                         feed, without warming unless warm => 1, with TTLs of
+#                         an hour and without coalescing; "http" of %more comes after.
 #                         Locations below /fresh/ answer the same without any
 #                         cache: what the database says now.
 #   handled($pg, @nginx)  returns when these have handled every change that has
@@ -40,6 +40,8 @@ sub options {
 
     my %api   = Tournament::Nginx::api();
     my $http  = delete $more{http} // [];
+    my $warm  = delete $more{warm};
+    my $feed  = $more{feed} // 1;
     my @fresh = map {
         (my $location = $_) =~ s{\^/tournaments/}{^/fresh/};
         $location =~ s{(\{ )}{$1 . join '', map { "tournament_ttl $_ 0; " }
@@ -52,7 +54,7 @@ sub options {
         workers   => 2,
         http      => [
             @{ $api{http} },
-            'tournament_warm off;',
+            $feed && !$warm ? 'tournament_warm off;' : (),
             (map { "tournament_ttl $_ 1h;" } @TTLS),
             (map { "tournament_coalesce $_ 0;" } qw(hub platform_stats)),
             ref $http ? @$http : $http,
