@@ -638,7 +638,7 @@ ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
         return NGX_OK;
     }
 
-    if (entry->clock < zone->walked) {
+    if (ngx_http_tournament_cache_walked(cache, entry->clock)) {
 
         /* read before a purge that did not know which thing it was */
 
@@ -696,6 +696,14 @@ ngx_http_tournament_cache_walk_begin(ngx_http_tournament_cache_t *cache)
     now = __atomic_add_fetch(&cache->zone->clock, 1, __ATOMIC_SEQ_CST);
 
     ngx_http_tournament_cache_advance(&cache->zone->walked, now);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_cache_walked(ngx_http_tournament_cache_t *cache,
+    uint64_t clock)
+{
+    return __atomic_load_n(&cache->zone->walked, __ATOMIC_SEQ_CST) > clock;
 }
 
 

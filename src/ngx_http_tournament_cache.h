@@ -213,6 +213,12 @@ ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
 void ngx_http_tournament_cache_walk_begin(ngx_http_tournament_cache_t *cache);
 
 
+/* Whether a walk has begun since: what was read at that clock is not stored. */
+
+ngx_uint_t ngx_http_tournament_cache_walked(
+    ngx_http_tournament_cache_t *cache, uint64_t clock);
+
+
 /*
  * Calls visit for the entries in step of the buckets, from number first on,
  * with the zone locked: it must be quick, and call nothing that locks.  Its

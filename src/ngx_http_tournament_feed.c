@@ -17,7 +17,7 @@
 #define NGX_HTTP_TOURNAMENT_FEED_ANSWER     1000
 
 /* ms; after a handover, for what is on its way to the old listener */
-#define NGX_HTTP_TOURNAMENT_FEED_OVERLAP    500
+#define NGX_HTTP_TOURNAMENT_FEED_OVERLAP    200
 
 /* ms; an exiting listener waits so long for its successor */
 #define NGX_HTTP_TOURNAMENT_FEED_EXIT       1000
@@ -46,6 +46,8 @@ struct ngx_http_tournament_feed_s {
     ngx_pool_t                        *pool;        /* pg's */
     ngx_http_tournament_pg_query_t     query;       /* LISTEN, heartbeat */
     unsigned                           asking:1;
+    unsigned                           follows:1;   /* on one that beats */
+    unsigned                           drained:1;   /* LEAVING: all is read */
 
     ngx_event_t                        tick;
     ngx_event_t                        hold;        /* keeps an old worker */
@@ -300,17 +302,27 @@ ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
 
 /*
  * Another worker has the lease: once it listens, and what was on its way has
- * arrived here, this one need not.
+ * arrived here, this one need not.  A query tells: its answer comes after all
+ * that was committed before it.
  */
 
 static ngx_uint_t
 ngx_http_tournament_feed_succeeded(ngx_http_tournament_feed_t *feed)
 {
-    uint64_t  up;
+    uint64_t    up;
+    ngx_msec_t  passed;
 
     if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING) {
-        return ngx_current_msec - feed->succeeded
-               >= NGX_HTTP_TOURNAMENT_FEED_OVERLAP;
+        passed = ngx_current_msec - feed->succeeded;
+
+        if (!feed->drained && !feed->asking
+            && passed >= NGX_HTTP_TOURNAMENT_FEED_OVERLAP / 2)
+        {
+            ngx_http_tournament_feed_ask(feed,
+                                NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+        }
+
+        return feed->drained && passed >= NGX_HTTP_TOURNAMENT_FEED_OVERLAP;
     }
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
@@ -320,6 +332,7 @@ ngx_http_tournament_feed_succeeded(ngx_http_tournament_feed_t *feed)
     {
         feed->phase = NGX_HTTP_TOURNAMENT_FEED_LEAVING;
         feed->succeeded = ngx_current_msec;
+        feed->drained = 0;
     }
 
     return 0;
@@ -331,12 +344,18 @@ ngx_http_tournament_feed_succeeded(ngx_http_tournament_feed_t *feed)
 static void
 ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
 {
+    uint64_t                         beat;
     ngx_http_tournament_listener_t  *listener;
 
     listener = feed->listener;
 
-    __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
-                     __ATOMIC_SEQ_CST);
+    /* one that hangs holds its connection, but hears of nothing */
+
+    beat = __atomic_exchange_n(&listener->beat, (uint64_t) ngx_current_msec,
+                               __ATOMIC_SEQ_CST);
+
+    feed->follows = (ngx_http_tournament_cache_age((ngx_msec_t) beat)
+                     <= NGX_HTTP_TOURNAMENT_FEED_LEASE);
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, feed->log, 0,
                    "tournament feed: this worker is elected");
@@ -362,6 +381,17 @@ static void
 ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
 {
     uint64_t  up;
+
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+
+    if ((feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING && !feed->drained)
+        || (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+            && up != 0 && up != feed->lease))
+    {
+        /* what was on its way here the successor has not heard */
+
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+    }
 
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_IDLE;
 
@@ -420,6 +450,7 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     feed = query->data;
     feed->asking = 0;
+    feed->drained = (rc == NGX_HTTP_TOURNAMENT_PG_OK);
 
     if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
 
@@ -455,7 +486,8 @@ ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
     up = __atomic_load_n(&listener->up, __ATOMIC_SEQ_CST);
     pid = (ngx_pid_t) (up & 0xffffffff);
 
-    continued = (up != 0 && up != feed->lease && kill(pid, 0) == 0);
+    continued = (feed->follows && up != 0 && up != feed->lease
+                 && kill(pid, 0) == 0);
 
     if (!continued) {
         ngx_http_tournament_cache_suspect_all(feed->cache);
@@ -516,7 +548,7 @@ ngx_http_tournament_feed_lost(void *data)
 
 /*
  * The worker begins to exit.  After a reload it stays until a worker of the
- * new configuration listens, which is soon.
+ * new configuration listens, which is soon, and it has heard all before.
  */
 
 static void
@@ -540,14 +572,12 @@ ngx_http_tournament_feed_closing(void *data)
 static void
 ngx_http_tournament_feed_hold(ngx_event_t *ev)
 {
-    uint64_t                     up;
     ngx_http_tournament_feed_t  *feed;
 
     feed = ev->data;
 
-    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
-
-    if (up != feed->lease
+    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
+         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
         || ngx_current_msec - feed->exiting >= NGX_HTTP_TOURNAMENT_FEED_EXIT)
     {
         return;

@@ -772,6 +772,8 @@ static ngx_uint_t
 ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
     ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_entry_t *entry)
 {
+    ngx_http_tournament_cache_t  *cache;
+
     if (flight->sends > waiter->sends) {
         return 1;
     }
@@ -780,10 +782,13 @@ ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
         return 0;
     }
 
+    cache = flight->fetch->cache;
+
     return entry->clock >= waiter->clock
-           || ngx_http_tournament_cache_valid(flight->fetch->cache,
-                                              entry->clock, entry->stripes,
-                                              entry->nstripes);
+           || (!ngx_http_tournament_cache_walked(cache, entry->clock)
+               && ngx_http_tournament_cache_valid(cache, entry->clock,
+                                                  entry->stripes,
+                                                  entry->nstripes));
 }
 
 

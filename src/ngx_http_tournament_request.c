@@ -624,16 +624,19 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
     ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_key_t *key,
     ngx_http_tournament_entry_t *entry)
 {
-    ngx_int_t                     result;
-    ngx_connection_t             *c;
-    ngx_http_request_t           *r;
-    ngx_http_tournament_ctx_t    *ctx;
-    ngx_http_tournament_part_t   *part;
+    ngx_int_t                         result;
+    ngx_connection_t                 *c;
+    ngx_http_request_t               *r;
+    ngx_http_tournament_ctx_t        *ctx;
+    ngx_http_tournament_part_t       *part;
+    ngx_http_tournament_main_conf_t  *tmcf;
 
     part = waiter->data;
     ctx = waiter->owner;
     r = ctx->request;
     c = r->connection;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ctx->queried = 1;
     ctx->query_time = ngx_current_msec - waiter->arrived;
@@ -642,7 +645,11 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
 
     if (rc == NGX_HTTP_TOURNAMENT_PG_OK) {
         ctx->waiting--;
-        part->stale = 0;
+
+        /* what a purge has not found in the zone is not for the memo either */
+
+        part->stale = ngx_http_tournament_cache_walked(&tmcf->cache,
+                                                       entry->clock);
 
         if (ngx_http_tournament_part_copy(r, part, entry) != NGX_OK) {
             result = NGX_HTTP_INTERNAL_SERVER_ERROR;

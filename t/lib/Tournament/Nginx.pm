@@ -92,7 +92,7 @@ my $BAD = qr/\[(?:alert|emerg)\]|segfault|exited on signal|Sanitizer
              |runtime\ error:|ERROR\ SUMMARY:\ [1-9]/x;
 
 my @CONFIGURING = qw(main events http server locations conf database zone
-                     workers module level connections);
+                     workers module level connections feed);
 
 my @TEMP = qw(client_body proxy fastcgi uwsgi scgi);
 
