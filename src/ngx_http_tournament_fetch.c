@@ -191,10 +191,10 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
 ngx_int_t
 ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
 {
-    ngx_int_t                        rc;
-    ngx_queue_t                      flights, *q, *next;
-    ngx_http_tournament_flight_t    *flight;
-    ngx_http_tournament_endpoint_t  *endpoint;
+    ngx_int_t                      rc;
+    ngx_uint_t                     number;
+    ngx_queue_t                    flights, *q, *next;
+    ngx_http_tournament_flight_t  *flight;
 
     rc = NGX_OK;
 
@@ -216,15 +216,26 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
 
         ngx_queue_init(&flights);
 
+        q = ngx_queue_head(&fetch->added);
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        number = flight->endpoint;
+
+        /* those of one endpoint go together, where its statement takes many */
+
         do {
-            q = ngx_queue_head(&fetch->added);
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&flights, q);
 
-            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
-            endpoint = &ngx_http_tournament_endpoints[flight->endpoint];
+            if (ngx_queue_empty(&fetch->added)
+                || ngx_http_tournament_endpoints[number].bulk.sql == NULL)
+            {
+                break;
+            }
 
-        } while (endpoint->bulk.sql && !ngx_queue_empty(&fetch->added));
+            q = ngx_queue_head(&fetch->added);
+            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        } while (flight->endpoint == number);
 
         if (ngx_http_tournament_batch_start(fetch, &flights) == NGX_OK) {
             continue;

@@ -11,6 +11,9 @@
 /* ms; a connection whose oldest query is older gets no more of them */
 #define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
 
+/* ms; what the server may take to cancel a statement, and to say so */
+#define NGX_HTTP_TOURNAMENT_PG_GRACE        500
+
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
@@ -791,7 +794,8 @@ ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
     if (conn->active && conn->slots[conn->first].query == NULL
         && !conn->timer.timer_set)
     {
-        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout);
+        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout
+                                    + NGX_HTTP_TOURNAMENT_PG_GRACE);
     }
 }
 

@@ -95,6 +95,7 @@ subtest 'nothing outlives a test' => sub {
             \$load->wait_for(1);
             my \$session = \$pg->session;
             \$session->do('SELECT pg_sleep(60)');
+            spew('$pids-dirs', join ' ', \$nginx->dir, \$pg->data_dir);
             spew('$pids', join ' ', \$pg->pid, \$nginx->pid,
                  \$nginx->worker_pids, \$load->{pid}, \$session->{process});
             kill '$signal', \$\$;
@@ -110,6 +111,13 @@ END
         } 20, "the processes @pids have ended";
 
         pass "$signal: none is left";
+
+        # Who was killed cannot remove its files; the next one does.
+
+        try_test('ok 1; tempdir(); Tournament::Util::memory_tempdir();');
+
+        ok !grep({ -e } split ' ', slurp("$pids-dirs")),
+            "$signal: nor are its files, once another test has run";
     }
 
     my ($status, $output) = try_test('print "dir: ", tempdir(), "\n"; die "x";');

@@ -59,6 +59,7 @@ package Tournament::Postgres;
 #   $pg->terminate(%filter)    pg_terminate_backend on those; how many. Returns
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
+#   $pg->gate                  queries that wait: Tournament::Gate
 #   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
@@ -75,6 +76,7 @@ use Fcntl qw(:flock);
 use File::Basename ();
 use File::Path ();
 use Scalar::Util ();
+use Tournament::Gate;
 use Tournament::Session;
 use Tournament::Util qw(
     alive at_end build_dir children database_user free_port memory_tempdir
@@ -672,6 +674,13 @@ sub wait_blocked {
     } $seconds // 20, "backend $pid waits for a lock";
 
     return;
+}
+
+
+sub gate {
+    my ($self) = @_;
+
+    return Tournament::Gate->new($self);
 }
 
 

@@ -223,6 +223,7 @@ sub _tempdir {
         $top{$parent} = File::Temp::tempdir("$parent/tnt-$$-XXXXXX");
 
         chmod 0755, $top{$parent} or croak "chmod $top{$parent}: $!";
+        spew("$top{$parent}/.pids", _pids_of());
     }
 
     my $dir;
@@ -240,19 +241,28 @@ sub _tempdir {
 }
 
 
-# Removes what killed tests have left: an hour old, ours, its process gone.
+# Removes what killed tests have left: directories named after a process that
+# is gone. One of a container that shares the directory with us may look so:
+# the numbers of its processes mean something only there.
 
 sub _sweep {
     my ($parent) = @_;
 
     for my $dir (glob "$parent/tnt-[0-9]*-*") {
-        next if -l $dir || !-o $dir || -M $dir < 1 / 24 || -e "$dir/.keep";
-        next if $dir =~ /tnt-(\d+)-/ && -d "/proc/$1";
+        my ($pid) = $dir =~ /tnt-(\d+)-/;
+
+        next if -l $dir || !-o $dir || -e "$dir/.keep" || -d "/proc/$pid";
+        next if !-e "$dir/.pids" || slurp("$dir/.pids") ne _pids_of();
 
         File::Path::remove_tree($dir, { error => \my $errors });
     }
 
     return;
+}
+
+
+sub _pids_of {
+    return readlink('/proc/self/ns/pid') // '';
 }
 
 
