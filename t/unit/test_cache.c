@@ -305,12 +305,12 @@ entry_sound(ngx_http_tournament_entry_t *entry, uint32_t n)
 static void
 arena_check(void)
 {
-    u_char                      *seen, name[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    uint32_t                     i, n, b, cells, key, prev, entries[2];
-    ngx_http_tournament_head_t  *head;
-    ngx_http_tournament_zone_t  *zone;
-    ngx_http_tournament_list_t  *list;
-    ngx_http_tournament_cursor_t cur;
+    u_char                        *seen, name[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    uint32_t                       i, n, b, cells, key, prev, entries[2];
+    ngx_http_tournament_head_t    *head;
+    ngx_http_tournament_zone_t    *zone;
+    ngx_http_tournament_list_t    *list;
+    ngx_http_tournament_cursor_t   cur;
 
     zone = cache.zone;
 
