@@ -70,9 +70,10 @@ test:
 test-repeat: build
 	@tools/test-repeat $(N) $(TESTS)
 
-#:   bench        the measurements, into build/bench.md and build/bench.json,
-#:                in ten minutes; BENCH="--only cached" for some of them (see
-#:                bench/run). Without a peer's package the others are measured
+#:   bench        the measurements, into build/bench.md and build/bench.json
+#:                and README.md, in ten minutes; BENCH="--only cached" for
+#:                some of them (see bench/run), which leaves README.md alone.
+#:                Without a peer's package the others are measured
 
 .PHONY: bench
 bench:
@@ -80,6 +81,7 @@ bench:
 	-@tools/deps bench
 	@tools/build
 	bench/run $(BENCH)
+	$(if $(strip $(BENCH)),,tools/readme-bench)
 
 #:   lint         style, cppcheck and clang-tidy; warnings are errors
 
