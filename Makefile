@@ -16,11 +16,17 @@ CC_OPT ?=
 DESTDIR ?=
 JOBS ?= 2
 N ?= 20
+BENCH ?=
 TESTS ?= $(sort $(wildcard t/*.t))
 
-export NGINX NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
 
-UNIT = $(MAKE) -C t/unit
+# NGINX in its environment means something else to nginx.
+
+export TOURNAMENT_NGINX = $(NGINX)
+unexport NGINX
+
+UNIT = $(MAKE) -s -C t/unit
 
 
 .PHONY: help
@@ -64,13 +70,18 @@ test:
 test-repeat: build
 	@tools/test-repeat $(N) $(TESTS)
 
-#:   bench        the measurements, into build/bench.json
+#:   bench        the measurements, into build/bench.md and build/bench.json
+#:                and README.md, in ten minutes; BENCH="--only cached" for
+#:                some of them (see bench/run), which leaves README.md alone.
+#:                Without a peer's package the others are measured
 
 .PHONY: bench
 bench:
-	@tools/deps build run test bench
+	@tools/deps build run test
+	-@tools/deps bench
 	@tools/build
-	bench/run
+	bench/run $(BENCH)
+	$(if $(strip $(BENCH)),,tools/readme-bench)
 
 #:   lint         style, cppcheck and clang-tidy; warnings are errors
 

@@ -1,78 +1,17 @@
 
 /*
- * The front door: directives, configuration, the location handler, variables,
- * and the life of a worker.
+ * The front door: directives, configuration, variables, and the life of a
+ * worker.
  */
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_tournament_answer.h"
-#include "ngx_http_tournament_body.h"
-#include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament.h"
 #include "ngx_http_tournament_conninfo.h"
-#include "ngx_http_tournament_endpoint.h"
-#include "ngx_http_tournament_error.h"
-#include "ngx_http_tournament_fetch.h"
-#include "ngx_http_tournament_json.h"
-#include "ngx_http_tournament_pg.h"
+#include "ngx_http_tournament_request.h"
 #include "tournament_hash.h"
-
-
-typedef struct {
-    ngx_shm_zone_t                       *zone;
-    ngx_http_tournament_cache_t           cache;
-
-    ngx_str_t                             conninfo;
-    ngx_str_t                             conninfo_directive;
-    ngx_http_tournament_pg_conf_t         database;
-    uint64_t                              space;      /* of keys */
-    ngx_uint_t                            used;       /* by some location */
-
-    /* a worker's */
-
-    ngx_http_tournament_pg_t             *pg;
-    ngx_http_tournament_fetch_t          *fetch;
-    ngx_http_tournament_memo_t           *memo;
-    ngx_http_tournament_json_t           *json;
-} ngx_http_tournament_main_conf_t;
-
-
-typedef struct {
-    ngx_uint_t                            served;     /* endpoint is set */
-    ngx_uint_t                            endpoint;
-
-    /* the argument: a variable alone, else a complex value */
-
-    ngx_int_t                             variable;   /* index, or NGX_ERROR */
-    ngx_http_complex_value_t             *argument;
-
-    ngx_msec_t                            ttl[NGX_HTTP_TOURNAMENT_TTLS];
-    time_t                                max_age;
-    ngx_str_t                             cache_control;
-} ngx_http_tournament_loc_conf_t;
-
-
-typedef enum {
-    NGX_HTTP_TOURNAMENT_NONE = 0,
-    NGX_HTTP_TOURNAMENT_MISS,
-    NGX_HTTP_TOURNAMENT_HIT,
-    NGX_HTTP_TOURNAMENT_EXPIRED,
-    NGX_HTTP_TOURNAMENT_BYPASS
-} ngx_http_tournament_cache_status_e;
-
-
-/* of one request; lives in a cleanup of its pool */
-
-typedef struct {
-    ngx_http_request_t                   *request;
-    ngx_http_tournament_body_t           *body;       /* a reference */
-    ngx_http_tournament_waiter_t         *waiter;
-    ngx_http_tournament_cache_status_e    status;
-    ngx_msec_t                            query_time; /* ms */
-    unsigned                              queried:1;
-} ngx_http_tournament_ctx_t;
 
 
 /* bounds of a directive's number or time, and how to say them */
@@ -84,29 +23,7 @@ typedef struct {
 } ngx_http_tournament_bounds_t;
 
 
-static ngx_int_t ngx_http_tournament_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_tournament_argument(ngx_http_request_t *r,
-    ngx_http_tournament_loc_conf_t *tlcf, ngx_str_t *value);
-static ngx_http_tournament_ctx_t *ngx_http_tournament_create_ctx(
-    ngx_http_request_t *r);
-static ngx_int_t ngx_http_tournament_look_up(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key);
-static ngx_int_t ngx_http_tournament_query(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key,
-    ngx_uint_t cache);
-static void ngx_http_tournament_queried(ngx_http_tournament_waiter_t *waiter,
-    ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry);
-static ngx_int_t ngx_http_tournament_answer(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry, ngx_uint_t cache);
-static ngx_int_t ngx_http_tournament_send(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx);
-static void ngx_http_tournament_cleanup(void *data);
-
 static ngx_int_t ngx_http_tournament_add_variables(ngx_conf_t *cf);
-static ngx_http_tournament_ctx_t *ngx_http_tournament_get_ctx(
-    ngx_http_request_t *r);
 static ngx_int_t ngx_http_tournament_cache_status_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_tournament_query_time_variable(
@@ -132,18 +49,29 @@ static char *ngx_http_tournament_msec(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf,
+    ngx_str_t *name);
+static char *ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_tournament_compile_argument(ngx_conf_t *cf,
-    ngx_http_tournament_loc_conf_t *tlcf, ngx_str_t *value);
+static char *ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_http_tournament_value_t *ngx_http_tournament_compile(
+    ngx_conf_t *cf, ngx_str_t *value);
 static char *ngx_http_tournament_invalid(ngx_conf_t *cf,
     const char *allowed, ngx_str_t *value);
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf,
     ngx_str_t *value, ngx_uint_t missing);
 
+static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
+    ngx_http_tournament_main_conf_t *tmcf);
 static void ngx_http_tournament_exit_process(ngx_cycle_t *cycle);
 
 
@@ -153,8 +81,15 @@ static ngx_http_tournament_bounds_t  ngx_http_tournament_connections_bounds =
 static ngx_http_tournament_bounds_t  ngx_http_tournament_queue_bounds =
     { 1, 1000000, "a number from 1 to 1000000" };
 
+static ngx_http_tournament_bounds_t  ngx_http_tournament_version_bounds =
+    { 0, 2147483647, "a number from 0 to 2147483647" };
+
 static ngx_http_tournament_bounds_t  ngx_http_tournament_timeout_bounds =
     { 1, 3600000, "a time from 1ms to 1h" };
+
+
+static ngx_http_tournament_bounds_t  ngx_http_tournament_stale_bounds =
+    { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
 
 
 static ngx_command_t  ngx_http_tournament_commands[] = {
@@ -208,6 +143,13 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       offsetof(ngx_http_tournament_main_conf_t, database.query_timeout),
       &ngx_http_tournament_timeout_bounds },
 
+    { ngx_string("tournament_cache_version"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_tournament_main_conf_t, cache_version),
+      &ngx_http_tournament_version_bounds },
+
     { ngx_string("tournament_ttl"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_tournament_ttl,
@@ -215,11 +157,53 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       0,
       NULL },
 
+    { ngx_string("tournament_stale"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_tournament_loc_conf_t, stale),
+      &ngx_http_tournament_stale_bounds },
+
+    { ngx_string("tournament_coalesce"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_tournament_coalesce,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("tournament_listen"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_listen,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("tournament_warm"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_tournament_main_conf_t, warm),
+      NULL },
+
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_max_age,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("tournament_user"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_who,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_tournament_loc_conf_t, user),
+      NULL },
+
+    { ngx_string("tournament_staff"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_who,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_tournament_loc_conf_t, staff),
       NULL },
 
     { ngx_string("tournament"),
@@ -254,7 +238,7 @@ ngx_module_t  ngx_http_tournament_module = {
     ngx_http_tournament_commands,          /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_tournament_init_module,       /* init module */
     ngx_http_tournament_init_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -278,366 +262,6 @@ static ngx_http_variable_t  ngx_http_tournament_vars[] = {
 };
 
 
-static ngx_str_t  ngx_http_tournament_etag = ngx_string("ETag");
-
-
-static ngx_int_t
-ngx_http_tournament_handler(ngx_http_request_t *r)
-{
-    ngx_int_t                         rc;
-    ngx_str_t                         argument;
-    ngx_msec_t                        ttl;
-    ngx_http_tournament_ctx_t        *ctx;
-    ngx_http_tournament_key_t         key;
-    ngx_http_tournament_error_t      *error;
-    ngx_http_tournament_endpoint_t   *endpoint;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    endpoint = &ngx_http_tournament_endpoints[tlcf->endpoint];
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (!(r->method & endpoint->methods)) {
-        return ngx_http_tournament_error_send(r,
-                                          &ngx_http_tournament_error_method);
-    }
-
-    if (ngx_http_tournament_argument(r, tlcf, &argument) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_tournament_key_init(&key, tmcf->space, endpoint->number);
-
-    error = endpoint->arguments(r, &argument, &key);
-    if (error) {
-        return ngx_http_tournament_error_send(r, error);
-    }
-
-    ctx = ngx_http_tournament_create_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ttl = tlcf->ttl[tlcf->endpoint];
-
-    if (ttl == 0) {
-        ctx->status = NGX_HTTP_TOURNAMENT_BYPASS;
-        return ngx_http_tournament_query(r, ctx, &key, 0);
-    }
-
-    ctx->body = ngx_http_tournament_memo_get(tmcf->memo, &key, ttl);
-
-    if (ctx->body) {
-        ctx->status = NGX_HTTP_TOURNAMENT_HIT;
-        return ngx_http_tournament_send(r, ctx);
-    }
-
-    return ngx_http_tournament_look_up(r, ctx, &key);
-}
-
-
-static ngx_int_t
-ngx_http_tournament_argument(ngx_http_request_t *r,
-    ngx_http_tournament_loc_conf_t *tlcf, ngx_str_t *value)
-{
-    ngx_http_variable_value_t  *vv;
-
-    if (tlcf->argument) {
-        return ngx_http_complex_value(r, tlcf->argument, value);
-    }
-
-    ngx_str_null(value);
-
-    if (tlcf->variable != NGX_ERROR) {
-        vv = ngx_http_get_flushed_variable(r, tlcf->variable);
-
-        if (vv == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (!vv->not_found) {
-            value->len = vv->len;
-            value->data = vv->data;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_http_tournament_ctx_t *
-ngx_http_tournament_create_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_tournament_ctx_t  *ctx;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_tournament_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_tournament_ctx_t));
-
-    ctx->request = r;
-    cln->handler = ngx_http_tournament_cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_tournament_module);
-
-    return ctx;
-}
-
-
-/* the zone, where the worker's memo has nothing */
-
-static ngx_int_t
-ngx_http_tournament_look_up(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key)
-{
-    ngx_int_t                         rc;
-    ngx_msec_t                        ttl;
-    ngx_http_tournament_entry_t       entry;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    rc = ngx_http_tournament_cache_get(&tmcf->cache, key, &entry);
-
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->status = NGX_HTTP_TOURNAMENT_MISS;
-
-    if (rc == NGX_OK) {
-        ttl = tlcf->ttl[entry.missing ? NGX_HTTP_TOURNAMENT_TTL_MISSING
-                                      : tlcf->endpoint];
-
-        if (ngx_current_msec - entry.fetched < ttl
-            && (entry.valid_until == 0 || ngx_time() < entry.valid_until)
-            && ngx_http_tournament_cache_valid(&tmcf->cache, entry.clock,
-                                               entry.stripes,
-                                               entry.nstripes))
-        {
-            ctx->status = NGX_HTTP_TOURNAMENT_HIT;
-            return ngx_http_tournament_answer(r, ctx, key, &entry, 1);
-        }
-
-        ctx->status = NGX_HTTP_TOURNAMENT_EXPIRED;
-    }
-
-    return ngx_http_tournament_query(r, ctx, key, 1);
-}
-
-
-static ngx_int_t
-ngx_http_tournament_query(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key,
-    ngx_uint_t cache)
-{
-    ngx_int_t                         rc;
-    ngx_http_tournament_waiter_t     *waiter;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    waiter = ngx_pcalloc(r->pool, sizeof(ngx_http_tournament_waiter_t));
-    if (waiter == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    waiter->handler = ngx_http_tournament_queried;
-    waiter->data = ctx;
-    waiter->cache = cache;
-
-    ctx->waiter = waiter;
-
-    rc = ngx_http_tournament_fetch(tmcf->fetch,
-                          &ngx_http_tournament_endpoints[tlcf->endpoint],
-                          tlcf->endpoint, key, waiter);
-
-    switch (rc) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return ngx_http_tournament_error_send(r,
-                                     &ngx_http_tournament_error_unavailable);
-
-    default:
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* a client that goes away meanwhile is noticed */
-
-    r->read_event_handler = ngx_http_test_reading;
-
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->main->count++;
-
-    return NGX_DONE;
-}
-
-
-static void
-ngx_http_tournament_queried(ngx_http_tournament_waiter_t *waiter,
-    ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry)
-{
-    ngx_int_t                   result;
-    ngx_connection_t           *c;
-    ngx_http_request_t         *r;
-    ngx_http_tournament_ctx_t  *ctx;
-
-    ctx = waiter->data;
-    r = ctx->request;
-    c = r->connection;
-
-    ctx->queried = 1;
-    ctx->query_time = ngx_current_msec - waiter->arrived;
-
-    r->read_event_handler = ngx_http_block_reading;
-
-    switch (rc) {
-
-    case NGX_HTTP_TOURNAMENT_PG_OK:
-        result = ngx_http_tournament_answer(r, ctx, key, entry,
-                                            waiter->cache);
-        break;
-
-    case NGX_HTTP_TOURNAMENT_PG_TIMEOUT:
-        result = ngx_http_tournament_error_send(r,
-                                         &ngx_http_tournament_error_timeout);
-        break;
-
-    default:
-        result = ngx_http_tournament_error_send(r,
-                                     &ngx_http_tournament_error_unavailable);
-    }
-
-    ngx_http_finalize_request(r, result);
-
-    ngx_http_run_posted_requests(c);
-}
-
-
-/* facts and this second make the answer, and the memo's next body */
-
-static ngx_int_t
-ngx_http_tournament_answer(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry, ngx_uint_t cache)
-{
-    time_t                            now;
-    ngx_str_t                         text, etag;
-    ngx_http_tournament_json_t       *json;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    if (entry->missing) {
-        return ngx_http_tournament_error_send(r,
-                                       &ngx_http_tournament_error_not_found);
-    }
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    if (cache) {
-
-        /* others may have waited for the same facts, and been here before */
-
-        ctx->body = ngx_http_tournament_memo_get(tmcf->memo, key,
-                                                 tlcf->ttl[tlcf->endpoint]);
-        if (ctx->body) {
-            return ngx_http_tournament_send(r, ctx);
-        }
-    }
-
-    json = tmcf->json;
-    now = ngx_time();
-
-    ngx_http_tournament_json_begin(json);
-    ngx_http_tournament_json_bool(json, "success", 1);
-
-    ngx_http_tournament_endpoints[tlcf->endpoint].render(json, entry, now);
-
-    if (ngx_http_tournament_json_end(json, now, &text, &etag) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->body = ngx_http_tournament_body_create(key, entry, now, &text,
-                                                &etag);
-    if (ctx->body == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (cache) {
-        ngx_http_tournament_memo_put(tmcf->memo, ctx->body);
-    }
-
-    return ngx_http_tournament_send(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_tournament_send(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx)
-{
-    ngx_table_elt_t                 *h;
-    ngx_http_tournament_loc_conf_t  *tlcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-
-    r->headers_out.status = NGX_HTTP_OK;
-
-    if (ngx_http_tournament_answer_header(r, &tlcf->cache_control)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    h = ngx_http_tournament_answer_add(r, &ngx_http_tournament_etag,
-                                       &ctx->body->etag);
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->headers_out.etag = h;
-
-    return ngx_http_tournament_answer_send(r, &ctx->body->text);
-}
-
-
-static void
-ngx_http_tournament_cleanup(void *data)
-{
-    ngx_http_tournament_ctx_t  *ctx = data;
-
-    if (ctx->waiter) {
-        ngx_http_tournament_fetch_leave(ctx->waiter);
-    }
-
-    if (ctx->body) {
-        ngx_http_tournament_body_release(ctx->body);
-    }
-}
-
-
 static ngx_int_t
 ngx_http_tournament_add_variables(ngx_conf_t *cf)
 {
@@ -657,34 +281,6 @@ ngx_http_tournament_add_variables(ngx_conf_t *cf)
 }
 
 
-/* an internal redirect, by error_page say, has cleared the module's context */
-
-static ngx_http_tournament_ctx_t *
-ngx_http_tournament_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_tournament_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
-
-    if (ctx || !(r->internal || r->filter_finalize)) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_tournament_cleanup) {
-            ctx = cln->data;
-
-            if (ctx->request == r) {
-                return ctx;
-            }
-        }
-    }
-
-    return NULL;
-}
-
-
 static ngx_int_t
 ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -694,9 +290,11 @@ ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
 
     static ngx_str_t  words[] = {
         ngx_null_string,
-        ngx_string("MISS"),
         ngx_string("HIT"),
+        ngx_string("UPDATING"),
+        ngx_string("STALE"),
         ngx_string("EXPIRED"),
+        ngx_string("MISS"),
         ngx_string("BYPASS")
     };
 
@@ -762,6 +360,9 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    tmcf->listen = NGX_CONF_UNSET;
+    tmcf->warm = NGX_CONF_UNSET;
+    tmcf->cache_version = NGX_CONF_UNSET_UINT;
     tmcf->database.connections = NGX_CONF_UNSET_UINT;
     tmcf->database.queue = NGX_CONF_UNSET_UINT;
     tmcf->database.connect_timeout = NGX_CONF_UNSET_MSEC;
@@ -776,6 +377,9 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
+    ngx_conf_init_value(tmcf->listen, 1);
+    ngx_conf_init_value(tmcf->warm, 1);
+    ngx_conf_init_uint_value(tmcf->cache_version, 1);
     ngx_conf_init_uint_value(tmcf->database.connections, 4);
     ngx_conf_init_uint_value(tmcf->database.queue, 1024);
     ngx_conf_init_msec_value(tmcf->database.connect_timeout, 1000);
@@ -800,7 +404,13 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
         tlcf->ttl[i] = NGX_CONF_UNSET_MSEC;
     }
 
-    tlcf->variable = NGX_ERROR;
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+        tlcf->coalesce[i] = NGX_CONF_UNSET_MSEC;
+    }
+
+    tlcf->stale = NGX_CONF_UNSET_MSEC;
+    tlcf->user = NGX_CONF_UNSET_PTR;
+    tlcf->staff = NGX_CONF_UNSET_PTR;
     tlcf->max_age = NGX_CONF_UNSET;
 
     return tlcf;
@@ -813,18 +423,38 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_tournament_loc_conf_t *prev = parent;
     ngx_http_tournament_loc_conf_t *conf = child;
 
-    u_char      *p;
-    ngx_uint_t   i;
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" have a configuration, but no handler */
+
+    if (clcf->noname && prev->served) {
+        conf->served = 1;
+        conf->endpoint = prev->endpoint;
+        conf->argument = prev->argument;
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_http_tournament_handler;
+        }
+    }
 
     for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
         ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
                                   ngx_http_tournament_endpoints[i].ttl);
+        ngx_conf_merge_msec_value(conf->coalesce[i], prev->coalesce[i],
+                                  ngx_http_tournament_endpoints[i].coalesce);
     }
 
     ngx_conf_merge_msec_value(conf->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
                               prev->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
                               NGX_HTTP_TOURNAMENT_MISSING_TTL);
 
+    ngx_conf_merge_msec_value(conf->stale, prev->stale, 300000);
+    ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
+    ngx_conf_merge_ptr_value(conf->staff, prev->staff, NULL);
     ngx_conf_merge_value(conf->max_age, prev->max_age, 1);
 
     p = ngx_pnalloc(cf->pool, sizeof("public, max-age=") + NGX_TIME_T_LEN);
@@ -846,7 +476,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 {
     u_char                            secret[TOURNAMENT_HASH_KEY_LEN];
     uint64_t                          identity;
-    ngx_uint_t                        i;
+    ngx_str_t                         listen;
     ngx_http_tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
@@ -881,23 +511,30 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    tmcf->listen_targets = tmcf->database.targets;
+
+    if (tmcf->listen_conninfo.len) {
+        ngx_str_set(&listen, "tournament_listen");
+
+        tmcf->listen_targets =
+            ngx_http_tournament_conninfo_resolve(cf, &listen,
+                                                 &tmcf->listen_conninfo, 0,
+                                                 NULL);
+        if (tmcf->listen_targets == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     ngx_memzero(secret, sizeof(secret));
+    ngx_memcpy(secret, &tmcf->cache_version, sizeof(ngx_uint_t));
     tmcf->space = tournament_hash(secret, &identity, sizeof(uint64_t));
 
-    tmcf->database.nstatements = NGX_HTTP_TOURNAMENT_ENDPOINTS;
+    tmcf->database.log_level = NGX_LOG_ERR;
+    tmcf->database.nstatements = NGX_HTTP_TOURNAMENT_STATEMENTS;
     tmcf->database.statements =
-        ngx_palloc(cf->pool, NGX_HTTP_TOURNAMENT_ENDPOINTS
-                             * sizeof(ngx_http_tournament_pg_statement_t *));
-    if (tmcf->database.statements == NULL) {
-        return NGX_ERROR;
-    }
+        ngx_http_tournament_endpoint_statements(cf->pool);
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
-        tmcf->database.statements[i] =
-            &ngx_http_tournament_endpoints[i].statement;
-    }
-
-    return NGX_OK;
+    return tmcf->database.statements ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -906,7 +543,7 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
-    ssize_t     size;
+    off_t       size;
     ngx_str_t  *value, name;
 
     if (tmcf->zone) {
@@ -915,16 +552,21 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
+    /* unlike ngx_parse_size() it knows gigabytes */
 
-    if (size == NGX_ERROR || size < NGX_HTTP_TOURNAMENT_ZONE_MIN) {
-        return ngx_http_tournament_invalid(cf, "a size of 256k or more, such "
-                                           "as 64m", &value[1]);
+    size = ngx_parse_offset(&value[1]);
+
+    if (size < NGX_HTTP_TOURNAMENT_ZONE_MIN
+        || size > NGX_HTTP_TOURNAMENT_ZONE_MAX)
+    {
+        return ngx_http_tournament_invalid(cf, "a size from 256k to 256g, "
+                                           "such as 64m", &value[1]);
     }
 
     ngx_str_set(&name, "tournament");
 
-    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name, size,
+    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name,
+                                               (size_t) size,
                                                &ngx_http_tournament_module);
     if (tmcf->zone == NULL) {
         return NGX_CONF_ERROR;
@@ -1011,6 +653,15 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
                  || buf[n - 1] == ' ' || buf[n - 1] == '\t'))
     {
         n--;
+    }
+
+    /* libpq would take it for "all defaults", which nobody means by a file */
+
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"%V\" is empty, a libpq connection "
+                           "string is expected", &value[1], &value[0]);
+        return NGX_CONF_ERROR;
     }
 
     conninfo.data = buf;
@@ -1124,10 +775,10 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         i = NGX_HTTP_TOURNAMENT_TTL_MISSING;
 
     } else {
-        i = ngx_http_tournament_endpoint_find(&value[1]);
+        i = ngx_http_tournament_entries(cf, &value[1]);
 
         if (i == NGX_ERROR) {
-            return ngx_http_tournament_unknown(cf, &value[1], 1);
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -1147,6 +798,111 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     tlcf->ttl[i] = ttl;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_tournament_loc_conf_t *tlcf = conf;
+
+    ngx_int_t   i, ms;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    i = ngx_http_tournament_entries(cf, &value[1]);
+
+    if (i == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_tournament_endpoints[i].audience
+        != NGX_HTTP_TOURNAMENT_PUBLIC)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "answers of \"%V\" are not coalesced: a change "
+                           "shows at once", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (tlcf->coalesce[i] != NGX_CONF_UNSET_MSEC) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament_coalesce %V\" is duplicate",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ms = ngx_parse_time(&value[2], 0);
+
+    if (ms == NGX_ERROR) {
+        return ngx_http_tournament_invalid(cf, "a time such as 1s, or 0 (a "
+                                           "change shows at once)", &value[2]);
+    }
+
+    tlcf->coalesce[i] = ms;
+
+    return NGX_CONF_OK;
+}
+
+
+/* the index of an endpoint that has entries in the cache */
+
+static ngx_int_t
+ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_int_t   i;
+    ngx_str_t  *args;
+
+    args = cf->args->elts;
+
+    i = ngx_http_tournament_endpoint_find(name);
+
+    if (i == NGX_ERROR) {
+        (void) ngx_http_tournament_unknown(cf, name, 1);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_tournament_endpoints[i].statement.sql == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has no entries of its own in the cache "
+                           "for \"%V\"%s", name, &args[0],
+                           i == NGX_HTTP_TOURNAMENT_STATES
+                           ? ", those of \"state\" serve it" : "");
+        return NGX_ERROR;
+    }
+
+    return i;
+}
+
+
+static char *
+ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_tournament_main_conf_t *tmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (tmcf->listen != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    tmcf->listen = 1;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        tmcf->listen = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    tmcf->listen_conninfo = value[1];
+
+    return ngx_http_tournament_conninfo_check(cf, &value[0], &value[1]);
 }
 
 
@@ -1182,6 +938,7 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_int_t                         i;
     ngx_str_t                        *value;
     ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_tournament_endpoint_t   *endpoint;
     ngx_http_tournament_main_conf_t  *tmcf;
 
     if (tlcf->served) {
@@ -1196,15 +953,31 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_tournament_unknown(cf, &value[1], 0);
     }
 
-    if (cf->args->nelts != 3) {
+    endpoint = &ngx_http_tournament_endpoints[i];
+
+    if (cf->args->nelts == 2
+        && endpoint->argument == NGX_HTTP_TOURNAMENT_MUST_ARGUMENT)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"tournament %V\" needs an argument, for example "
                            "\"tournament %V $slug;\"", &value[1], &value[1]);
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_tournament_compile_argument(cf, tlcf, &value[2]) != NGX_OK) {
-        return NGX_CONF_ERROR;
+    if (cf->args->nelts == 3) {
+
+        if (endpoint->argument == NGX_HTTP_TOURNAMENT_NO_ARGUMENT) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"tournament %V\" takes no argument, but "
+                               "\"%V\" is given", &value[1], &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        tlcf->argument = ngx_http_tournament_compile(cf, &value[2]);
+
+        if (tlcf->argument == NULL) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     tlcf->served = 1;
@@ -1220,16 +993,69 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "$slug", the usual argument, is read without a script and a copy */
+/* tournament_user, tournament_staff */
 
-static ngx_int_t
-ngx_http_tournament_compile_argument(ngx_conf_t *cf,
-    ngx_http_tournament_loc_conf_t *tlcf, ngx_str_t *value)
+static char *
+ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t                     *value, *name;
+    ngx_http_tournament_value_t  **tvp;
+
+    static ngx_str_t  clients[] = {
+        ngx_string("$http_"), ngx_string("$arg_"), ngx_string("$cookie_"),
+        ngx_null_string
+    };
+
+    tvp = (ngx_http_tournament_value_t **) (p + cmd->offset);
+
+    if (*tvp != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (name = clients; name->len; name++) {
+
+        if (value[1].len > name->len
+            && ngx_strncasecmp(value[1].data, name->data, name->len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"%V %V\" is what a client sends: anyone "
+                               "could set it; take it from an authenticated "
+                               "source, such as auth_request_set",
+                               &value[0], &value[1]);
+        }
+    }
+
+    *tvp = NULL;
+
+    if (value[1].len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    *tvp = ngx_http_tournament_compile(cf, &value[1]);
+
+    return *tvp ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* a variable alone, the usual case, is read without a script and a copy */
+
+static ngx_http_tournament_value_t *
+ngx_http_tournament_compile(ngx_conf_t *cf, ngx_str_t *value)
 {
     size_t                             i;
     u_char                             ch;
     ngx_str_t                          name;
+    ngx_http_tournament_value_t       *tv;
     ngx_http_compile_complex_value_t   ccv;
+
+    tv = ngx_pcalloc(cf->pool, sizeof(ngx_http_tournament_value_t));
+    if (tv == NULL) {
+        return NULL;
+    }
 
     for (i = 1; i < value->len; i++) {
         ch = value->data[i];
@@ -1247,23 +1073,23 @@ ngx_http_tournament_compile_argument(ngx_conf_t *cf,
         name.len = value->len - 1;
         name.data = value->data + 1;
 
-        tlcf->variable = ngx_http_get_variable_index(cf, &name);
+        tv->variable = ngx_http_get_variable_index(cf, &name);
 
-        return tlcf->variable == NGX_ERROR ? NGX_ERROR : NGX_OK;
+        return tv->variable == NGX_ERROR ? NULL : tv;
     }
 
-    tlcf->argument = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (tlcf->argument == NULL) {
-        return NGX_ERROR;
+    tv->complex = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (tv->complex == NULL) {
+        return NULL;
     }
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
     ccv.cf = cf;
     ccv.value = value;
-    ccv.complex_value = tlcf->argument;
+    ccv.complex_value = tv->complex;
 
-    return ngx_http_compile_complex_value(&ccv);
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? tv : NULL;
 }
 
 
@@ -1313,6 +1139,22 @@ ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
 
 
 static ngx_int_t
+ngx_http_tournament_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_tournament_module);
+
+    if (ngx_test_config || tmcf == NULL || !tmcf->used) {
+        return NGX_OK;
+    }
+
+    return ngx_http_tournament_wake_init(cycle->log);
+}
+
+
+static ngx_int_t
 ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_tournament_main_conf_t  *tmcf;
@@ -1347,6 +1189,54 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    return ngx_http_tournament_init_feed(cycle, tmcf);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
+    ngx_http_tournament_main_conf_t *tmcf)
+{
+    ngx_http_tournament_listener_t  *listener;
+
+    if (tmcf->warm) {
+        tmcf->warmer = ngx_http_tournament_warm_create(cycle->pool,
+                                              cycle->log, &tmcf->cache,
+                                              tmcf->pg, tmcf->fetch,
+                                              tmcf->space);
+        if (tmcf->warmer == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (tmcf->listen) {
+
+        /* what was loaded before it listens would have to be loaded again */
+
+        tmcf->feed = ngx_http_tournament_feed_create(cycle->pool, cycle->log,
+                                        &tmcf->cache, tmcf->listen_targets,
+                                        tmcf->database.connect_timeout,
+                                        tmcf->warm
+                                        ? ngx_http_tournament_warm_start
+                                        : NULL, tmcf->warmer);
+
+        if (tmcf->feed == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_tournament_fetch_gate(tmcf->fetch);
+
+        return NGX_OK;
+    }
+
+    listener = ngx_http_tournament_cache_listener(&tmcf->cache);
+
+    if (tmcf->warm
+        && __atomic_exchange_n(&listener->warmed, 1, __ATOMIC_SEQ_CST) == 0)
+    {
+        ngx_http_tournament_warm_start(tmcf->warmer);
+    }
+
     return NGX_OK;
 }
 
@@ -1361,6 +1251,14 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
 
     if (tmcf == NULL || tmcf->fetch == NULL) {
         return;
+    }
+
+    if (tmcf->feed) {
+        ngx_http_tournament_feed_destroy(tmcf->feed);
+    }
+
+    if (tmcf->warmer) {
+        ngx_http_tournament_warm_destroy(tmcf->warmer);
     }
 
     ngx_http_tournament_pg_destroy(tmcf->pg);

@@ -1,6 +1,7 @@
 -- What ngx_http_tournament_module needs in a site's database: schema
--- tournament_api with the functions that it calls, and the indexes that serve
--- them.  Nothing of the site's own is changed.
+-- tournament_api with the functions that it calls, the indexes that serve
+-- them, and the triggers that tell it of changes.  Nothing of the site's own
+-- is changed.
 --
 --     psql -X -v ON_ERROR_STOP=1 -f sql/install.sql \
 --          [-v role=NAME] [-v tables_schema=NAME] [conninfo]
@@ -608,6 +609,29 @@ BEGIN
       FROM @tables@.tournaments_tournament t
       LEFT JOIN @settings@
      WHERE t.slug = ANY (p_slugs);
+END
+$body$
+$sql$);
+
+
+-- warm: the same of all that are published or running, for a cache to begin
+-- with.
+--
+--     SELECT * FROM tournament_api.warm()
+SELECT pg_temp.tournament_api_define('warm()', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.warm()
+RETURNS TABLE (@state_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT @state@
+      FROM @tables@.tournaments_tournament t
+      LEFT JOIN @settings@
+     WHERE t.status IN ('PUBLISHED', 'RUNNING');
 END
 $body$
 $sql$);
@@ -1274,9 +1298,194 @@ $body$
 $sql$);
 
 
--- Triggers
+-- Triggers: their functions
 --
--- None yet.  Their place is here, in the functions' transaction.
+-- Each statement that changes what an answer shows sends one notification in
+-- channel tournament_changes, in the writer's own transaction: PostgreSQL
+-- delivers it when that commits and forgets it when it does not.  A payload
+-- is tokens separated by spaces, each once, in order, so that equal changes
+-- have equal payloads, of which a transaction sends one:
+--
+--     t<id>   a tournament: its row, its settings, its schedule
+--     r<id>   the registrations of a tournament
+--     p<id>   a profile: itself, its registrations, memberships, requests
+--     p0      accounts: a profile is new, or has another account
+--     m<id>   a team: itself, its registrations, its memberships
+--     *       everything: more than 300 of these, or a TRUNCATE
+--
+-- 300 tokens have 6,299 bytes at most; 8,000 would be an error.  Ids only:
+-- whoever may connect may listen.
+--
+-- A trigger must not fail the application's write.  An error becomes a WARNING
+-- and "*", say where a migration has dropped or renamed a column, until
+-- install.sql is run again.  (The subtransaction for that has no id and writes
+-- nothing: a few microseconds.)  A full queue of notifications fails COMMIT,
+-- where nothing can catch it: nothing is sent into one that is nearly full.
+-- By default that takes 8 GB of them, and a listener that has stopped reading.
+--
+-- What goes unnoticed: writes while triggers are disabled, and rows applied
+-- by logical replication.  A transaction that has notified cannot be prepared
+-- (PREPARE TRANSACTION).
+
+-- For each table: its triggers' function, the tokens that a row sends, and
+-- the columns that answers show or depend on.  A new profile, or a profile's
+-- new user_id, sends p0.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_feed()
+RETURNS TABLE (tab text, fname text, tokens text, shown text)
+LANGUAGE sql AS $$
+    VALUES
+    ('tournaments_tournament', 'notify_tournament', 't id',
+     'id name slug short_description game status banner slot_size '
+     'reg_open_at reg_close_at start_at end_at entry_fee_bdt prize_pool_bdt '
+     'created_at updated_at'),
+    ('tournaments_tournamentsettings', 'notify_settings', 't tournament_id',
+     'tournament_id tournament_type description start_at end_at reg_open_at '
+     'reg_close_at min_team_size max_team_size prize_pool_bdt '
+     'prize_distribution_text banner rules_pdf stream_facebook_url '
+     'stream_youtube_url discord_url auto_check_in check_in_open_mins '
+     'check_in_close_mins'),
+    ('tournaments_schedule', 'notify_schedule', 't tournament_id',
+     'tournament_id check_in_open_mins check_in_close_mins'),
+    ('tournaments_registration', 'notify_registration',
+     'r tournament_id, p user_id, m team_id',
+     'id tournament_id user_id team_id status payment_status created_at'),
+    ('tournaments_registrationrequest', 'notify_request', 'p requester_id',
+     'tournament_id team_id requester_id status'),
+    ('user_profile_userprofile', 'notify_profile', 'p id, 0 user_id',
+     'id user_id display_name is_private'),
+    ('teams_team', 'notify_team', 'm id',
+     'id name tag game captain_id'),
+    ('teams_teammembership', 'notify_membership',
+     'p profile_id, m team_id',
+     'team_id profile_id role status')
+$$;
+
+-- Makes the function of one table's triggers.
+--
+-- Rows before and after are matched by id in a FULL JOIN: an id that changes
+-- is one row gone and another come, and a plan that was made for one row is a
+-- hash join still when a hundred thousand come.  They are compared byte by
+-- byte (*<>): no collation hides a change, no type lacks the operator.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define_trigger(
+    p_rel oid, p_fname text, p_tokens text, p_shown text)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    definition text := $sql$
+CREATE OR REPLACE FUNCTION tournament_api.@fname@()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    payload text;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        payload := '*';
+
+    ELSIF TG_OP = 'UPDATE' THEN
+        SELECT CASE WHEN count(*) > 300 THEN '*'
+                    ELSE string_agg(t.kind || t.id, ' '
+                                    ORDER BY t.kind, t.id) END
+          INTO payload
+          FROM (SELECT DISTINCT v.kind, v.id
+                  FROM before b
+                  FULL JOIN after a ON a.id = b.id
+                 CROSS JOIN LATERAL (VALUES
+                       @updated@
+                       ) v (kind, id)
+                 WHERE v.id IS NOT NULL
+                   AND ROW(@before@)::record
+                       *<> ROW(@after@)::record
+                 LIMIT 301) t;
+
+    ELSE
+        SELECT CASE WHEN count(*) > 300 THEN '*'
+                    ELSE string_agg(t.kind || t.id, ' '
+                                    ORDER BY t.kind, t.id) END
+          INTO payload
+          FROM (SELECT DISTINCT v.kind, v.id
+                  FROM changed c
+                 CROSS JOIN LATERAL (VALUES
+                       @changed@
+                       ) v (kind, id)
+                 WHERE v.id IS NOT NULL
+                 LIMIT 301) t;
+    END IF;
+
+    IF payload IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    IF pg_notification_queue_usage() > 0.9 THEN
+        RAISE WARNING 'tournament_api: the notification queue is nearly '
+                      'full, a change in %.% is not announced',
+                      TG_TABLE_SCHEMA, TG_TABLE_NAME;
+    ELSE
+        PERFORM pg_notify('tournament_changes', payload);
+    END IF;
+
+    RETURN NULL;
+
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'tournament_api: a change in %.% is announced as a change '
+                  'of everything: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM
+          USING HINT = 'Run install.sql again.';
+
+    BEGIN
+        PERFORM pg_notify('tournament_changes', '*');
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'tournament_api: it is not announced: %', SQLERRM;
+    END;
+
+    RETURN NULL;
+END
+$body$
+$sql$;
+    part       record;
+BEGIN
+    definition := replace(definition, '@fname@', p_fname);
+
+    FOR part IN
+        SELECT '@' || side || '@' AS mark,
+               string_agg(format('%s.%I', left(side, 1), f.attname),
+                          ', ' ORDER BY f.attnum) AS text
+          FROM pg_catalog.pg_attribute f
+         CROSS JOIN (VALUES ('before'), ('after')) AS sides (side)
+         WHERE f.attrelid = p_rel
+           AND NOT f.attisdropped
+           AND f.attname = ANY (string_to_array(p_shown, ' '))
+         GROUP BY side
+        UNION ALL
+        SELECT mark,
+               string_agg(format(CASE WHEN t[1] = '0' THEN account
+                                      ELSE token END, t[1], t[2]),
+                          E',\n                       ')
+          FROM unnest(string_to_array(p_tokens, ', ')) AS words
+         CROSS JOIN LATERAL string_to_array(words, ' ') AS t
+         CROSS JOIN (VALUES
+               ('@updated@',
+                '(''%1$s'' COLLATE "C", b.%2$I::bigint), (''%1$s'', a.%2$I)',
+                '(''p'', CASE WHEN b.%2$I IS DISTINCT FROM a.%2$I '
+                'THEN 0 END)'),
+               ('@changed@',
+                '(''%1$s'' COLLATE "C", c.%2$I::bigint)',
+                '(''p'', CASE WHEN TG_OP = ''INSERT'' THEN 0 END)')
+               ) AS uses (mark, token, account)
+         GROUP BY mark
+    LOOP
+        definition := replace(definition, part.mark, part.text);
+    END LOOP;
+
+    PERFORM pg_temp.tournament_api_define(p_fname || '()', definition);
+END
+$$;
+
+SELECT pg_temp.tournament_api_define_trigger(t.rel, f.fname, f.tokens,
+                                             f.shown)
+  FROM pg_temp.tournament_api_feed() f
+  JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
+ WHERE t.rel IS NOT NULL;
 
 
 -- Does all of it run on this site's tables?
@@ -1298,6 +1507,146 @@ SELECT :'role' <> '' AS has_role \gset
 \endif
 
 COMMIT;
+
+
+-- Triggers
+--
+-- CREATE TRIGGER waits for every transaction that has written to the table,
+-- and whoever wants to write waits behind it.  So it gives up soon, lets them
+-- pass and tries again, one table at a time; a trigger that is there already
+-- as it should be is not touched, and needs no lock.
+--
+-- The triggers fire ALWAYS, for replicas' and loaders' sessions as well
+-- (session_replication_role).  A partitioned table's partitions have them
+-- too, for who writes to one by its name; one that is added later has them
+-- after the next run.
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trigger_commands()
+RETURNS TABLE (rel oid, command text)
+LANGUAGE sql AS $$
+    WITH RECURSIVE tree AS (
+        SELECT t.rel, f.fname
+          FROM pg_temp.tournament_api_feed() f
+          JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
+         WHERE t.rel IS NOT NULL
+        UNION
+        SELECT i.inhrelid, tree.fname
+          FROM tree
+          JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.rel
+    ), wanted AS (
+        SELECT tree.rel, tree.fname, e.*
+          FROM tree
+          JOIN pg_catalog.pg_class c ON c.oid = tree.rel
+         CROSS JOIN (VALUES
+               ('tournament_api_insert', 4, 'INSERT', NULL, 'changed'),
+               ('tournament_api_update', 16, 'UPDATE', 'before', 'after'),
+               ('tournament_api_delete', 8, 'DELETE', 'changed', NULL),
+               ('tournament_api_truncate', 32, 'TRUNCATE', NULL, NULL)
+               ) AS e (name, tgtype, event, old, new)
+         WHERE c.relkind IN ('r', 'p')
+    ), ours AS (
+        SELECT g.tgrelid AS rel, g.tgname AS name, w.name IS NOT NULL AS known,
+               coalesce(g.tgtype = w.tgtype
+                        AND g.tgfoid = to_regprocedure(
+                                'tournament_api.' || w.fname || '()')
+                        AND g.tgoldtable IS NOT DISTINCT FROM w.old
+                        AND g.tgnewtable IS NOT DISTINCT FROM w.new
+                        AND g.tgenabled = 'A' AND g.tgqual IS NULL, false)
+               AS good
+          FROM pg_catalog.pg_trigger g
+          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+          LEFT JOIN wanted w ON w.rel = g.tgrelid AND w.name = g.tgname
+         WHERE p.pronamespace = 'tournament_api'::regnamespace
+           AND starts_with(g.tgname, 'tournament_api_')
+    )
+    SELECT c.rel, string_agg(c.command, '; ' ORDER BY c.name)
+      FROM (SELECT w.rel, w.name, 1 AS step,
+                   format('CREATE OR REPLACE TRIGGER %1$I AFTER %2$s ON %3$s '
+                          '%4$s FOR EACH STATEMENT '
+                          'EXECUTE FUNCTION tournament_api.%5$s(); '
+                          'ALTER TABLE ONLY %3$s ENABLE ALWAYS TRIGGER %1$I',
+                          w.name, w.event, w.rel::regclass,
+                          CASE WHEN coalesce(w.old, w.new) IS NOT NULL
+                               THEN concat_ws(' ', 'REFERENCING',
+                                              'OLD TABLE AS ' || w.old,
+                                              'NEW TABLE AS ' || w.new)
+                               ELSE '' END, w.fname) AS command
+              FROM wanted w
+             WHERE NOT EXISTS (SELECT FROM ours o
+                                WHERE o.rel = w.rel AND o.name = w.name
+                                  AND o.good)
+            UNION ALL
+            SELECT o.rel, o.name, 2,
+                   format('DROP TRIGGER %I ON %s', o.name, o.rel::regclass)
+              FROM ours o
+             WHERE NOT o.known) AS c
+     GROUP BY c.rel, c.step
+     ORDER BY c.step, c.rel
+$$;
+
+-- Runs commands that lock a table, in a transaction of their own.
+CREATE OR REPLACE PROCEDURE pg_temp.tournament_api_locked(
+    p_rel regclass, p_command text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    done    boolean;
+    holders text;
+BEGIN
+    FOR try IN 1 .. 600 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            EXECUTE p_command;
+            done := true;
+        EXCEPTION WHEN lock_not_available THEN
+            done := false;
+        END;
+
+        COMMIT;
+
+        IF done THEN
+            RETURN;
+        END IF;
+
+        IF try = 1 THEN
+            SELECT string_agg(DISTINCT l.pid::text, ', ')
+              INTO holders
+              FROM pg_catalog.pg_locks l
+             WHERE l.relation = p_rel AND l.granted;
+
+            RAISE WARNING 'waiting for transactions that use table %', p_rel
+                  USING DETAIL = 'Processes: ' || coalesce(holders, 'none now');
+        END IF;
+
+        PERFORM pg_sleep(0.8);
+    END LOOP;
+
+    RAISE EXCEPTION 'table % has been in use for ten minutes', p_rel
+          USING HINT = 'End the transaction that holds it, or wait for it, '
+                       'and run this again.';
+END
+$$;
+
+DO $do$
+DECLARE
+    views text;
+BEGIN
+    SELECT string_agg(t.name, ', ')
+      INTO views
+      FROM pg_temp.tournament_api_tables() t
+      JOIN pg_catalog.pg_class c ON c.oid = t.rel
+     WHERE c.relkind NOT IN ('r', 'p');
+
+    IF views IS NOT NULL THEN
+        RAISE WARNING 'no table: %', views
+              USING DETAIL = 'A change there is not noticed: answers show it '
+                             'when their time in the cache ends.';
+    END IF;
+END
+$do$;
+
+SELECT format('CALL pg_temp.tournament_api_locked(%s, %L)', rel, command)
+  FROM pg_temp.tournament_api_trigger_commands()
+\gexec
 
 
 SELECT pg_advisory_unlock(hashtext('tournament_api'), hashtext('install'));

@@ -1,7 +1,7 @@
 -- Takes out of a site's database what install.sql put there: schema
--- tournament_api with everything in it, and the indexes that install.sql
--- made (their names begin with tournament_api_).  The site's tables, their
--- contents and their other indexes stay.
+-- tournament_api with everything in it, and the triggers and indexes that
+-- install.sql made (their names begin with tournament_api_).  The site's
+-- tables, their contents, their other indexes and triggers stay.
 --
 --     psql -X -v ON_ERROR_STOP=1 -f sql/uninstall.sql [conninfo]
 --
@@ -17,6 +17,7 @@
 \o /dev/null
 
 SET statement_timeout = 0;
+SET search_path = pg_catalog, pg_temp;
 
 DO $do$
 BEGIN
@@ -28,6 +29,63 @@ BEGIN
     END IF;
 END
 $do$;
+
+-- Triggers first, each table's in a transaction of its own.  DROP TRIGGER
+-- waits for every transaction that has used the table, and whoever wants to
+-- use it waits behind it: so it gives up soon, lets them pass and tries again.
+
+CREATE OR REPLACE PROCEDURE pg_temp.tournament_api_locked(
+    p_rel regclass, p_command text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    done    boolean;
+    holders text;
+BEGIN
+    FOR try IN 1 .. 600 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            EXECUTE p_command;
+            done := true;
+        EXCEPTION WHEN lock_not_available THEN
+            done := false;
+        END;
+
+        COMMIT;
+
+        IF done THEN
+            RETURN;
+        END IF;
+
+        IF try = 1 THEN
+            SELECT string_agg(DISTINCT l.pid::text, ', ')
+              INTO holders
+              FROM pg_catalog.pg_locks l
+             WHERE l.relation = p_rel AND l.granted;
+
+            RAISE WARNING 'waiting for transactions that use table %', p_rel
+                  USING DETAIL = 'Processes: ' || coalesce(holders, 'none now');
+        END IF;
+
+        PERFORM pg_sleep(0.8);
+    END LOOP;
+
+    RAISE EXCEPTION 'table % has been in use for ten minutes', p_rel
+          USING HINT = 'End the transaction that holds it, or wait for it, '
+                       'and run this again.';
+END
+$$;
+
+SELECT format('CALL pg_temp.tournament_api_locked(%s, %L)', g.tgrelid,
+              string_agg(format('DROP TRIGGER %I ON %s', g.tgname,
+                                g.tgrelid::regclass), '; '))
+  FROM pg_catalog.pg_trigger g
+  JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'tournament_api'
+   AND NOT g.tgisinternal
+ GROUP BY g.tgrelid
+ ORDER BY g.tgrelid
+\gexec
 
 DROP SCHEMA IF EXISTS tournament_api CASCADE;
 

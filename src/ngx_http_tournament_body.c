@@ -37,12 +37,15 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
     ngx_str_t *etag)
 {
     u_char                      *p;
-    size_t                       size;
+    size_t                       size, key_len;
+    ngx_uint_t                   nstripes;
     ngx_http_tournament_body_t  *body;
 
-    size = sizeof(ngx_http_tournament_body_t)
-           + entry->nstripes * sizeof(uint32_t)
-           + key->len + text->len + etag->len;
+    nstripes = entry ? entry->nstripes : 0;
+    key_len = key ? key->len : 0;
+
+    size = sizeof(ngx_http_tournament_body_t) + nstripes * sizeof(uint32_t)
+           + key_len + text->len + etag->len;
 
     body = ngx_alloc(size, ngx_cycle->log);
     if (body == NULL) {
@@ -54,16 +57,20 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
     body->refs = 1;
     body->size = size;
     body->second = second;
-    body->fetched = entry->fetched;
-    body->clock = entry->clock;
 
-    body->nstripes = entry->nstripes;
-    body->stripes = (uint32_t *) p;
-    p = ngx_cpymem(p, entry->stripes, entry->nstripes * sizeof(uint32_t));
+    if (entry) {
+        body->fetched = entry->fetched;
+        body->clock = entry->clock;
+        body->nstripes = nstripes;
+        body->stripes = (uint32_t *) p;
+        p = ngx_cpymem(p, entry->stripes, nstripes * sizeof(uint32_t));
+    }
 
-    body->key_len = key->len;
-    body->key = p;
-    p = ngx_cpymem(p, key->data, key->len);
+    if (key) {
+        body->key_len = key_len;
+        body->key = p;
+        p = ngx_cpymem(p, key->data, key_len);
+    }
 
     body->etag.len = etag->len;
     body->etag.data = p;
@@ -72,6 +79,8 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
     body->text.len = text->len;
     body->text.data = p;
     ngx_memcpy(p, text->data, text->len);
+
+    ngx_str_null(&body->part);
 
     return body;
 }
@@ -129,8 +138,8 @@ ngx_http_tournament_memo_get(ngx_http_tournament_memo_t *memo,
         }
 
         if (body->second != ngx_time()
-            || ngx_current_msec - body->fetched >= ttl
-            || !ngx_http_tournament_cache_valid(memo->cache, body->clock,
+            || ngx_http_tournament_cache_age(body->fetched) >= ttl
+            || !ngx_http_tournament_cache_fresh(memo->cache, body->clock,
                                                 body->stripes,
                                                 body->nstripes))
         {

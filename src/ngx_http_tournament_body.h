@@ -27,7 +27,8 @@ typedef struct {
     ngx_uint_t                     refs;
 
     ngx_str_t                      text;
-    ngx_str_t                      etag;      /* len 0: none */
+    ngx_str_t                      etag;
+    ngx_str_t                      part;      /* of the text: the marked one */
 
     /* what the memo asks before it gives the body away */
 
@@ -50,7 +51,8 @@ typedef struct {
 
 /*
  * Copies a text, its ETag and what the memo needs of its entry and key into
- * one allocation.  The caller holds the only reference.  NULL: no memory.
+ * one allocation; for a body that the memo will not get they may be NULL.  The
+ * caller holds the only reference.  NULL: no memory.
  */
 
 ngx_http_tournament_body_t *ngx_http_tournament_body_create(

@@ -18,6 +18,10 @@
 /* stripes of the catalogue; all other things share the rest */
 #define NGX_HTTP_TOURNAMENT_STRIPES_FIXED  2
 
+/* places for claims, a power of two, and how many are looked at for one */
+#define NGX_HTTP_TOURNAMENT_CLAIMS         1024
+#define NGX_HTTP_TOURNAMENT_CLAIM_PLACES   8
+
 
 /* the cell that an entry's chain starts with */
 
@@ -65,15 +69,33 @@ typedef struct {
 } ngx_http_tournament_list_t;
 
 
+/* a key that is being fetched */
+
+typedef struct {
+    uint64_t              hash;
+    uint64_t              until;        /* ms */
+    uint64_t              waiting;      /* workers, a bit each */
+    ngx_pid_t             pid;          /* 0: free */
+} ngx_http_tournament_claim_t;
+
+
 struct ngx_http_tournament_zone_s {
 
     /* written without the lock: a cache line of their own */
 
     uint64_t                     clock;
-    uint64_t                     floor;
-    u_char                       padding[48];
+    uint64_t                     floor;         /* older is invalid */
+    uint64_t                     suspect;       /* older is suspect */
+    uint64_t                     purge_floor;   /* older is purged */
+    uint64_t                     walked;        /* older is not stored */
+    u_char                       padding[24];
 
-    uint64_t                    *stripes;
+    ngx_http_tournament_listener_t  listener;
+    uint32_t                     generation;
+    uint64_t                     workers[NGX_HTTP_TOURNAMENT_WORKERS];
+
+    uint64_t                    *stripes;       /* last change */
+    uint64_t                    *purges;        /* last purge */
     uint32_t                     stripe_mask;
 
     uint32_t                     ncells;
@@ -93,6 +115,7 @@ struct ngx_http_tournament_zone_s {
     ngx_http_tournament_list_t   lists[2];       /* facts, missing */
     uint64_t                     evictions;
     uint64_t                     recoveries;
+    ngx_http_tournament_claim_t  claims[NGX_HTTP_TOURNAMENT_CLAIMS];
 };
 
 
@@ -124,6 +147,9 @@ static void ngx_http_tournament_cache_empty(ngx_http_tournament_zone_t *zone);
 static uint32_t ngx_http_tournament_cache_find(
     ngx_http_tournament_zone_t *zone, ngx_http_tournament_key_t *key,
     uint32_t hash);
+static ngx_http_tournament_claim_t *ngx_http_tournament_cache_claim_find(
+    ngx_http_tournament_zone_t *zone, uint64_t hash);
+static ngx_uint_t ngx_http_tournament_cache_alive(ngx_pid_t pid);
 static ngx_int_t ngx_http_tournament_cache_scratch(
     ngx_http_tournament_cache_t *cache, size_t size);
 static void ngx_http_tournament_cache_link(ngx_http_tournament_zone_t *zone,
@@ -185,6 +211,7 @@ ngx_http_tournament_cache_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         cache->zone = ocache->zone;
         cache->shpool = ocache->shpool;
+        cache->generation = ++cache->zone->generation;
 
         return NGX_OK;
     }
@@ -234,7 +261,7 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
 
     n = (uint32_t) (size / NGX_HTTP_TOURNAMENT_CELL_SIZE);
 
-    for (buckets = 64; buckets * 2 <= n; buckets *= 2) { /* void */ }
+    for (buckets = 64; buckets <= n / 2; buckets *= 2) { /* void */ }
 
     stripes = buckets / NGX_HTTP_TOURNAMENT_STRIPE_SHARE;
 
@@ -247,6 +274,10 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
     zone->stripes = (uint64_t *) p;
     zone->stripe_mask = stripes - 1;
     ngx_memzero(zone->stripes, stripes * sizeof(uint64_t));
+    p += stripes * sizeof(uint64_t);
+
+    zone->purges = (uint64_t *) p;
+    ngx_memzero(zone->purges, stripes * sizeof(uint64_t));
     p += stripes * sizeof(uint64_t);
 
     zone->buckets = (uint32_t *) p;
@@ -264,7 +295,10 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
 
     ngx_http_tournament_cache_empty(zone);
 
+    zone->generation = 1;
+
     cache->zone = zone;
+    cache->generation = 1;
     shpool->data = zone;
 
     return NGX_OK;
@@ -366,6 +400,47 @@ ngx_http_tournament_cache_change_all(ngx_http_tournament_cache_t *cache)
 }
 
 
+void
+ngx_http_tournament_cache_suspect_all(ngx_http_tournament_cache_t *cache)
+{
+    uint64_t  now;
+
+    now = __atomic_add_fetch(&cache->zone->clock, 1, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_cache_advance(&cache->zone->suspect, now);
+}
+
+
+void
+ngx_http_tournament_cache_purge(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_thing_e kind, int64_t id)
+{
+    uint32_t                     n;
+    uint64_t                     now;
+    ngx_http_tournament_zone_t  *zone;
+
+    zone = cache->zone;
+
+    n = ngx_http_tournament_cache_stripe(cache, kind, id);
+    now = __atomic_add_fetch(&zone->clock, 1, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_cache_advance(&zone->purges[n], now);
+    ngx_http_tournament_cache_advance(&zone->stripes[n], now);
+}
+
+
+void
+ngx_http_tournament_cache_purge_all(ngx_http_tournament_cache_t *cache)
+{
+    uint64_t  now;
+
+    now = __atomic_add_fetch(&cache->zone->clock, 1, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_cache_advance(&cache->zone->purge_floor, now);
+    ngx_http_tournament_cache_advance(&cache->zone->floor, now);
+}
+
+
 static void
 ngx_http_tournament_cache_advance(uint64_t *stripe, uint64_t value)
 {
@@ -404,6 +479,45 @@ ngx_http_tournament_cache_valid(ngx_http_tournament_cache_t *cache,
     }
 
     return 1;
+}
+
+
+ngx_uint_t
+ngx_http_tournament_cache_fresh(ngx_http_tournament_cache_t *cache,
+    uint64_t clock, uint32_t *stripes, ngx_uint_t n)
+{
+    return __atomic_load_n(&cache->zone->suspect, __ATOMIC_ACQUIRE) <= clock
+           && ngx_http_tournament_cache_valid(cache, clock, stripes, n);
+}
+
+
+ngx_http_tournament_class_e
+ngx_http_tournament_cache_class(ngx_http_tournament_cache_t *cache,
+    uint64_t clock, uint32_t *stripes, ngx_uint_t n)
+{
+    ngx_uint_t                   i;
+    ngx_http_tournament_zone_t  *zone;
+
+    zone = cache->zone;
+
+    if (ngx_http_tournament_cache_fresh(cache, clock, stripes, n)) {
+        return NGX_HTTP_TOURNAMENT_FRESH;
+    }
+
+    if (__atomic_load_n(&zone->purge_floor, __ATOMIC_ACQUIRE) > clock) {
+        return NGX_HTTP_TOURNAMENT_PURGED;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (__atomic_load_n(&zone->purges[stripes[i]], __ATOMIC_ACQUIRE)
+            > clock)
+        {
+            return NGX_HTTP_TOURNAMENT_PURGED;
+        }
+    }
+
+    return ngx_http_tournament_cache_valid(cache, clock, stripes, n)
+           ? NGX_HTTP_TOURNAMENT_SUSPECT : NGX_HTTP_TOURNAMENT_INVALID;
 }
 
 
@@ -524,6 +638,14 @@ ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
         return NGX_OK;
     }
 
+    if (ngx_http_tournament_cache_walked(cache, entry->clock)) {
+
+        /* read before a purge that did not know which thing it was */
+
+        ngx_http_tournament_cache_unlock(cache);
+        return NGX_DECLINED;
+    }
+
     ngx_http_tournament_cache_change_begin(zone);
 
     if (old != NGX_HTTP_TOURNAMENT_NIL) {
@@ -563,6 +685,262 @@ ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_cache_unlock(cache);
 
     return rc;
+}
+
+
+void
+ngx_http_tournament_cache_walk_begin(ngx_http_tournament_cache_t *cache)
+{
+    uint64_t  now;
+
+    now = __atomic_add_fetch(&cache->zone->clock, 1, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_cache_advance(&cache->zone->walked, now);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_cache_walked(ngx_http_tournament_cache_t *cache,
+    uint64_t clock)
+{
+    return __atomic_load_n(&cache->zone->walked, __ATOMIC_SEQ_CST) > clock;
+}
+
+
+uint32_t
+ngx_http_tournament_cache_walk(ngx_http_tournament_cache_t *cache,
+    uint32_t first, uint32_t step, ngx_http_tournament_visit_pt visit,
+    void *data)
+{
+    u_char                        key[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    size_t                        size;
+    uint32_t                      n, next, bucket, last;
+    ngx_http_tournament_head_t   *head;
+    ngx_http_tournament_zone_t   *zone;
+    ngx_http_tournament_entry_t   entry;
+    ngx_http_tournament_cursor_t  cur;
+
+    zone = cache->zone;
+
+    /* entries are found by their buckets: a cell alone does not tell */
+
+    last = ngx_min(first + step, zone->bucket_mask + 1);
+    bucket = first;
+
+again:
+
+    ngx_http_tournament_cache_lock(cache);
+
+    for ( /* void */ ; bucket < last; bucket++) {
+
+        for (n = zone->buckets[bucket]; n != NGX_HTTP_TOURNAMENT_NIL; n = next)
+        {
+            head = &zone->cells[n].head;
+            next = head->chain;
+            size = head->len;
+
+            if (size > cache->scratch_size) {
+
+                /* memory is never asked for under the lock */
+
+                ngx_http_tournament_cache_unlock(cache);
+
+                if (ngx_http_tournament_cache_scratch(cache, size)
+                    != NGX_OK)
+                {
+                    return 0;
+                }
+
+                goto again;
+            }
+
+            entry.clock = head->clock;
+            entry.fetched = (ngx_msec_t) head->fetched;
+            entry.valid_until = head->valid_until;
+            entry.missing = head->missing;
+            entry.nstripes = 0;
+            entry.stripes = NULL;
+            entry.len = 0;
+            entry.facts = cache->scratch;
+
+            ngx_http_tournament_cursor_init(&cur, zone->cells, n);
+            ngx_http_tournament_cursor_read(&cur, key, head->key_len);
+            ngx_http_tournament_cursor_read(&cur, NULL, head->nstripes
+                                                        * sizeof(uint32_t));
+
+            entry.len = head->len;
+            ngx_http_tournament_cursor_read(&cur, entry.facts, entry.len);
+
+            if (visit(data, key, head->key_len, &entry)) {
+                ngx_http_tournament_cache_change_begin(zone);
+                ngx_http_tournament_cache_free(zone, n);
+                ngx_http_tournament_cache_change_end(zone);
+            }
+        }
+    }
+
+    ngx_http_tournament_cache_unlock(cache);
+
+    return last <= zone->bucket_mask ? last : 0;
+}
+
+
+ngx_int_t
+ngx_http_tournament_cache_claim(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_int_t worker, ngx_msec_t ms)
+{
+    uint64_t                      hash;
+    ngx_int_t                     rc;
+    ngx_http_tournament_zone_t   *zone;
+    ngx_http_tournament_claim_t  *claim;
+
+    zone = cache->zone;
+    hash = tournament_hash(zone->secret, key->data, key->len);
+    rc = NGX_OK;
+
+    ngx_http_tournament_cache_lock(cache);
+
+    claim = ngx_http_tournament_cache_claim_find(zone, hash);
+
+    if (claim && claim->pid && claim->pid != ngx_pid) {
+
+        if (worker >= 0) {
+            claim->waiting |= (uint64_t) 1 << worker;
+        }
+
+        rc = NGX_BUSY;
+
+    } else if (claim) {
+
+        /* a torn one, of a process that dies here, is free or soon over */
+
+        claim->hash = hash;
+        claim->until = ngx_current_msec + ms;
+        claim->waiting = 0;
+        claim->pid = ngx_pid;
+    }
+
+    ngx_http_tournament_cache_unlock(cache);
+
+    return rc;
+}
+
+
+uint64_t
+ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key)
+{
+    uint64_t                      hash, waiting;
+    ngx_http_tournament_zone_t   *zone;
+    ngx_http_tournament_claim_t  *claim;
+
+    zone = cache->zone;
+    hash = tournament_hash(zone->secret, key->data, key->len);
+    waiting = 0;
+
+    ngx_http_tournament_cache_lock(cache);
+
+    claim = ngx_http_tournament_cache_claim_find(zone, hash);
+
+    if (claim && claim->pid == ngx_pid) {
+        waiting = claim->waiting;
+        claim->pid = 0;
+    }
+
+    ngx_http_tournament_cache_unlock(cache);
+
+    return waiting;
+}
+
+
+/* the claim of a key that is alive, else a free place for one, else NULL */
+
+static ngx_http_tournament_claim_t *
+ngx_http_tournament_cache_claim_find(ngx_http_tournament_zone_t *zone,
+    uint64_t hash)
+{
+    uint32_t                      i;
+    ngx_http_tournament_claim_t  *claim, *free;
+
+    free = NULL;
+
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_CLAIM_PLACES; i++) {
+        claim = &zone->claims[(hash + i) & (NGX_HTTP_TOURNAMENT_CLAIMS - 1)];
+
+        if (claim->pid
+            && ((ngx_msec_int_t) (claim->until - ngx_current_msec) < 0
+                || (claim->pid != ngx_pid
+                    && !ngx_http_tournament_cache_alive(claim->pid))))
+        {
+            claim->pid = 0;
+        }
+
+        if (claim->pid == 0) {
+
+            if (free == NULL) {
+                free = claim;
+            }
+
+        } else if (claim->hash == hash) {
+            return claim;
+        }
+    }
+
+    return free;
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_cache_alive(ngx_pid_t pid)
+{
+    return kill(pid, 0) == 0 || ngx_errno != ESRCH;
+}
+
+
+ngx_int_t
+ngx_http_tournament_cache_join(ngx_http_tournament_cache_t *cache)
+{
+    uint64_t   *worker, pid;
+    ngx_int_t   i;
+
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+        worker = &cache->zone->workers[i];
+        pid = __atomic_load_n(worker, __ATOMIC_SEQ_CST);
+
+        if ((pid == 0 || !ngx_http_tournament_cache_alive((ngx_pid_t) pid))
+            && __atomic_compare_exchange_n(worker, &pid, (uint64_t) ngx_pid,
+                                           0, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST))
+        {
+            return i;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+void
+ngx_http_tournament_cache_leave(ngx_http_tournament_cache_t *cache,
+    ngx_int_t worker)
+{
+    if (worker >= 0) {
+        __atomic_store_n(&cache->zone->workers[worker], 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+
+ngx_http_tournament_listener_t *
+ngx_http_tournament_cache_listener(ngx_http_tournament_cache_t *cache)
+{
+    return &cache->zone->listener;
+}
+
+
+uint32_t
+ngx_http_tournament_cache_generation(ngx_http_tournament_cache_t *cache)
+{
+    return __atomic_load_n(&cache->zone->generation, __ATOMIC_SEQ_CST);
 }
 
 

@@ -33,6 +33,9 @@
 /* bytes; below it the fixed parts leave too little room for entries */
 #define NGX_HTTP_TOURNAMENT_ZONE_MIN  (256 * 1024)
 
+/* above it the cells' numbers, which are of 32 bits, run out */
+#define NGX_HTTP_TOURNAMENT_ZONE_MAX  ((off_t) 256 * 1024 * 1024 * 1024)
+
 
 /* Kinds of things that change; ids of one kind are no ids of another */
 
@@ -52,10 +55,25 @@ typedef struct {
     ngx_http_tournament_zone_t  *zone;
     ngx_slab_pool_t             *shpool;
 
+    uint32_t                     generation;
+
     /* what an entry was copied to; this process' own, reused */
     u_char                      *scratch;
     size_t                       scratch_size;
 } ngx_http_tournament_cache_t;
+
+
+/*
+ * How good the content of an entry is.  TTLs are the locations', so that this
+ * is without them.
+ */
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_FRESH = 0,   /* not known to have changed */
+    NGX_HTTP_TOURNAMENT_SUSPECT,     /* the feed was interrupted since */
+    NGX_HTTP_TOURNAMENT_INVALID,     /* known to have changed */
+    NGX_HTTP_TOURNAMENT_PURGED       /* taken back: never to be shown */
+} ngx_http_tournament_class_e;
 
 
 /*
@@ -125,6 +143,40 @@ void ngx_http_tournament_cache_change_all(ngx_http_tournament_cache_t *cache);
 
 
 /*
+ * Makes every entry that there is suspect: changes may have gone by unheard
+ * until now.
+ */
+
+void ngx_http_tournament_cache_suspect_all(ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * As change() and change_all(), and takes back what is shown of it: not even
+ * a failing database lets it be seen again.
+ */
+
+void ngx_http_tournament_cache_purge(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_thing_e kind, int64_t id);
+void ngx_http_tournament_cache_purge_all(ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * What the worst of those stripes, the floors, and the feed's interruptions
+ * make of what was read at that clock.  Takes no lock.
+ */
+
+ngx_http_tournament_class_e ngx_http_tournament_cache_class(
+    ngx_http_tournament_cache_t *cache, uint64_t clock, uint32_t *stripes,
+    ngx_uint_t n);
+
+
+/* Whether it is FRESH, at the least cost. */
+
+ngx_uint_t ngx_http_tournament_cache_fresh(ngx_http_tournament_cache_t *cache,
+    uint64_t clock, uint32_t *stripes, ngx_uint_t n);
+
+
+/*
  * Whether what was read at that clock and shows those stripes is known to have
  * changed since: 1 when it has not, else 0.  Takes no lock.
  */
@@ -151,6 +203,105 @@ ngx_int_t ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
 
 ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+
+
+/*
+ * Before a walk that looks for what to purge: results of queries that are
+ * under way, which it cannot find, will not be stored.
+ */
+
+void ngx_http_tournament_cache_walk_begin(ngx_http_tournament_cache_t *cache);
+
+
+/* Whether a walk has begun since: what was read at that clock is not stored. */
+
+ngx_uint_t ngx_http_tournament_cache_walked(
+    ngx_http_tournament_cache_t *cache, uint64_t clock);
+
+
+/*
+ * Calls visit for the entries in step of the buckets, from number first on,
+ * with the zone locked: it must be quick, and call nothing that locks.  Its
+ * entry's pointers are good until it returns; it is without stripes.  Where
+ * visit returns 1 the entry is dropped.  Returns the number of the bucket to
+ * go on with, 0 at the end.
+ */
+
+typedef ngx_uint_t (*ngx_http_tournament_visit_pt)(void *data, u_char *key,
+    size_t key_len, ngx_http_tournament_entry_t *entry);
+
+uint32_t ngx_http_tournament_cache_walk(ngx_http_tournament_cache_t *cache,
+    uint32_t first, uint32_t step, ngx_http_tournament_visit_pt visit,
+    void *data);
+
+
+/*
+ * Who fetches a key, of all workers.  NGX_OK: this worker does from now on,
+ * until release(), or until that many ms have passed.  NGX_BUSY: another one
+ * does, and worker, this one's number, is in the set that its release() will
+ * return.  (Where the table is full it is NGX_OK: a query too many.)
+ */
+
+ngx_int_t ngx_http_tournament_cache_claim(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_int_t worker, ngx_msec_t ms);
+
+
+/* Gives a claim back; the set of workers, a bit each, that wait for it. */
+
+uint64_t ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key);
+
+
+/*
+ * A number for this worker, 0 to NGX_HTTP_TOURNAMENT_WORKERS - 1, that no other
+ * living one has; NGX_ERROR: all are taken.  leave gives it back.
+ */
+
+#define NGX_HTTP_TOURNAMENT_WORKERS  64
+
+ngx_int_t ngx_http_tournament_cache_join(ngx_http_tournament_cache_t *cache);
+void ngx_http_tournament_cache_leave(ngx_http_tournament_cache_t *cache,
+    ngx_int_t worker);
+
+
+/*
+ * The listener's place: which worker hears of changes.  It is written and read
+ * without the lock.  See the feed's room.
+ */
+
+typedef struct {
+    uint64_t                     lease;       /* generation and pid */
+    uint64_t                     beat;        /* ms; the holder lives */
+    uint64_t                     up;          /* the lease that listens */
+    uint64_t                     heard;       /* ms; the last message */
+    uint64_t                     changes;     /* tokens handled so far */
+    uint64_t                     warmed;      /* without a feed: once */
+} ngx_http_tournament_listener_t;
+
+ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(
+    ngx_http_tournament_cache_t *cache);
+
+
+/* The configuration's number: each reload of the node has a higher one. */
+
+uint32_t ngx_http_tournament_cache_generation(
+    ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * How long ago that was, ms.  Another worker's cached time may be a little
+ * ahead of this one's: what it has fetched by then is of age 0.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_tournament_cache_age(ngx_msec_t fetched)
+{
+    ngx_msec_int_t  age;
+
+    age = (ngx_msec_int_t) (ngx_current_msec - fetched);
+
+    return age > 0 ? (ngx_msec_t) age : 0;
+}
 
 
 /* Frees what this process has for copies: it exits. */

@@ -45,7 +45,8 @@ static ngx_int_t ngx_http_tournament_conninfo_target(
     ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
     ngx_str_t *hostaddr, ngx_str_t *port);
 static char *ngx_http_tournament_conninfo_password(
-    ngx_http_tournament_conninfo_ctx_t *ctx, char *host, char *port);
+    ngx_http_tournament_conninfo_ctx_t *ctx, char *host, char *hostaddr,
+    char *port);
 static char *ngx_http_tournament_conninfo_user(
     ngx_http_tournament_conninfo_ctx_t *ctx);
 static char *ngx_http_tournament_conninfo_options(
@@ -166,7 +167,7 @@ ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 /*
  * libpq's messages repeat parts of the string: they are shown only where it
- * can hold no password.
+ * can hold no password.  A word without "=" may be one that stands alone.
  */
 
 static void
@@ -186,7 +187,7 @@ ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
 
     if (len == 0
         || ngx_strstr(text, "pass") || ngx_strstr(text, "://")
-        || ngx_strstr(text, "@"))
+        || ngx_strstr(text, "@") || ngx_strstr(err, "missing \"=\""))
     {
         err = "it cannot be parsed";
         len = ngx_strlen(err);
@@ -224,12 +225,10 @@ ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
     ctx->found = PQconninfo(pg);
 
     if (ctx->found == NULL
-        || ngx_strcmp(ngx_http_tournament_conninfo_value(ctx->found,
-                                                         "gssencmode"),
-                      NGX_HTTP_TOURNAMENT_STOP_VALUE)
-           != 0)
+        || ngx_strstr(PQerrorMessage(pg), NGX_HTTP_TOURNAMENT_STOP_KEYWORD)
+           == NULL)
     {
-        /* a service that is not defined, a port that is no number, ... */
+        /* it stopped before: a service that is not defined, a bad sslmode */
 
         ngx_http_tournament_conninfo_error(ctx, PQerrorMessage(pg));
 
@@ -404,7 +403,8 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
         } else if (ngx_strcmp(o->keyword, "password") == 0) {
 
             if (value == NULL || *value == '\0') {
-                value = ngx_http_tournament_conninfo_password(ctx, h, p);
+                value = ngx_http_tournament_conninfo_password(ctx, h, a,
+                                                              p);
             }
 
         } else if (ngx_strcmp(o->keyword, "user") == 0) {
@@ -502,7 +502,7 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 static char *
 ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
-    char *host, char *port)
+    char *host, char *hostaddr, char *port)
 {
     char        *password;
     PGconn      *pg;
@@ -514,7 +514,7 @@ ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
     keywords[1] = "host";
     values[1] = host;
     keywords[2] = "hostaddr";
-    values[2] = "";
+    values[2] = hostaddr;
     keywords[3] = "port";
     values[3] = port;
     keywords[4] = "user";

@@ -13,50 +13,90 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_tournament_arguments.h"
 #include "ngx_http_tournament_error.h"
 #include "ngx_http_tournament_json.h"
 #include "ngx_http_tournament_key.h"
 #include "ngx_http_tournament_pg.h"
+#include "ngx_http_tournament_render.h"
 #include "ngx_http_tournament_result.h"
+
+
+/* the location's argument */
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_NO_ARGUMENT = 0,
+    NGX_HTTP_TOURNAMENT_MAY_ARGUMENT,
+    NGX_HTTP_TOURNAMENT_MUST_ARGUMENT
+} ngx_http_tournament_argument_e;
+
+
+/* whose an answer is */
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_PUBLIC = 0,    /* the same for everybody */
+    NGX_HTTP_TOURNAMENT_PERSONAL,      /* its key has the user */
+    NGX_HTTP_TOURNAMENT_VIEWED,        /* a second entry is the user's, the
+                                          registration_context */
+    NGX_HTTP_TOURNAMENT_GUARDED        /* the same, for those who may see it */
+} ngx_http_tournament_audience_e;
 
 
 typedef struct {
     ngx_str_t                            name;
     ngx_uint_t                           number;    /* in keys; never another
                                                        endpoint's, up to 255 */
-    ngx_uint_t                           methods;   /* NGX_HTTP_GET, ... */
-    ngx_msec_t                           ttl;       /* the default */
+    ngx_http_tournament_argument_e       argument;
+    ngx_http_tournament_audience_e       audience;
+    ngx_msec_t                           ttl;       /* defaults, ms */
+    ngx_msec_t                           coalesce;
+
+    /* ($1) alone and, where entries can be fetched together, ($1[]) */
 
     ngx_http_tournament_pg_statement_t   statement;
-    const Oid                           *columns;   /* of its result */
+    ngx_http_tournament_pg_statement_t   bulk;
+    const Oid                           *columns;   /* of their results */
     ngx_uint_t                           ncolumns;
-
-    /*
-     * Validates the location's argument and adds its canonical value to the
-     * key: the statement's parameters, in their order.  NULL, or the error
-     * to answer with.
-     */
+    int                                  bulk_column;  /* says whose a row
+                                                          is */
 
     ngx_http_tournament_error_t       *(*arguments)(ngx_http_request_t *r,
-                                          ngx_str_t *argument,
+                                          ngx_http_tournament_input_t *in,
                                           ngx_http_tournament_key_t *key);
-
-    /* rows of the expected columns -> facts, or entry.missing */
 
     void                               (*decode)(
                                           ngx_http_tournament_result_t *result,
-                                          int rows);
+                                          int row, int n);
 
-    /* facts -> the members of the document after "success" */
+    /* NULL, or why there is no document; entries may be missing */
+
+    ngx_http_tournament_error_t       *(*check)(
+                                          ngx_http_tournament_view_t *view);
 
     void                               (*render)(
                                           ngx_http_tournament_json_t *json,
-                                          ngx_http_tournament_entry_t *entry,
-                                          time_t now);
+                                          ngx_http_tournament_view_t *view);
+
+    /* instead of all that follows the method: an endpoint of its own kind */
+
+    ngx_int_t                          (*handler)(ngx_http_request_t *r);
 } ngx_http_tournament_endpoint_t;
 
 
-#define NGX_HTTP_TOURNAMENT_ENDPOINTS  1
+typedef enum {
+    NGX_HTTP_TOURNAMENT_STATE = 0,
+    NGX_HTTP_TOURNAMENT_STATES,
+    NGX_HTTP_TOURNAMENT_HUB,
+    NGX_HTTP_TOURNAMENT_DETAIL,
+    NGX_HTTP_TOURNAMENT_PARTICIPANTS,
+    NGX_HTTP_TOURNAMENT_COUNT,
+    NGX_HTTP_TOURNAMENT_CONTEXT,
+    NGX_HTTP_TOURNAMENT_REGISTRATIONS,
+    NGX_HTTP_TOURNAMENT_STATS,
+    NGX_HTTP_TOURNAMENT_PURGE,
+    NGX_HTTP_TOURNAMENT_ENDPOINTS
+} ngx_http_tournament_endpoint_e;
+
 
 extern ngx_http_tournament_endpoint_t
     ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_ENDPOINTS];
@@ -73,6 +113,29 @@ extern ngx_http_tournament_endpoint_t
 /* The index of a name in the table, or NGX_ERROR. */
 
 ngx_int_t ngx_http_tournament_endpoint_find(ngx_str_t *name);
+
+
+/* The index of the endpoint that has a number in keys, or NGX_ERROR. */
+
+ngx_int_t ngx_http_tournament_endpoint_number(ngx_uint_t number);
+
+
+/*
+ * The statements of the table as the database room wants them, allocated from
+ * pool: first those of the endpoints in their order, then their bulk ones.
+ * An endpoint's are at its index, and at NGX_HTTP_TOURNAMENT_ENDPOINTS plus
+ * it; without one there is NULL.  NULL: no memory.
+ */
+
+ngx_http_tournament_pg_statement_t **ngx_http_tournament_endpoint_statements(
+    ngx_pool_t *pool);
+
+/* the one that warms stands behind them all; its columns are state's */
+
+#define NGX_HTTP_TOURNAMENT_STATEMENT_WARM                                    \
+    (2 * NGX_HTTP_TOURNAMENT_ENDPOINTS)
+#define NGX_HTTP_TOURNAMENT_STATEMENTS                                        \
+    (2 * NGX_HTTP_TOURNAMENT_ENDPOINTS + 1)
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_ENDPOINT_H_INCLUDED_ */

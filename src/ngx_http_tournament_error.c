@@ -23,9 +23,122 @@ ngx_http_tournament_error_t  ngx_http_tournament_error_slug = {
 };
 
 
+ngx_http_tournament_error_t  ngx_http_tournament_error_slugs = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("The argument slugs is missing",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_too_many = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("More than 100 slugs",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_json = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("The body is not a JSON array of slugs",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_user = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Malformed account id",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_game = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument game",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_status = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument status",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_fee = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument fee",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_prize = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument prize",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_sort = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument sort",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_q = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument q",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_page = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument page",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_per_page = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Bad value of the argument per_page",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_login = {
+    NGX_HTTP_UNAUTHORIZED,
+    ngx_http_tournament_error_body("You must be logged in",
+                                   "unauthenticated"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_forbidden = {
+    NGX_HTTP_FORBIDDEN,
+    ngx_http_tournament_error_body("The participants are not public yet",
+                                   "forbidden"),
+    ngx_null_string, ngx_null_string
+};
+
+
 ngx_http_tournament_error_t  ngx_http_tournament_error_not_found = {
     NGX_HTTP_NOT_FOUND,
-    ngx_http_tournament_error_body("No such tournament", "not_found"),
+    ngx_http_tournament_error_body("No such tournament",
+                                   "not_found"),
     ngx_null_string, ngx_null_string
 };
 
@@ -38,17 +151,49 @@ ngx_http_tournament_error_t  ngx_http_tournament_error_method = {
 };
 
 
+ngx_http_tournament_error_t  ngx_http_tournament_error_method_post = {
+    NGX_HTTP_NOT_ALLOWED,
+    ngx_http_tournament_error_body("This method is not allowed here",
+                                   "method_not_allowed"),
+    ngx_string("Allow"), ngx_string("GET, HEAD, POST")
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_method_purge = {
+    NGX_HTTP_NOT_ALLOWED,
+    ngx_http_tournament_error_body("This method is not allowed here",
+                                   "method_not_allowed"),
+    ngx_string("Allow"), ngx_string("PURGE, DELETE")
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_pattern = {
+    NGX_HTTP_BAD_REQUEST,
+    ngx_http_tournament_error_body("Malformed tournament slug or pattern",
+                                   "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
+ngx_http_tournament_error_t  ngx_http_tournament_error_too_large = {
+    NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+    ngx_http_tournament_error_body("The body is too large",
+                                   "too_large"),
+    ngx_null_string, ngx_null_string
+};
+
+
 ngx_http_tournament_error_t  ngx_http_tournament_error_unavailable = {
     NGX_HTTP_SERVICE_UNAVAILABLE,
-    ngx_http_tournament_error_body("Tournament data is unavailable at the "
-                                   "moment", "unavailable"),
+    ngx_http_tournament_error_body("The data is unavailable at the moment",
+                                   "unavailable"),
     ngx_string("Retry-After"), ngx_string("1")
 };
 
 
 ngx_http_tournament_error_t  ngx_http_tournament_error_timeout = {
     NGX_HTTP_GATEWAY_TIME_OUT,
-    ngx_http_tournament_error_body("Tournament data did not come in time",
+    ngx_http_tournament_error_body("The data did not come in time",
                                    "timeout"),
     ngx_null_string, ngx_null_string
 };

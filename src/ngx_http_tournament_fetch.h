@@ -1,7 +1,10 @@
 
 /*
  * From a key to facts by way of the database: one query a key, however many
- * requests wait for it, and its result into the zone.
+ * requests wait for it in however many workers, and its result into the zone.
+ * A key that is to be cached is claimed in the zone before it is queried; who
+ * finds it claimed by another worker is woken when that one is done, and takes
+ * the result from the zone, or the claim.
  *
  * A waiter that comes when the query has been sent takes its result only where
  * nothing that it shows is known to have changed before the waiter came; else
@@ -19,6 +22,7 @@
 #include "ngx_http_tournament_endpoint.h"
 #include "ngx_http_tournament_key.h"
 #include "ngx_http_tournament_pg.h"
+#include "ngx_http_tournament_wake.h"
 
 
 typedef struct ngx_http_tournament_fetch_s   ngx_http_tournament_fetch_t;
@@ -44,9 +48,15 @@ struct ngx_http_tournament_waiter_s {
 
     ngx_http_tournament_fetch_handler_pt   handler;
     void                                  *data;
+    void                                  *owner;
     unsigned                               cache:1;  /* the result may be
                                                         stored; else it must
                                                         be queried for now */
+
+    /* of the entry that was not good enough, if there is one: else 0 */
+
+    uint64_t                               seen_clock;
+    ngx_msec_t                             seen_fetched;
 
     /* the room's own */
 
@@ -65,25 +75,55 @@ ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
     ngx_http_tournament_pg_t *pg, ngx_msec_t timeout);
 
 
+/*
+ * Of a worker that has just started: what is queried before the feed is up
+ * would be suspect at once, so queries wait for it, a moment at most.
+ */
+
+void ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch);
+
+
 /* Forgets all flights, calling no handlers: the process exits. */
 
 void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);
 
 
 /*
- * Waits for the facts of a key, starting a query unless one is under way.
- * NGX_OK: the handler is called later, once, never from within this call.
- * NGX_DECLINED: the database cannot be asked.  NGX_ERROR: no memory.
+ * Waits for the facts of a key of that endpoint (an index in the table), with
+ * those who wait already or for a query that start() sends.  Returns NGX_OK or
+ * NGX_ERROR: no memory.
  */
 
-ngx_int_t ngx_http_tournament_fetch(ngx_http_tournament_fetch_t *fetch,
-    ngx_http_tournament_endpoint_t *endpoint, ngx_uint_t statement,
-    ngx_http_tournament_key_t *key, ngx_http_tournament_waiter_t *waiter);
+ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_waiter_t *waiter);
 
 
 /*
- * Stops waiting: the handler will not be called.  A query that nobody waits
- * for any more is taken back if it was not sent; else its result is stored.
+ * Sends what the calls of add() since the last start() need: one statement
+ * for all keys of an endpoint that has one for many, else one for each key.
+ * Handlers are called later, never from within this call.  Returns NGX_OK, or
+ * NGX_DECLINED where the database cannot be asked: the waiters whose query was
+ * not sent do not wait any more.
+ */
+
+ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
+
+
+/*
+ * Queries a key in the background, unless somebody does already, and stores
+ * the result in the place of the entry.
+ */
+
+void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_entry_t *entry);
+
+
+/*
+ * Stops waiting, if it does: the handler will not be called.  A query that
+ * nobody waits for any more is taken back if it was not sent; else its result
+ * is stored.
  */
 
 void ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter);

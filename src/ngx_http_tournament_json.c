@@ -22,6 +22,8 @@ struct ngx_http_tournament_json_s {
     uint64_t                   hash;      /* of the text up to hashed */
     size_t                     hashed;
 
+    size_t                     marks[2];
+
     u_char                     etag[NGX_HTTP_TOURNAMENT_ETAG_LEN];
 
     unsigned                   counting:1;    /* shows a time left */
@@ -33,6 +35,9 @@ static void ngx_http_tournament_json_print(void *ctx, const char *str,
     size_t len);
 static void ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
     yajl_gen_status status);
+static void ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
+    u_char *value, size_t len);
+static size_t ngx_http_tournament_json_character(u_char *p, size_t len);
 static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
     const char *key);
 static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
@@ -58,8 +63,7 @@ ngx_http_tournament_json_create(ngx_pool_t *pool)
 
     if (yajl_gen_config(json->gen, yajl_gen_print_callback,
                         ngx_http_tournament_json_print, json)
-        == 0
-        || yajl_gen_config(json->gen, yajl_gen_validate_utf8, 1) == 0)
+        == 0)
     {
         yajl_gen_free(json->gen);
         return NULL;
@@ -88,6 +92,8 @@ ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
     json->len = 0;
     json->hash = 0;
     json->hashed = 0;
+    json->marks[0] = 0;
+    json->marks[1] = 0;
     json->counting = 0;
     json->failed = 0;
 
@@ -141,6 +147,22 @@ ngx_http_tournament_json_close(ngx_http_tournament_json_t *json)
 
 
 void
+ngx_http_tournament_json_close_array(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_array_close(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_array_open(json->gen));
+}
+
+
+void
 ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
     const char *key)
 {
@@ -154,9 +176,89 @@ ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len)
 {
     ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_element(json, value, len);
+}
+
+
+void
+ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
+    const char *value, size_t len)
+{
+    size_t  i, n;
+
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character((u_char *) value + i, len - i);
+
+        if (n == 0) {
+            ngx_http_tournament_json_mend(json, (u_char *) value, len);
+            return;
+        }
+    }
+
     ngx_http_tournament_json_check(json,
                                    yajl_gen_string(json->gen,
                                                    (u_char *) value, len));
+}
+
+
+/*
+ * A database in SQL_ASCII may hold anything: each byte that is not part of a
+ * character becomes a question mark.
+ */
+
+static void
+ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
+    u_char *value, size_t len)
+{
+    size_t   i, n;
+    u_char  *copy;
+
+    copy = ngx_alloc(len, ngx_cycle->log);
+    if (copy == NULL) {
+        json->failed = 1;
+        return;
+    }
+
+    ngx_memcpy(copy, value, len);
+
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character(copy + i, len - i);
+
+        if (n == 0) {
+            copy[i] = '?';
+            n = 1;
+        }
+    }
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen, copy, len));
+    ngx_free(copy);
+}
+
+
+/*
+ * Bytes of the character at p, 0 where there is none.  (yajl's own check lets
+ * surrogates, overlong forms and what is beyond U+10FFFF pass.)
+ */
+
+static size_t
+ngx_http_tournament_json_character(u_char *p, size_t len)
+{
+    u_char    *start;
+    uint32_t   ch;
+
+    if (*p < 0x80) {
+        return 1;
+    }
+
+    start = p;
+    ch = ngx_utf8_decode(&p, len);
+
+    if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+        return 0;
+    }
+
+    return p - start;
 }
 
 
@@ -218,6 +320,105 @@ ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
     len = tournament_text_duration(text, seconds);
 
     ngx_http_tournament_json_moving(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
+    const char *key, int64_t us)
+{
+    char    text[TOURNAMENT_INSTANT_LEN];
+    size_t  len;
+
+    /* absent, infinite, and what is no instant of the contract's: 0 */
+
+    len = tournament_text_instant(text, us);
+
+    if (len == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    ngx_http_tournament_json_string(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    size_t  i, digits;
+
+    digits = 0;
+
+    for (i = (len && value[0] == '-'); i < len; i++) {
+
+        if (value[i] >= '0' && value[i] <= '9') {
+            digits++;
+
+        } else if (value[i] != '.' || digits == 0 || i + 3 != len) {
+            digits = 0;
+            break;
+        }
+    }
+
+    if (digits == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_number(json->gen, value, len));
+}
+
+
+void
+ngx_http_tournament_json_raw(ngx_http_tournament_json_t *json,
+    ngx_str_t *key, ngx_str_t *value, ngx_str_t *sum)
+{
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen, key->data,
+                                                   key->len));
+
+    ngx_http_tournament_json_hash(json, json->data + json->hashed,
+                                  json->len - json->hashed);
+    ngx_http_tournament_json_hash(json, sum->data, sum->len);
+
+    /* yajl writes what it is told is a number as it stands */
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_number(json->gen,
+                                                   (char *) value->data,
+                                                   value->len));
+    json->hashed = json->len;
+}
+
+
+void
+ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json)
+{
+    json->marks[0] = json->marks[1];
+    json->marks[1] = json->len;
+}
+
+
+void
+ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
+    size_t *start, size_t *len)
+{
+    *start = json->marks[0];
+    *len = json->marks[1] - json->marks[0];
+
+    /* past the comma and the key, which has no colon in it */
+
+    while (*len) {
+        (*len)--;
+
+        if (json->data[(*start)++] == ':') {
+            break;
+        }
+    }
 }
 
 

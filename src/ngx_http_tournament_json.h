@@ -49,13 +49,33 @@ ngx_int_t ngx_http_tournament_json_end(ngx_http_tournament_json_t *json,
 
 void ngx_http_tournament_json_open(ngx_http_tournament_json_t *json);
 void ngx_http_tournament_json_close(ngx_http_tournament_json_t *json);
+void ngx_http_tournament_json_close_array(ngx_http_tournament_json_t *json);
+
+
+/* an element of an array */
+
+void ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
+    const char *value, size_t len);
 
 
 /*
- * Each writes a key, a NUL-terminated constant, and its value.  open_key is
- * followed by the value's own members and close.  duration and now are left
- * out of the ETag; a duration of 0 s is null.
+ * Each writes a key, a NUL-terminated constant, and its value.  open_key and
+ * open_array are followed by the value's own members and close, close_array.
+ * duration and now are left out of the ETag; a duration of 0 s is null.  An
+ * instant that the contract's form cannot express is null.  money is a number
+ * as the database wrote it, null where it is none.  raw is JSON already, with
+ * a stand-in of sum for its part of the ETag.  In strings, bytes that are not
+ * UTF-8 are replaced.
  */
+
+void ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
+    const char *key);
+void ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
+    const char *key, int64_t us);
+void ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len);
+void ngx_http_tournament_json_raw(ngx_http_tournament_json_t *json,
+    ngx_str_t *key, ngx_str_t *value, ngx_str_t *sum);
 
 void ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
     const char *key);
@@ -73,6 +93,17 @@ void ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
     const char *key, int64_t seconds);
 void ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
     const char *key, time_t now);
+
+
+/*
+ * For who wants a member's value by itself: mark before and after the member
+ * is written.  marked() gives the value's place in the text, len 0 where
+ * nothing was marked.
+ */
+
+void ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json);
+void ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
+    size_t *start, size_t *len);
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_ */

@@ -19,22 +19,25 @@
 
 typedef struct {
     size_t                     len;
-    u_char                     data[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    u_char                    *data;
 } ngx_http_tournament_key_t;
 
 
 /*
- * Starts a key.  space is a hash of the cache version and of the database, so
- * that entries of another one are never found; endpoint is the number that the
- * endpoint has in its table, at most 255.
+ * Starts a key in buf, which has NGX_HTTP_TOURNAMENT_KEY_MAX bytes.  space is
+ * a hash of the cache version and of the database, so that entries of another
+ * one are never found; endpoint is the number that the endpoint has in its
+ * table, at most 255.
  */
 
 static ngx_inline void
-ngx_http_tournament_key_init(ngx_http_tournament_key_t *key, uint64_t space,
-    ngx_uint_t endpoint)
+ngx_http_tournament_key_init(ngx_http_tournament_key_t *key, u_char *buf,
+    uint64_t space, ngx_uint_t endpoint)
 {
-    ngx_memcpy(key->data, &space, sizeof(uint64_t));
-    key->data[sizeof(uint64_t)] = (u_char) endpoint;
+    ngx_memcpy(buf, &space, sizeof(uint64_t));
+    buf[sizeof(uint64_t)] = (u_char) endpoint;
+
+    key->data = buf;
     key->len = NGX_HTTP_TOURNAMENT_KEY_PREFIX;
 }
 
@@ -52,7 +55,12 @@ ngx_http_tournament_key_add(ngx_http_tournament_key_t *key, u_char *value,
         return NGX_ERROR;
     }
 
-    ngx_memcpy(key->data + key->len, value, len);
+    /* an absent value is NULL, which memcpy() is not to be given */
+
+    if (len) {
+        ngx_memcpy(key->data + key->len, value, len);
+    }
+
     key->len += len;
     key->data[key->len++] = '\0';
 

@@ -11,9 +11,16 @@
 /* ms; a connection whose oldest query is older gets no more of them */
 #define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
 
+/* ms; what the server may take to cancel a statement, and to say so */
+#define NGX_HTTP_TOURNAMENT_PG_GRACE        500
+
+/* ms; queries behind an older one are sent once more, elsewhere */
+#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      200
+
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
 
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
@@ -38,7 +45,7 @@ typedef struct ngx_http_tournament_pg_slot_s {
     ngx_msec_t                          sent;
     PGresult                           *result;    /* rows */
     PGresult                           *error;     /* the first one */
-    unsigned                            preparing:1;
+    unsigned                            preparing:1;  /* not confirmed yet */
 } ngx_http_tournament_pg_slot_t;
 
 
@@ -52,7 +59,12 @@ struct ngx_http_tournament_pg_conn_s {
     /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
+    ngx_msec_t                          since;     /* READY */
     ngx_uint_t                          target;
+    ngx_uint_t                          number;    /* ever higher */
+
+    /* several queries under way: the oldest one may hold up the others */
+    ngx_event_t                         slow;
 
     ngx_uint_t                          first;     /* the ring's oldest */
     ngx_uint_t                          active;    /* slots in use */
@@ -68,7 +80,9 @@ struct ngx_http_tournament_pg_s {
 
     ngx_http_tournament_pg_conn_t      *conns;
     ngx_uint_t                          nready;
+    ngx_uint_t                          opened;    /* connections so far */
     ngx_uint_t                          nslots;    /* of each ring */
+    ngx_uint_t                          depth;     /* queries on one */
 
     ngx_queue_t                         queue;
     ngx_uint_t                          nqueued;
@@ -106,6 +120,7 @@ static void ngx_http_tournament_pg_event(ngx_event_t *ev);
 static void ngx_http_tournament_pg_guard(
     ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
+static void ngx_http_tournament_pg_slow(ngx_event_t *ev);
 static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
 static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
 
@@ -116,6 +131,8 @@ static ngx_int_t ngx_http_tournament_pg_start(
     ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_notified(
+    ngx_http_tournament_pg_conn_t *conn);
 static ngx_int_t ngx_http_tournament_pg_results(
     ngx_http_tournament_pg_conn_t *conn);
 static ngx_int_t ngx_http_tournament_pg_result(
@@ -126,7 +143,10 @@ static void ngx_http_tournament_pg_enqueue(
     ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
 static void ngx_http_tournament_pg_dequeue(
     ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_preparing(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
 static ngx_uint_t ngx_http_tournament_pg_retry(
+    ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_query_t *query);
 static void ngx_http_tournament_pg_finish(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
@@ -153,6 +173,7 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     pg->conf = conf;
     pg->log = log;
     pg->down_since = ngx_current_msec;
+    pg->depth = NGX_HTTP_TOURNAMENT_PG_DEPTH;
 
     /* a ring has room for its statements being prepared, too */
     pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
@@ -180,6 +201,11 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
         if (conn->prepared == NULL) {
             return NULL;
         }
+
+        conn->slow.handler = ngx_http_tournament_pg_slow;
+        conn->slow.data = conn;
+        conn->slow.log = log;
+        conn->slow.cancelable = 1;
 
         conn->timer.handler = ngx_http_tournament_pg_timer;
         conn->timer.data = conn;
@@ -210,6 +236,10 @@ ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
 
         if (conn->timer.timer_set) {
             ngx_del_timer(&conn->timer);
+        }
+
+        if (conn->slow.timer_set) {
+            ngx_del_timer(&conn->slow);
         }
 
         if (conn->conn) {
@@ -246,7 +276,8 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
     query->deadline.data = query;
     query->deadline.log = pg->log;
 
-    /* not cancelable: a client waits, and an old worker must not leave it */
+    /* a client waits, and an old worker must not leave it */
+    query->deadline.cancelable = query->background;
     ngx_add_timer(&query->deadline, query->timeout);
 
     ngx_http_tournament_pg_enqueue(query, 0);
@@ -272,7 +303,9 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 ngx_int_t
 ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT) {
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
         return NGX_DECLINED;
     }
 
@@ -388,12 +421,18 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
-    conn->backoff = 0;
+    conn->since = ngx_current_msec;
+    conn->number = ++pg->opened;
     pg->nready++;
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
     for (i = 0; i < pg->conf->nstatements; i++) {
+
+        if (pg->conf->statements[i] == NULL) {
+            continue;
+        }
+
         if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
@@ -401,6 +440,14 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     }
 
     ngx_http_tournament_pg_guard(conn);
+
+    if (pg->conf->ready) {
+        pg->conf->ready(pg->conf->data);
+    }
+
+    if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+        return;
+    }
 
     if (pg->trouble && pg->nready == pg->conf->connections) {
         pg->trouble = 0;
@@ -444,14 +491,38 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
         ngx_del_timer(&conn->timer);
     }
 
+    if (conn->slow.timer_set) {
+        ngx_del_timer(&conn->slow);
+    }
+
     conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
-    conn->target = (conn->target + 1) % pg->conf->targets->nelts;
+
+    /* the next address; after a loss all of them, in the conninfo's order */
+
+    conn->target = was_ready ? 0
+                             : (conn->target + 1) % pg->conf->targets->nelts;
 
     if (was_ready && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
     }
 
+    if (was_ready && pg->conf->lost) {
+        pg->conf->lost(pg->conf->data);
+    }
+
+    /* one that does not last would be opened and lost in a circle */
+
+    if (was_ready && ngx_current_msec - conn->since
+                     >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
+    {
+        conn->backoff = 0;
+    }
+
     pause = conn->backoff;
+
+    if (pg->nqueued) {
+        pause = ngx_min(pause, NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY);
+    }
 
     if (pause) {
         pause += ngx_random() % (pause / 4 + 1);
@@ -489,7 +560,7 @@ ngx_http_tournament_pg_log_trouble(ngx_http_tournament_pg_conn_t *conn,
 
     len = strcspn(reason, "\r\n");
 
-    level = pg->trouble ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = pg->trouble ? NGX_LOG_INFO : pg->conf->log_level;
     pg->trouble = 1;
 
     ngx_log_error(level, pg->log, 0,
@@ -521,7 +592,7 @@ ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
         query = slot->query;
         ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
 
-        if (query && !ngx_http_tournament_pg_retry(query)) {
+        if (query && !ngx_http_tournament_pg_retry(conn, query)) {
 
             /* a handler must not run from within a call of its owner */
 
@@ -570,6 +641,7 @@ ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
 static void
 ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
 {
+    ngx_int_t          flags;
     ngx_connection_t  *c;
 
     c = conn->c;
@@ -578,8 +650,17 @@ ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    (void) ngx_http_tournament_pg_want(c->read, NGX_READ_EVENT, 0);
-    (void) ngx_http_tournament_pg_want(c->write, NGX_WRITE_EVENT, 0);
+    /* libpq closes a socket that has failed, and its events went with it */
+
+    flags = (PQsocket(conn->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+    }
 
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);
@@ -627,6 +708,11 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
 
         c->close = 0;
 
+        if (conn->pg->conf->closing) {
+            conn->pg->conf->closing(conn->pg->conf->data);
+            return;
+        }
+
         if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
             && conn->active == 0 && conn->pg->nqueued == 0)
         {
@@ -654,15 +740,17 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
 
         case 0:
             (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
-            return;
+            break;
 
         case 1:
-            return;
+            break;
 
         default:
             ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
+
+        /* as it waits for room to write libpq reads, and no event tells */
     }
 
     ngx_http_tournament_pg_read(conn);
@@ -691,6 +779,54 @@ ngx_http_tournament_pg_timer(ngx_event_t *ev)
                                     "an error");
         break;
     }
+}
+
+
+/*
+ * The oldest query takes long: those behind it go to the head of the queue,
+ * for other connections.  The server will answer them here all the same, to
+ * nobody: they only read.
+ */
+
+static void
+ngx_http_tournament_pg_slow(ngx_event_t *ev)
+{
+    ngx_uint_t                       i;
+    ngx_msec_t                       age;
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_conn_t   *conn;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    conn = ev->data;
+    pg = conn->pg;
+
+    if (conn->active < 2) {
+        return;
+    }
+
+    age = ngx_current_msec - conn->slots[conn->first].sent;
+
+    if (age < NGX_HTTP_TOURNAMENT_PG_HOLD_UP) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP - age);
+        return;
+    }
+
+    /* it may go on: fewer at a time, until queries are quick again */
+
+    pg->depth = 1;
+
+    for (i = conn->active - 1; i > 0; i--) {
+        slot = &conn->slots[(conn->first + i) % pg->nslots];
+        query = slot->query;
+
+        if (query) {
+            slot->query = NULL;
+            ngx_http_tournament_pg_enqueue(query, 1);
+        }
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
 }
 
 
@@ -728,6 +864,9 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
     case NGX_HTTP_TOURNAMENT_PG_LOST:
         rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
         break;
+
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
+        return;
     }
 
     ngx_http_tournament_pg_finish(query, rc, NULL);
@@ -745,7 +884,8 @@ ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
     if (conn->active && conn->slots[conn->first].query == NULL
         && !conn->timer.timer_set)
     {
-        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout);
+        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout
+                                    + NGX_HTTP_TOURNAMENT_PG_GRACE);
     }
 }
 
@@ -800,7 +940,8 @@ ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
 
 /*
  * The connection with the fewest queries under way.  One whose oldest query
- * takes long gets no more: they would wait behind it.
+ * takes long, or that still answers to nobody, gets no more: they would wait
+ * behind it.
  */
 
 static ngx_http_tournament_pg_conn_t *
@@ -815,7 +956,7 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
         conn = &pg->conns[i];
 
         if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
-            || conn->active >= NGX_HTTP_TOURNAMENT_PG_DEPTH
+            || conn->c == NULL
             || (best && conn->active >= best->active))
         {
             continue;
@@ -825,8 +966,10 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
             return conn;
         }
 
-        if (ngx_current_msec - conn->slots[conn->first].sent
-            < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+        if (conn->active < pg->depth
+            && conn->slots[conn->first].query
+            && ngx_current_msec - conn->slots[conn->first].sent
+               < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
         {
             best = conn;
         }
@@ -850,10 +993,6 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     ngx_http_tournament_pg_slot_t       *slot;
     ngx_http_tournament_pg_statement_t  *st;
 
-    static const Oid  text[NGX_HTTP_TOURNAMENT_PG_PARAMS] = {
-        25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25
-    };
-
     pg = conn->pg;
     st = pg->conf->statements[statement];
 
@@ -872,8 +1011,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (slot->preparing
-        && PQsendPrepare(conn->conn, st->name, st->sql, st->nparams, text)
-           != 1)
+        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
     {
         return NGX_ERROR;
     }
@@ -899,6 +1037,10 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
         return NGX_ERROR;
     }
 
+    if (query && conn->active > 1 && !conn->slow.timer_set) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+    }
+
     return ngx_http_tournament_pg_want(conn->c->write, NGX_WRITE_EVENT,
                                        flush == 1);
 }
@@ -919,6 +1061,10 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
     do {
         if (PQconsumeInput(conn->conn) != 1) {
 
+            /* the socket's number may be another's once handlers have run */
+
+            ngx_http_tournament_pg_unwatch(conn);
+
             /* results that came before the loss count; so do last words */
 
             if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
@@ -934,7 +1080,28 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
     } while (--n);
 
+    ngx_http_tournament_pg_notified(conn);
+
     ngx_http_tournament_pg_dispatch(conn->pg);
+}
+
+
+static void
+ngx_http_tournament_pg_notified(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGnotify                       *n;
+    ngx_http_tournament_pg_conf_t  *conf;
+
+    conf = conn->pg->conf;
+
+    while ((n = PQnotifies(conn->conn)) != NULL) {
+
+        if (conf->notify) {
+            conf->notify(conf->data, n->extra);
+        }
+
+        PQfreemem(n);
+    }
 }
 
 
@@ -1026,6 +1193,9 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
         break;
 
     case PGRES_COMMAND_OK:
+        slot->preparing = 0;
+        break;
+
     case PGRES_PIPELINE_ABORTED:
         break;
 
@@ -1047,7 +1217,8 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, reopen;
+    ngx_uint_t                       statement, preparing, unprepared, reopen;
+    ngx_uint_t                       keep;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1057,13 +1228,32 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     slot = &conn->slots[conn->first];
     query = slot->query;
     statement = slot->statement;
+    preparing = slot->preparing;
     result = slot->result;
     error = slot->error;
+
+    if (query
+        && pg->depth < NGX_HTTP_TOURNAMENT_PG_DEPTH
+        && ngx_current_msec - slot->sent < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+    {
+        pg->depth++;
+    }
 
     ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
 
     conn->first = (conn->first + 1) % pg->nslots;
     conn->active--;
+
+    if (conn->active) {
+
+        /* the server begins with it now */
+
+        conn->slots[conn->first].sent = ngx_current_msec;
+
+        if (conn->active > 1 && !conn->slow.timer_set) {
+            ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+        }
+    }
 
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
@@ -1073,48 +1263,45 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     if (error == NULL) {
 
+        keep = query && query->keep;
+
         if (query) {
             ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
                                           result);
         }
 
-        PQclear(result);
+        if (!keep) {
+            PQclear(result);
+        }
+
         return;
     }
 
     PQclear(result);
 
-    reopen = 0;
+    unprepared = ngx_http_tournament_pg_sqlstate(error, "26000");
 
-    if (ngx_http_tournament_pg_sqlstate(error, "26000")
-        || query == NULL)
+    /* the function's result has changed: no prepared statement is good */
+    reopen = !preparing && ngx_http_tournament_pg_sqlstate(error, "0A000");
+
+    if (preparing
+        || (unprepared && !ngx_http_tournament_pg_preparing(conn, statement)))
     {
         /* not prepared, or not any more: the next query brings it along */
         conn->prepared[statement] = 0;
-
-    } else if (ngx_http_tournament_pg_sqlstate(error, "0A000")) {
-
-        /* the function's result has changed: no prepared statement is good */
-        reopen = 1;
-
-    } else {
-        ngx_http_tournament_pg_log_error(pg, statement, error);
-
-        ngx_http_tournament_pg_finish(query,
-                            ngx_http_tournament_pg_sqlstate(error, "57014")
-                                ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
-                                : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
-        PQclear(error);
-        return;
     }
 
-    if (query == NULL || !ngx_http_tournament_pg_retry(query)) {
+    if (query == NULL
+        || !(unprepared || reopen)
+        || !ngx_http_tournament_pg_retry(conn, query))
+    {
         ngx_http_tournament_pg_log_error(pg, statement, error);
 
         if (query) {
             ngx_http_tournament_pg_finish(query,
-                                          NGX_HTTP_TOURNAMENT_PG_FAILED,
-                                          NULL);
+                                ngx_http_tournament_pg_sqlstate(error, "57014")
+                                    ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                    : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
         }
     }
 
@@ -1127,16 +1314,52 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 }
 
 
-/* back to the head of the queue, once; 0: it was there already */
+/* whether a query under way brings the statement's preparation along */
 
 static ngx_uint_t
-ngx_http_tournament_pg_retry(ngx_http_tournament_pg_query_t *query)
+ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement)
 {
-    if (query->resent) {
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_slot_t  *slot;
+
+    for (i = 0; i < conn->active; i++) {
+        slot = &conn->slots[(conn->first + i) % conn->pg->nslots];
+
+        if (slot->statement == statement && slot->preparing) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Back to the head of the queue, once; 0: it was there already.  What befell
+ * the query may have befallen all connections of that moment, as a restart of
+ * the server does: they do not count again, but for a query that is passed on
+ * and on.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_query_t *query)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    if (query->resent == 0) {
+        query->opened = pg->opened;
+
+    } else if (conn->number > query->opened
+               || query->resent > pg->conf->connections)
+    {
         return 0;
     }
 
-    query->resent = 1;
+    query->resent++;
 
     ngx_http_tournament_pg_enqueue(query, 1);
 
@@ -1182,6 +1405,7 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
         ngx_del_timer(&query->deadline);
     }
 
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
     query->handler(query, rc, res);
 }
 

@@ -11,10 +11,10 @@
  * not prepared.
  *
  * Every query has a deadline, from the moment that it is handed over.  A query
- * whose connection is lost goes to another once.  While no connection can be
- * had, queries wait for one within their deadline, so that a restart of the
- * server loses none; once the outage has lasted longer than a deadline they
- * fail at once.
+ * whose connection is lost goes to another, and once to one that was opened
+ * after that; then it fails.  While no connection can be had, queries wait for
+ * one within their deadline, so that a restart of the server loses none; once
+ * the outage has lasted longer than a deadline they fail at once.
  */
 
 #ifndef _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
@@ -32,7 +32,7 @@ typedef struct ngx_http_tournament_pg_query_s  ngx_http_tournament_pg_query_t;
 
 typedef struct {
     const char                      *name;      /* of the prepared statement */
-    const char                      *sql;       /* parameters are text */
+    const char                      *sql;
     ngx_uint_t                       nparams;
 } ngx_http_tournament_pg_statement_t;
 
@@ -46,8 +46,21 @@ typedef struct {
     ngx_msec_t                       query_timeout;
 
     ngx_http_tournament_pg_statement_t
-                                   **statements;
+                                   **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
+    ngx_uint_t                       log_level;         /* of an outage */
+
+    /*
+     * What happens to a connection; each may be NULL.  A notification's
+     * payload is good until its hook returns.  closing: the worker begins to
+     * exit, and the connection stays as long as the worker.
+     */
+
+    void                           (*ready)(void *data);
+    void                           (*lost)(void *data);
+    void                           (*notify)(void *data, char *payload);
+    void                           (*closing)(void *data);
+    void                            *data;
 } ngx_http_tournament_pg_conf_t;
 
 
@@ -60,8 +73,9 @@ typedef enum {
 
 
 /*
- * res is a result of PGRES_TUPLES_OK in binary format with PG_OK, else NULL;
- * it is freed after the handler returns.
+ * With PG_OK res is a result of PGRES_TUPLES_OK in binary format, or NULL of a
+ * command that has no rows; else it is NULL.  It is freed after the handler
+ * returns, unless query->keep is set.
  */
 
 typedef void (*ngx_http_tournament_pg_handler_pt)(
@@ -77,7 +91,8 @@ typedef void (*ngx_http_tournament_pg_sending_pt)(
 typedef enum {
     NGX_HTTP_TOURNAMENT_PG_QUEUED = 0,
     NGX_HTTP_TOURNAMENT_PG_SENT,
-    NGX_HTTP_TOURNAMENT_PG_LOST          /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_DONE          /* its handler runs, or has run */
 } ngx_http_tournament_pg_query_state_e;
 
 
@@ -92,10 +107,15 @@ struct ngx_http_tournament_pg_query_s {
 
     ngx_uint_t                           statement;   /* index in conf */
     const char                          *values[NGX_HTTP_TOURNAMENT_PG_PARAMS];
+                                                      /* as text */
     ngx_msec_t                           timeout;     /* ms from now */
     ngx_http_tournament_pg_sending_pt    sending;
     ngx_http_tournament_pg_handler_pt    handler;
     void                                *data;
+    unsigned                             background:1;  /* an exit need not
+                                                           wait for it */
+    unsigned                             keep:1;        /* the handler frees
+                                                           the result */
 
     /* the room's own */
 
@@ -105,7 +125,8 @@ struct ngx_http_tournament_pg_query_s {
     struct ngx_http_tournament_pg_slot_s
                                         *slot;      /* while SENT */
     ngx_http_tournament_pg_query_state_e state;
-    unsigned                             resent:1;
+    ngx_uint_t                           resent;    /* times */
+    ngx_uint_t                           opened;    /* at the first one */
 };
 
 
@@ -130,7 +151,8 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 
 /*
  * Takes back a query that was not sent yet: NGX_OK, its handler will not be
- * called.  NGX_DECLINED: it is under way, and its handler will be.
+ * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
+ * called.
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);

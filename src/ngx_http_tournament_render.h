@@ -12,13 +12,41 @@
 #include "ngx_http_tournament_json.h"
 
 
+/* what an answer is made of */
+
+typedef struct {
+    time_t                         now;       /* Unix time, s */
+    int64_t                        user;      /* account id; 0: anonymous */
+    ngx_uint_t                     staff;
+
+    ngx_http_tournament_entry_t   *entry;     /* of the endpoint itself */
+    ngx_http_tournament_entry_t   *context;   /* of the user at this
+                                                 tournament, or NULL */
+} ngx_http_tournament_view_t;
+
+
 /*
- * The members of a state answer between success and the end, for an anonymous.
- * entry's facts are a tournament_facts_t; now is Unix time in s.
+ * Each writes the members of a document after "success".  The entries are not
+ * missing, and hold the facts of their endpoint.  In a state's answer the
+ * value of "state" is marked.
  */
 
 void ngx_http_tournament_render_state(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_entry_t *entry, time_t now);
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_hub(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_detail(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_participants(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_count(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_context(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_registrations(
+    ngx_http_tournament_json_t *json, ngx_http_tournament_view_t *view);
+void ngx_http_tournament_render_stats(ngx_http_tournament_json_t *json,
+    ngx_http_tournament_view_t *view);
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_RENDER_H_INCLUDED_ */

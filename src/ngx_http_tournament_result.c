@@ -6,11 +6,18 @@
 /* us from the Unix epoch to PostgreSQL's, 2000-01-01 */
 #define NGX_HTTP_TOURNAMENT_PG_EPOCH  946684800000000LL
 
+/* bytes; above it an answer would not be one that a page can use */
+#define NGX_HTTP_TOURNAMENT_FACTS_MAX  (32 * 1024 * 1024)
+
+/* bytes; no struct of facts is larger */
+#define NGX_HTTP_TOURNAMENT_FACTS_MIN  4096
+
 
 static ngx_int_t ngx_http_tournament_result_grow(void **data, size_t *size,
     size_t len, size_t need);
 static uint64_t ngx_http_tournament_result_bytes(
     ngx_http_tournament_result_t *result, int row, int column, int *len);
+static uint64_t ngx_http_tournament_result_number(u_char *p, int len);
 
 
 ngx_http_tournament_result_t *
@@ -25,6 +32,16 @@ ngx_http_tournament_result_create(ngx_pool_t *pool,
     }
 
     result->cache = cache;
+
+    /* there is always memory to write to */
+
+    if (ngx_http_tournament_result_grow((void **) &result->entry.facts,
+                                        &result->facts_size, 0,
+                                        NGX_HTTP_TOURNAMENT_FACTS_MIN)
+        != NGX_OK)
+    {
+        return NULL;
+    }
 
     return result;
 }
@@ -83,31 +100,32 @@ ngx_http_tournament_result_end(ngx_http_tournament_result_t *result)
 }
 
 
-void *
-ngx_http_tournament_result_facts(ngx_http_tournament_result_t *result,
+uint32_t
+ngx_http_tournament_result_reserve(ngx_http_tournament_result_t *result,
     size_t size)
 {
-    u_char                       *p;
+    size_t                        offset;
     ngx_http_tournament_entry_t  *entry;
 
     entry = &result->entry;
-    size = ngx_align(size, 8);
 
-    if (ngx_http_tournament_result_grow((void **) &entry->facts,
-                                        &result->facts_size, entry->len,
-                                        entry->len + size)
-        != NGX_OK)
+    offset = ngx_align(entry->len, 8);
+
+    if (result->failed
+        || offset + size > NGX_HTTP_TOURNAMENT_FACTS_MAX
+        || ngx_http_tournament_result_grow((void **) &entry->facts,
+                                           &result->facts_size, entry->len,
+                                           offset + size)
+           != NGX_OK)
     {
         result->failed = 1;
-        return NULL;
+        return 0;
     }
 
-    p = entry->facts + entry->len;
-    entry->len += size;
+    ngx_memzero(entry->facts + entry->len, offset + size - entry->len);
+    entry->len = offset + size;
 
-    ngx_memzero(p, size);
-
-    return p;
+    return (uint32_t) offset;
 }
 
 
@@ -122,7 +140,9 @@ ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
     entry = &result->entry;
     stripe = ngx_http_tournament_cache_stripe(result->cache, kind, id);
 
-    for (i = 0; i < entry->nstripes; i++) {
+    /* the usual few repetitions; more are harmless, looking for them is not */
+
+    for (i = 0; i < entry->nstripes && i < 64; i++) {
         if (entry->stripes[i] == stripe) {
             return;
         }
@@ -140,6 +160,118 @@ ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
     }
 
     entry->stripes[entry->nstripes++] = stripe;
+}
+
+
+void
+ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
+    ngx_http_tournament_thing_e kind, int row, int column)
+{
+    int        n, len;
+    u_char    *p, *end;
+    int64_t    id;
+
+    /*
+     * A one-dimensional array: dimensions, has-nulls, element type, size and
+     * lower bound, 4 bytes each; then a length and a value for each element.
+     */
+
+    len = PQgetlength(result->res, row, column);
+    p = (u_char *) PQgetvalue(result->res, row, column);
+    end = p + len;
+
+    if (len < 20) {
+        return;
+    }
+
+    for (p += 20; end - p >= 4; p += n) {
+        n = (int) ngx_http_tournament_result_number(p, 4);
+        p += 4;
+
+        if (n != 8 || end - p < n) {
+            return;
+        }
+
+        id = (int64_t) ngx_http_tournament_result_number(p, 8);
+        ngx_http_tournament_result_shows(result, kind, id);
+    }
+}
+
+
+void
+ngx_http_tournament_result_valid_until(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    int64_t  us;
+
+    us = ngx_http_tournament_result_instant(result, row, column);
+
+    if (us <= 0 || us == TOURNAMENT_INSTANT_INFINITY) {
+        return;
+    }
+
+    /* answers are for whole seconds: it changes with the next one */
+
+    result->entry.valid_until = us / 1000000 + (us % 1000000 != 0);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_result_is_null(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    return PQgetisnull(result->res, row, column);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_result_bool(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    return PQgetlength(result->res, row, column) == 1
+           && *PQgetvalue(result->res, row, column) != 0;
+}
+
+
+ngx_http_tournament_string_t
+ngx_http_tournament_result_string(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    size_t                         len;
+    ngx_http_tournament_entry_t   *entry;
+    ngx_http_tournament_string_t   string;
+
+    entry = &result->entry;
+
+    string.offset = 0;
+    string.len = 0;
+
+    if (PQgetisnull(result->res, row, column)) {
+        return string;
+    }
+
+    len = PQgetlength(result->res, row, column);
+
+    if (result->failed
+        || entry->len + len > NGX_HTTP_TOURNAMENT_FACTS_MAX
+        || ngx_http_tournament_result_grow((void **) &entry->facts,
+                                           &result->facts_size, entry->len,
+                                           entry->len + len)
+           != NGX_OK)
+    {
+        result->failed = 1;
+        return string;
+    }
+
+    ngx_memcpy(entry->facts + entry->len,
+               PQgetvalue(result->res, row, column), len);
+
+    string.offset = (uint32_t) entry->len;
+    string.len = (uint32_t) len;
+
+    entry->len += len;
+
+    return string;
 }
 
 
@@ -199,16 +331,12 @@ ngx_http_tournament_result_text(ngx_http_tournament_result_t *result, int row,
 }
 
 
-/* an integer in network byte order; len is -1 for null */
+/* an integer; len is -1 for null */
 
 static uint64_t
 ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
     int row, int column, int *len)
 {
-    int        i;
-    u_char    *p;
-    uint64_t   n;
-
     *len = -1;
 
     if (PQgetisnull(result->res, row, column)) {
@@ -216,12 +344,24 @@ ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
     }
 
     *len = PQgetlength(result->res, row, column);
-    p = (u_char *) PQgetvalue(result->res, row, column);
+
+    return ngx_http_tournament_result_number(
+                          (u_char *) PQgetvalue(result->res, row, column),
+                          ngx_min(*len, 8));
+}
+
+
+/* up to 8 bytes in network byte order */
+
+static uint64_t
+ngx_http_tournament_result_number(u_char *p, int len)
+{
+    uint64_t  n;
 
     n = 0;
 
-    for (i = 0; i < *len && i < 8; i++) {
-        n = n << 8 | p[i];
+    while (len--) {
+        n = n << 8 | *p++;
     }
 
     return n;

@@ -18,13 +18,16 @@
 #include <libpq-fe.h>
 
 #include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament_facts.h"
 
 
 /* PostgreSQL's type ids, of its catalogue pg_type */
 
+#define NGX_HTTP_TOURNAMENT_BOOL         16
 #define NGX_HTTP_TOURNAMENT_INT8         20
 #define NGX_HTTP_TOURNAMENT_INT4         23
 #define NGX_HTTP_TOURNAMENT_TEXT         25
+#define NGX_HTTP_TOURNAMENT_INT8_ARRAY   1016
 #define NGX_HTTP_TOURNAMENT_TIMESTAMPTZ  1184
 
 
@@ -66,12 +69,17 @@ ngx_int_t ngx_http_tournament_result_end(ngx_http_tournament_result_t *result);
 
 
 /*
- * Room for so many more bytes of facts, zeroed and aligned to 8; good until
- * the next call.  NULL: no memory.
+ * Reserves so many more bytes of facts, zeroed.  Returns their offset, a
+ * multiple of 8.  What is at an offset moves as facts grow: it is found by at()
+ * anew after each call that adds some.  When memory is short the offset is 0
+ * and at() gives memory that can be written and is not kept.
  */
 
-void *ngx_http_tournament_result_facts(ngx_http_tournament_result_t *result,
-    size_t size);
+uint32_t ngx_http_tournament_result_reserve(
+    ngx_http_tournament_result_t *result, size_t size);
+
+#define ngx_http_tournament_result_at(result, offset)                         \
+    ((void *) ((result)->entry.facts + (offset)))
 
 
 /* The entry shows this thing. */
@@ -80,18 +88,40 @@ void ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
     ngx_http_tournament_thing_e kind, int64_t id);
 
 
+/* The same for each element of a column of bigint[]; null is none. */
+
+void ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
+    ngx_http_tournament_thing_e kind, int row, int column);
+
+
 /*
- * Values of a row.  A null is the last argument, for an instant
- * TOURNAMENT_INSTANT_NONE; a null text has len 0.  integer reads int4 and
- * int8.  A text is the result's memory, good as long as that.
+ * The entry ends at the instant of that column, rounded up to a second, unless
+ * it is null.
  */
 
+void ngx_http_tournament_result_valid_until(
+    ngx_http_tournament_result_t *result, int row, int column);
+
+
+/*
+ * Values of a row.  A null is the last argument, for an instant
+ * TOURNAMENT_INSTANT_NONE, for a bool 0; a null text has len 0.  integer reads
+ * int4 and int8.  A text is the result's memory, good as long as that; string
+ * copies one into the facts.
+ */
+
+ngx_uint_t ngx_http_tournament_result_is_null(
+    ngx_http_tournament_result_t *result, int row, int column);
 int64_t ngx_http_tournament_result_integer(
     ngx_http_tournament_result_t *result, int row, int column, int64_t null);
+ngx_uint_t ngx_http_tournament_result_bool(
+    ngx_http_tournament_result_t *result, int row, int column);
 int64_t ngx_http_tournament_result_instant(
     ngx_http_tournament_result_t *result, int row, int column);
 void ngx_http_tournament_result_text(ngx_http_tournament_result_t *result,
     int row, int column, ngx_str_t *text);
+ngx_http_tournament_string_t ngx_http_tournament_result_string(
+    ngx_http_tournament_result_t *result, int row, int column);
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_RESULT_H_INCLUDED_ */

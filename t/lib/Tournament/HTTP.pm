@@ -21,7 +21,7 @@ package Tournament::HTTP;
 # is an exception.
 #
 # The answer: $r->status, reason, header($name), headers (list of [name,
-# value]), body (bytes), json (decoded), raw (head and body as received),
+# value]), body (bytes), text (its characters), json (decoded), raw (head and body as received),
 # worker (pid), cache (X-Cache).
 #
 # Many at once:
@@ -56,6 +56,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Encode ();
 use Errno qw(EAGAIN EINPROGRESS EINTR);
 use Exporter 'import';
 use IO::Poll qw(POLLIN POLLOUT POLLERR POLLHUP);
@@ -819,6 +820,14 @@ sub header {
     }
 
     return undef;
+}
+
+
+sub text {
+    my ($self) = @_;
+
+    return Encode::decode('UTF-8', $self->{body}, Encode::FB_CROAK()
+                                                  | Encode::LEAVE_SRC());
 }
 
 

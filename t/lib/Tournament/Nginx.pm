@@ -20,13 +20,18 @@ package Tournament::Nginx;
 #   database   a Tournament::Postgres, or a conninfo. Without one there is no
 #              tournament_database directive
 #   zone       of tournament_zone, 8m by default; undef for no directive
+#   feed       1: listens to changes and warms, as is nginx.conf's default;
+#              without it entries change by their TTLs alone
 #   workers    1 by default; 0 is master_process off
 #   module     0: do not load the module at all
 #   level      of the error log: "info" by default, "debug" shows everything
 #   valgrind   1: run under valgrind, whose errors and leaks the test's end
 #              complains about. TOURNAMENT_VALGRIND=1 asks for it everywhere.
+#   clock      seconds since 1970: what its clock shows, and goes on showing,
+#              through libfaketime. Its timers are not concerned.
 #   start      0: do not start it yet
 #   name       for messages and the directory, "nginx" by default
+#   dir, port  instead of a temporary directory and a free port
 #
 #   $nginx->start                  returns when it listens and all its workers
 #                                  are there
@@ -43,17 +48,29 @@ package Tournament::Nginx;
 #   $nginx->old_worker_pids        of those that are shutting down
 #   $nginx->kill_worker($pid)      kill -9; returns when another has come
 #   $nginx->signal($name)          to the master
+#   $nginx->set_clock($seconds)    a request that is sent after it sees it
 #   $nginx->get, head, post, request, connect    see Tournament::HTTP
 #   $nginx->connect_workers        { pid => open Tournament::HTTP connection }
 #                                  for each worker
 #   $nginx->log, log_mark, wait_for_log, expect_log    see Tournament::Server
+#   $nginx->state($slug, %headers)     GET of its state at the usual path
 #   $nginx->access_log             lines: "status cache_status query_time
 #                                  request_time request"
 #
-# Every answer carries X-Worker: the pid of the worker that gave it, unless
-# the location has an add_header of its own.
+# Every answer carries X-Worker, the pid of the worker that gave it, and
+# X-Cache, $tournament_cache_status, unless the location has an add_header of
+# its own.
 #
-# The environment's NGINX names the binary, TOURNAMENT_MODULE the module.
+# Tournament::Nginx::api() is a list of options with all endpoints at the paths
+# of the contract; the header X-Account says who asks, X-Staff whether they are
+# staff.
+#
+# Tournament::Nginx::example($conninfo) is nginx.conf.example as an option conf,
+# with that database and with the places of an nginx of its own. With
+# application => 'host:port' the lines for a site beside it are in use.
+#
+# The environment's TOURNAMENT_NGINX names the binary, TOURNAMENT_MODULE the
+# module.
 
 use strict;
 use warnings;
@@ -62,10 +79,11 @@ use parent 'Tournament::Server';
 
 use Carp;
 use IO::Socket::INET;
+use POSIX ();
 use Tournament::HTTP;
 use Tournament::Util qw(
-    at_end build_dir free_port now poll_until reap run slurp spawn spew
-    tempdir worker_user
+    alive at_end build_dir children free_port poll_until project reap run slurp
+    spawn spew tempdir worker_user
 );
 
 my %SIGNAL = (quit => 'QUIT', term => 'TERM', kill => 'KILL');
@@ -74,7 +92,9 @@ my $BAD = qr/\[(?:alert|emerg)\]|segfault|exited on signal|Sanitizer
              |runtime\ error:|ERROR\ SUMMARY:\ [1-9]/x;
 
 my @CONFIGURING = qw(main events http server locations conf database zone
-                     workers module level connections);
+                     workers module level connections feed);
+
+my @TEMP = qw(client_body proxy fastcgi uwsgi scgi);
 
 my $count = 0;
 
@@ -89,14 +109,16 @@ sub new {
     my $self = bless {
         owner    => $$,
         name     => $name,
-        dir      => tempdir($name),
-        port     => free_port(),
+        dir      => $options{dir} // tempdir($name),
+        port     => $options{port} // free_port(),
+        fixed    => defined $options{port},
         spread   => free_port(),
         valgrind => $options{valgrind} // $ENV{TOURNAMENT_VALGRIND},
         zone     => '8m',
         workers  => 1,
         module   => 1,
         level    => 'info',
+        clock    => delete $options{clock},
     }, $class;
 
     $self->watch_log("$self->{dir}/error.log", $BAD,
@@ -105,8 +127,9 @@ sub new {
 
     my $start = delete $options{start} // 1;
 
-    delete @options{qw(name valgrind)};
+    delete @options{qw(name valgrind dir port)};
 
+    $self->set_clock($self->{clock}) if defined $self->{clock};
     $self->set(%options);
     $self->start if $start;
 
@@ -128,6 +151,41 @@ sub set {
 }
 
 
+# libfaketime reads this file each time that somebody asks for the time, and
+# the workers' environment has its name: see _clock_conf.
+
+sub set_clock {
+    my ($self, $seconds) = @_;
+
+    my $file = "$self->{dir}/clock";
+
+    spew("$file.new", POSIX::strftime("%Y-%m-%d %H:%M:%S\n",
+                                      gmtime $seconds));
+    rename "$file.new", $file or croak "rename $file.new: $!";
+
+    $self->{clock} = $seconds;
+
+    return $self;
+}
+
+
+sub _clock_environment {
+    my ($self) = @_;
+
+    my ($library) = glob '/usr/lib/*/faketime/libfaketime.so.1'
+        or croak 'libfaketime is not installed (make deps)';
+
+    return {
+        LD_PRELOAD               => $library,
+        TZ                       => 'UTC',
+        FAKETIME_TIMESTAMP_FILE  => "$self->{dir}/clock",
+        FAKETIME_NO_CACHE        => 1,
+        FAKETIME_DONT_FAKE_MONOTONIC => 1,
+        FAKETIME_DONT_RESET      => 1,
+    };
+}
+
+
 sub pid       { return $_[0]{pid} }
 sub port      { return $_[0]{port} }
 sub dir       { return $_[0]{dir} }
@@ -142,7 +200,7 @@ sub url {
 
 
 sub binary {
-    return $ENV{NGINX} if $ENV{NGINX};
+    return $ENV{TOURNAMENT_NGINX} if $ENV{TOURNAMENT_NGINX};
 
     for my $dir (split(/:/, $ENV{PATH}), qw(/usr/sbin /usr/local/sbin
                                            /usr/local/nginx/sbin))
@@ -150,7 +208,7 @@ sub binary {
         return "$dir/nginx" if -x "$dir/nginx";
     }
 
-    croak 'nginx is not installed (make deps); NGINX names another binary';
+    croak 'nginx is not installed: make deps, or TOURNAMENT_NGINX=/its/path';
 }
 
 
@@ -168,6 +226,13 @@ sub version {
 }
 
 
+sub _has_option_e {
+    my ($minor, $patch) = version() =~ /^1\.(\d+)\.(\d+)/;
+
+    return !defined $minor || $minor > 19 || $minor == 19 && $patch >= 5;
+}
+
+
 sub module_file {
     return $ENV{TOURNAMENT_MODULE}
         || build_dir() . '/ngx_http_tournament_module.so';
@@ -177,6 +242,69 @@ sub module_file {
 sub state_location {
     return 'location ~ ^/tournaments/api/(?<slug>[^/]+)/state/$ {'
         . ' tournament state $slug; }';
+}
+
+
+sub api {
+    my $at = sub { "location ~ ^/tournaments/$_[0]\$ { tournament $_[1]; }" };
+
+    return (
+        http => [ map {
+            "map \$http_x_$_ \$$_ { default \$http_x_$_; }"
+            . " tournament_" . ($_ eq 'staff' ? $_ : 'user') . " \$$_;"
+        } qw(account staff) ],
+        locations => [
+            $at->('(?:api/hub/)?',                      'hub'),
+            $at->('game/(?<game>[^/]*)/',               'hub $game'),
+            $at->('api/(?<slug>[^/]+)/state/',          'state $slug'),
+            $at->('api/states/',                        'states'),
+            $at->('t/(?<slug>[^/]+)/',                  'detail $slug'),
+            $at->('api/(?<slug>[^/]+)/detail/',         'detail $slug'),
+            $at->('api/(?<slug>[^/]+)/participants/',   'participants $slug'),
+            $at->('api/(?<slug>[^/]+)/count/',          'count $slug'),
+            $at->('api/(?<slug>[^/]+)/register/context/',
+                  'registration_context $slug'),
+            $at->('api/me/registrations/',              'user_registrations'),
+            $at->('api/stats/',                         'platform_stats'),
+        ],
+    );
+}
+
+
+sub example {
+    my ($conninfo, %options) = @_;
+
+    my $user = worker_user();
+    my $conf = slurp(project('nginx.conf.example'));
+    my @temp = map { "    ${_}_temp_path %%DIR%%/temp_$_;\n" } @TEMP;
+
+    my @changes = (
+        [ qr/^load_module .*$/m, 'load_module %%MODULE%%;' ],
+        [ qr/^user .*$/m,        defined $user ? "user $user;" : '' ],
+        [ qr/^pid .*$/m,         'pid %%DIR%%/nginx.pid;' ],
+        [ qr/^error_log .*$/m,   'error_log %%DIR%%/error.log notice;' ],
+        [ qr/^http \{\n/m,       join '', "http {\n", @temp ],
+        [ qr/\blisten 80;/,      'listen 127.0.0.1:%%PORT%%;' ],
+        [ qr{/var/log/nginx/access\.log},       '%%DIR%%/access.log' ],
+        [ qr{/var/lib/nginx/account},           '%%DIR%%/account' ],
+        [ qr/^ {4}tournament_database ".*$/m,
+          qq{    tournament_database "$conninfo";} ],
+    );
+
+    for my $change (@changes) {
+        my ($pattern, $replacement) = @$change;
+
+        $conf =~ s/$pattern/$replacement/
+            or croak "nginx.conf.example has nothing like $pattern";
+    }
+
+    if ($options{application}) {
+        $conf =~ s/^( +)# (?!tournament_database_file)(?=.*[;{}]$)/$1/gm;
+        $conf =~ s/\bserver 127\.0\.0\.1:8000;/server $options{application};/
+            or croak 'nginx.conf.example has no lines for an application';
+    }
+
+    return $conf;
 }
 
 
@@ -194,6 +322,7 @@ sub start {
         $self->{pid} = spawn({
             stdout => $out,
             stderr => $out,
+            defined $self->{clock} ? (env => $self->_clock_environment) : (),
         }, $self->_command('-g', 'daemon off;'));
 
         my $ready = $self->_wait_ready($seconds // 30);
@@ -206,7 +335,8 @@ sub start {
         my $said = slurp("$self->{dir}/stderr");
 
         croak "nginx does not start:\n$said"
-            if $said !~ /Address already in use/ || $self->{started};
+            if $said !~ /Address already in use/ || $self->{started}
+                || $self->{fixed};
 
         # Somebody took the port since it was found free.
 
@@ -287,16 +417,13 @@ sub _command {
         '--num-callers=30', '--verbose',
         "--log-file=$self->{dir}/valgrind.%p",
         map { "--suppressions=$_" }
-            grep { -e } Tournament::Util::project('t/valgrind.supp'),
+            grep { -e } project('t/valgrind.supp'),
     ) : ();
 
-    # What goes wrong before the configuration is read goes to standard error
-    # and nowhere else.
+    # What goes wrong before the configuration is read goes to standard error.
+    # nginx before 1.19.5 cannot be told to leave its own log alone.
 
-    my ($minor, $patch) = version() =~ /^1\.(\d+)\.(\d+)/;
-
-    push @arguments, '-e', 'stderr'
-        if !defined $minor || $minor > 19 || $minor == 19 && $patch >= 5;
+    push @arguments, '-e', 'stderr' if _has_option_e();
 
     return (@valgrind, binary(), '-p', "$self->{dir}/",
             '-c', $self->conf_file, @arguments);
@@ -320,6 +447,9 @@ sub test {
     s/\Q${\ $self->conf_file }\E\z/$file/ for @command;
 
     my ($status, $output) = run({}, grep { !/valgrind|^--/ } @command);
+
+    $output =~ s/^.*could not open error log file.*\n//m
+        unless _has_option_e();
 
     return ($status == 0, $output);
 }
@@ -351,7 +481,7 @@ sub reload {
 
     if ($wait) {
         poll_until {
-            !grep { kill 0, $_ } @old
+            !grep { alive($_) } @old
         } 30, "old workers of $self->{name} are gone";
     }
 
@@ -371,7 +501,7 @@ sub signal {
 sub running {
     my ($self) = @_;
 
-    return $self->{pid} && kill(0, $self->{pid}) ? 1 : 0;
+    return $self->{pid} && alive($self->{pid}) ? 1 : 0;
 }
 
 
@@ -384,14 +514,14 @@ sub stop {
     my $signal = $SIGNAL{$how}
         or croak "stop: no such way: $how (quit, term, kill)";
 
-    my @workers = _children($pid);
+    my @workers = children($pid);
 
     kill $signal, $pid;
     kill $signal, @workers if $how eq 'kill';
 
     my $gone = eval {
         poll_until {
-            defined reap($pid, 0) && !grep { kill 0, $_ } @workers
+            defined reap($pid, 0) && !grep { alive($_) } @workers
         } 30, "$self->{name} is gone after $signal"
     };
 
@@ -409,24 +539,6 @@ sub stop {
 }
 
 
-sub _children {
-    my ($parent) = @_;
-
-    my @children;
-
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-
-        my $line = <$fh> // next;
-
-        push @children, $1
-            if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $parent;
-    }
-
-    return sort { $a <=> $b } @children;
-}
-
-
 # nginx says in a process's title what it is. Under valgrind it cannot.
 
 sub _workers_titled {
@@ -435,18 +547,22 @@ sub _workers_titled {
     return $title =~ /down/ ? () : ($self->{pid})
         if defined $self->_workers && $self->_workers == 0;
 
-    my @children = _children($self->{pid});
+    my @children = children($self->{pid});
 
     if ($self->{valgrind}) {
         return $title =~ /down/ ? () : @children;
     }
 
-    return grep {
-        open my $fh, '<', "/proc/$_/cmdline";
-        my $line = $fh && <$fh>;
+    return grep { _title($_) =~ /^nginx: \Q$title\E[\0 ]*\z/ } @children;
+}
 
-        defined $line && $line =~ /^nginx: \Q$title\E[\0 ]*\z/
-    } @children;
+
+sub _title {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/cmdline" or return '';
+
+    return scalar <$fh> // '';
 }
 
 
@@ -504,6 +620,13 @@ for my $method (qw(get head post)) {
 
         return $self->request(uc $method, $path, @arguments);
     };
+}
+
+
+sub state {
+    my ($self, $slug, @headers) = @_;
+
+    return $self->get("/tournaments/api/$slug/state/", @headers);
 }
 
 
@@ -612,6 +735,8 @@ sub _composed {
     my $main = join "\n",
         $self->{module} ? 'load_module %%MODULE%%;' : (),
         defined $user ? "user $user;" : (),
+        defined $self->{clock}
+            ? map({ "env $_;" } sort keys %{ $self->_clock_environment }) : (),
         $self->{workers}
             ? "worker_processes $self->{workers};"
             : "worker_processes 1;\nmaster_process off;";
@@ -620,12 +745,17 @@ sub _composed {
         ? '$status $tournament_cache_status $tournament_query_time '
         : '$status - - ';
 
+    my $cache = $self->{module}
+        ? 'add_header X-Cache $tournament_cache_status always;' : '';
+
     my $tournament = !$self->{module} ? '' : join "\n    ",
         defined $self->{zone} ? "tournament_zone $self->{zone};" : (),
-        defined $database ? qq{tournament_database "$database";} : ();
+        defined $database ? qq{tournament_database "$database";} : (),
+        $self->{feed} ? () : ('tournament_listen off;',
+                              'tournament_warm off;');
 
     my $temp = join "\n    ", map { "${_}_temp_path %%DIR%%/temp_$_;" }
-        qw(client_body proxy fastcgi uwsgi scgi);
+        @TEMP;
 
     return <<"END";
 $main
@@ -643,6 +773,7 @@ http {
     access_log %%DIR%%/access.log test;
     default_type text/plain;
     add_header X-Worker \$pid always;
+    $cache
     $temp
     $tournament
     ${\ _text($self->{http}) }

@@ -17,6 +17,8 @@ package Tournament::Postgres;
 #            trusted by default
 #   start    0: do not start it yet
 #   name     for messages and the directory, "pg" by default
+#   dir      where the cluster is, or is put, and stays
+#   port     instead of a free one
 #
 # Roles: "postgres" is the superuser (through the socket only), "tournament"
 # is what nginx connects as; install.sql gave it its rights.
@@ -40,6 +42,7 @@ package Tournament::Postgres;
 #   $pg->quote($value)         an SQL literal: undef is NULL, \'now()' is now()
 #   $pg->insert($table, column => value, ...)    the new row's id
 #   $pg->update($table, $id, column => value, ...)
+#   $pg->tournament, register, change, profile   see Tournament::Fixture
 #   $pg->create_role($name, %attributes)         e.g. password => 'x'
 #   $pg->set(name => value, ...)   ALTER SYSTEM, and reload: settings that need
 #                                  no restart are in force on return
@@ -53,9 +56,12 @@ package Tournament::Postgres;
 #   $pg->statements            [query, calls] of each, for diag
 #   $pg->backends(%filter)     rows of pg_stat_activity of clients but ours, as
 #                              hashes: pid, user, state, query, wait
+#   $pg->wait_idle($count)     until that many connections of nginx are there,
+#                              statements prepared, with nothing to do
 #   $pg->terminate(%filter)    pg_terminate_backend on those; how many. Returns
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
+#   $pg->gate                  queries that wait: Tournament::Gate
 #   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
@@ -64,7 +70,7 @@ package Tournament::Postgres;
 use strict;
 use warnings;
 
-use parent 'Tournament::Server';
+use parent qw(Tournament::Server Tournament::Fixture);
 
 use Carp;
 use Digest::SHA ();
@@ -72,10 +78,11 @@ use Fcntl qw(:flock);
 use File::Basename ();
 use File::Path ();
 use Scalar::Util ();
+use Tournament::Gate;
 use Tournament::Session;
 use Tournament::Util qw(
-    at_end build_dir database_user free_port now poll_until project reap
-    remaining run run_ok slurp spawn spew tempdir
+    alive at_end build_dir children database_user free_port memory_tempdir
+    poll_until project reap run_ok slurp spawn spew tempdir
 );
 
 my %SIGNAL = (smart => 'TERM', fast => 'INT', immediate => 'QUIT');
@@ -113,16 +120,21 @@ my $count = 0;
 sub new {
     my ($class, %options) = @_;
 
-    my $name = $options{name} // 'pg';
-    my $dir  = tempdir($count++ ? "$name$count" : $name);
+    my $name = $options{name} // 'pg' . ($count || '');
+    my $dir  = $options{dir} // tempdir($name);
     my $user = database_user();
+
+    $count++;
 
     my $self = bless {
         owner => $$,
         name  => $name,
         dir   => $dir,
         user  => $user,
-        port  => free_port(),
+        data  => ($options{dir} || $options{durable}
+                  ? $dir : memory_tempdir()) . '/data',
+        port  => $options{port} // free_port(),
+        fixed => defined $options{port},
         conf  => { $options{durable} ? () : %FAST, %{ $options{conf} // {} } },
         hba   => $options{hba},
     }, $class;
@@ -130,25 +142,30 @@ sub new {
     $self->watch_log("$dir/log", qr/PANIC|terminated by signal/);
     spew($self->{log}, '');
 
-    if (defined $user) {
-        my ($uid, $gid) = (getpwnam $user)[2, 3];
-        chown $uid, $gid, $dir or croak "chown $dir: $!";
-    }
+    _give_to($user, $dir);
 
     at_end($self);
 
     my $files = $options{load} // [qw(schema install demo)];
 
-    _copy_template($self->data_dir, @$files);
+    my $new = !-d $self->data_dir;
+
+    $new ? _copy_template($self->data_dir, @$files)
+         : _own_all($self->data_dir);
 
     $self->_configure;
-    $self->start unless defined $options{start} && !$options{start};
+
+    # The kept cluster may be of yesterday, and so would be the dates in it.
+
+    $self->{renew} = $new && grep { $_ eq 'demo' } @$files;
+
+    $self->start if $options{start} // 1;
 
     return $self;
 }
 
 
-sub data_dir   { return "$_[0]{dir}/data" }
+sub data_dir   { return $_[0]{data} }
 sub socket_dir { return $_[0]{dir} }
 sub port       { return $_[0]{port} }
 sub pid        { return $_[0]{pid} }
@@ -201,7 +218,10 @@ sub start {
             signal => 'QUIT',
         }, bindir() . '/postgres', '-D', $self->data_dir, '-p', $self->{port});
 
-        return $self if $self->_wait_ready($seconds);
+        if ($self->_wait_ready($seconds)) {
+            $self->load('demo') if delete $self->{renew};
+            return $self;
+        }
 
         # The port was free a moment ago; somebody else has it now. A server
         # that has run keeps its port: clients know it.
@@ -209,7 +229,8 @@ sub start {
         my $said = substr slurp($self->{log}), $from;
 
         croak "PostgreSQL does not start:\n$said"
-            if $said !~ /Address already in use/ || $self->{started};
+            if $said !~ /Address already in use/ || $self->{started}
+                || $self->{fixed};
 
         $self->{port} = free_port();
     }
@@ -255,7 +276,7 @@ sub _wait_ready {
 sub running {
     my ($self) = @_;
 
-    return $self->{pid} && kill(0, $self->{pid}) ? 1 : 0;
+    return $self->{pid} && alive($self->{pid}) ? 1 : 0;
 }
 
 
@@ -296,33 +317,16 @@ sub _kill_all {
     my ($self) = @_;
 
     my $pid = $self->{pid};
-    my @children = _children($pid);
+    my @children = children($pid);
 
     kill 'KILL', $pid, @children;
     reap($pid, 10);
 
     poll_until {
-        !grep { kill 0, $_ } @children
+        !grep { alive($_) } @children
     } 10, 'backends are gone';
 
     return;
-}
-
-
-sub _children {
-    my ($pid) = @_;
-
-    my @children;
-
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-
-        my $line = <$fh> // next;
-
-        push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $pid;
-    }
-
-    return @children;
 }
 
 
@@ -642,6 +646,22 @@ sub _activity {
 }
 
 
+sub wait_idle {
+    my ($self, $count) = @_;
+
+    poll_until {
+        my @all  = $self->backends;
+        my @idle = grep {
+            ($_->{state} // '') eq 'idle' && $_->{query} =~ /tournament_api/
+        } @all;
+
+        @all == $count && @idle == $count;
+    } 30, "$count connections, and no more";
+
+    return;
+}
+
+
 sub terminate {
     my ($self, %filter) = @_;
 
@@ -672,6 +692,13 @@ sub wait_blocked {
     } $seconds // 20, "backend $pid waits for a lock";
 
     return;
+}
+
+
+sub gate {
+    my ($self) = @_;
+
+    return Tournament::Gate->new($self);
 }
 
 
@@ -732,10 +759,41 @@ sub _write {
 
     spew($path, $text);
 
-    if (defined $self->{user}) {
-        my ($uid, $gid) = (getpwnam $self->{user})[2, 3];
+    _give_to($self->{user}, $path);
+
+    return;
+}
+
+
+sub _give_to {
+    my ($user, @paths) = @_;
+
+    return unless defined $user;
+
+    my ($uid, $gid) = (getpwnam $user)[2, 3];
+
+    for my $path (@paths) {
         chown $uid, $gid, $path or croak "chown $path: $!";
     }
+
+    return;
+}
+
+
+# A cluster that was made by a user may be used by root next, whose PostgreSQL
+# runs as yet another. The other way round it is out of reach.
+
+sub _own_all {
+    my ($dir) = @_;
+
+    my $user = database_user();
+    my $uid  = defined $user ? (getpwnam $user)[2] : $>;
+
+    return if (stat $dir)[4] == $uid;
+
+    croak "$dir belongs to another user" if $> != 0;
+
+    run_ok({}, 'chown', '-R', "$user:", $dir);
 
     return;
 }
@@ -779,6 +837,7 @@ sub _copy_template {
     utime undef, undef, $kept;
 
     run_ok({}, 'cp', '-a', $kept, $to);
+    _own_all($to);
 
     return;
 }
@@ -803,6 +862,7 @@ sub _make_template {
         owner => $$,
         name  => 'template',
         dir   => tempdir(),
+        data  => memory_tempdir() . '/data',
         user  => database_user(),
         port  => free_port(),
         conf  => {%FAST},
@@ -812,10 +872,8 @@ sub _make_template {
 
     at_end($self);
 
-    if (defined $self->{user}) {
-        my ($uid, $gid) = (getpwnam $self->{user})[2, 3];
-        chown $uid, $gid, $self->{dir} or croak "chown $self->{dir}: $!";
-    }
+    _give_to($self->{user}, File::Basename::dirname($self->data_dir),
+             $self->{dir});
 
     run_ok({ user => $self->{user}, env => { LC_ALL => 'C' } },
            bindir() . '/initdb', @INITDB, '-D', $self->data_dir);
@@ -845,7 +903,8 @@ sub _make_template {
     run_ok({}, 'cp', '-a', $self->data_dir, $new);
     rename $new, $kept or croak "rename $new: $!";
 
-    File::Path::remove_tree($self->{dir});
+    File::Path::remove_tree($self->{dir},
+                            File::Basename::dirname($self->data_dir));
 
     return;
 }

@@ -3,7 +3,7 @@ package Tournament::Server;
 # What the servers of a test have in common: a log that a test can wait for,
 # and that is looked through when the test ends.
 #
-#   $server->log               the log's text
+#   $server->log               the log's text; log_file is where it is
 #   $server->log_mark          remembers the log's end
 #   $server->log_since         the text after the last mark
 #   $server->wait_for_log(qr//, $seconds)    until it matches what follows the
@@ -50,6 +50,9 @@ sub log {
 
     return -e $self->{log} ? slurp($self->{log}) : '';
 }
+
+
+sub log_file { return $_[0]{log} }
 
 
 sub log_mark {
@@ -118,7 +121,13 @@ sub tails {
     my ($lines) = @_;
 
     return map {
-        "--- end of the log of $_->{name}:\n" . _tail($_->{log}, $lines)
+        my $record = $_;
+
+        "--- end of the log of $record->{name}:\n"
+            . _tail($record->{log}, $lines),
+            map { "--- $_:\n" . _tail($_, 100) }
+                grep { slurp($_) =~ $record->{bad} }
+                glob($record->{files} // '');
     } @records;
 }
 

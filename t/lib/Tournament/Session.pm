@@ -163,6 +163,11 @@ sub close {
 
     my $pid = delete $self->{process} or return;
 
+    # Processes that the test has forked hold the pipe's other end open: psql
+    # does not see ours go.
+
+    syswrite $self->{in}, "\n\\q\n" unless $self->busy;
+
     close $self->{$_} for qw(in out err);
 
     # A psql that waits for an answer does not see its input's end.

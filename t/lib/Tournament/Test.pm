@@ -17,12 +17,14 @@ package Tournament::Test;
 #
 #   fetch, load          many requests at once: Tournament::HTTP
 #   poll_until, tempdir, now, slurp, spew, run, run_ok, free_port, project,
-#   worker_user          Tournament::Util
+#   worker_user, alive, children    Tournament::Util
 #   is_json($response or text, $expected, $name)
 #                        compares JSON byte by byte, order and all, but for
 #                        white space outside of strings in what is expected;
 #                        there <instant>, <duration>, <string>, <int>,
 #                        <number> and <any> stand for what they say
+#   is_text($got, $expected, $name)
+#                        two long texts; where they part is shown
 #   is_error($response, $status, $code, $name)
 #                        an error of the API: status, JSON, headers
 #   done_testing         stops the servers, makes a test of it that no log has
@@ -43,10 +45,10 @@ use Tournament::Postgres;
 use Tournament::Server;
 use Tournament::Util;
 
-my @OURS = qw(is_json is_error done_testing);
+my @OURS = qw(is_json is_text is_error done_testing);
 my @HTTP = qw(fetch load);
 my @UTIL = qw(poll_until tempdir now slurp spew run run_ok free_port project
-              worker_user);
+              worker_user alive children);
 
 my $owner = $$;
 my $done;
@@ -149,6 +151,27 @@ sub _difference {
     my $from = $at > 20 ? $at - 20 : 0;
 
     return "   where: ..." . substr($got, $from, 60);
+}
+
+
+sub is_text {
+    my ($got, $expected, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return Test::More::pass($name) if $got eq $expected;
+
+    my $at = 0;
+
+    $at++ while $at < length $got && $at < length $expected
+        && substr($got, $at, 1) eq substr($expected, $at, 1);
+
+    my $from = $at > 60 ? $at - 60 : 0;
+
+    return Test::More::fail($name)
+        || Test::More::diag("     got: ..." . substr($got, $from, 160)
+                            . "\nexpected: ..."
+                            . substr($expected, $from, 160));
 }
 
 

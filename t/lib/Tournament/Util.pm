@@ -7,6 +7,8 @@ package Tournament::Util;
 #                          the end unless TOURNAMENT_KEEP=1. Any user may
 #                          traverse it, and its name is short enough for a
 #                          Unix socket.
+#   memory_tempdir()       the same in memory, where there is enough of it;
+#                          for what has many files
 #   poll_until { ... } $seconds, "what is awaited"
 #                          calls the block with a short backoff until it
 #                          returns something true, returns that, dies at the
@@ -27,6 +29,9 @@ package Tournament::Util;
 #                          gets when we die, TERM by default). Returns its pid.
 #   reap($pid, $seconds)   waits for a child; its status, or undef at the
 #                          deadline
+#   alive($pid)            whether that process runs; a zombie, whose parent may
+#                          never ask for its status, does not
+#   children($pid)         the pids of a process's children
 #   at_end($object)        $object->cleanup is called when the test ends,
 #                          whatever ends it, last registered first. The object
 #                          is held weakly.
@@ -34,6 +39,7 @@ package Tournament::Util;
 #   build_dir()            where build products are; TOURNAMENT_BUILD overrides
 #   database_user()        who runs PostgreSQL: undef for ourselves
 #   worker_user()          who runs nginx's workers: undef for ourselves
+#   may_traverse($user, $dir)    whether that user can reach files in it
 
 use strict;
 use warnings;
@@ -51,14 +57,14 @@ use Scalar::Util ();
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(
-    tempdir poll_until remaining now slurp spew free_port run run_ok spawn
-    reap at_end cleanup_all project build_dir database_user worker_user
-    keep_files
+    tempdir memory_tempdir poll_until remaining now slurp spew free_port run run_ok spawn
+    reap alive children at_end cleanup_all project build_dir database_user worker_user
+    keep_files may_traverse
 );
 
 my $owner = $$;
 my $root;
-my $top;
+my %top;
 my @registered;
 
 
@@ -71,10 +77,11 @@ for my $signal (qw(INT TERM HUP)) {
 
 $SIG{PIPE} = 'IGNORE';
 
-# Nothing of the caller's environment may choose another server, and nothing
-# of the caller's file mask may hide ours from nginx's workers.
+# Nothing of the caller's environment may choose another server (to nginx,
+# NGINX is a list of sockets to inherit), and nothing of the caller's file mask
+# may hide ours from nginx's workers.
 
-delete @ENV{ grep { /^PG/ } keys %ENV };
+delete @ENV{ 'NGINX', grep { /^PG/ } keys %ENV };
 umask 022;
 
 
@@ -168,6 +175,15 @@ sub worker_user {
 }
 
 
+sub may_traverse {
+    my ($user, $dir) = @_;
+
+    my ($status) = run({ user => $user }, 'test', '-x', $dir);
+
+    return $status == 0;
+}
+
+
 sub keep_files {
     return $ENV{TOURNAMENT_KEEP} ? 1 : 0;
 }
@@ -179,28 +195,74 @@ sub keep_files {
 sub tempdir {
     my ($name) = @_;
 
-    if (!defined $top) {
-        my $parent = $ENV{TMPDIR} // '/tmp';
+    my $parent = $ENV{TMPDIR} // '/tmp';
 
-        $parent = '/tmp' if length $parent > 40 || !-d $parent;
+    $parent = '/tmp' if length $parent > 40 || !-d $parent;
 
-        $top = File::Temp::tempdir("$parent/tnt-XXXXXX");
+    return _tempdir($parent, $name);
+}
 
-        chmod 0755, $top or croak "chmod $top: $!";
+
+# A cluster is a thousand files, which a disk takes a second to make.
+
+sub memory_tempdir {
+    my $free = -w '/dev/shm'
+        ? (split ' ', (split /\n/, `df -Pk /dev/shm 2>&1`)[-1])[3] : 0;
+
+    return $free =~ /^\d+$/ && $free > 1024 * 1024
+        ? _tempdir('/dev/shm') : tempdir();
+}
+
+
+sub _tempdir {
+    my ($parent, $name) = @_;
+
+    if (!defined $top{$parent}) {
+        _sweep($parent);
+
+        $top{$parent} = File::Temp::tempdir("$parent/tnt-$$-XXXXXX");
+
+        chmod 0755, $top{$parent} or croak "chmod $top{$parent}: $!";
+        spew("$top{$parent}/.pids", _pids_of());
     }
 
     my $dir;
 
     if (defined $name) {
-        $dir = "$top/$name";
+        $dir = "$top{$parent}/$name";
         mkdir $dir or croak "mkdir $dir: $!";
 
     } else {
-        $dir = File::Temp::tempdir("$top/XXXX");
+        $dir = File::Temp::tempdir("$top{$parent}/XXXX");
         chmod 0755, $dir or croak "chmod $dir: $!";
     }
 
     return $dir;
+}
+
+
+# Removes what killed tests have left: directories named after a process that
+# is gone. One of a container that shares the directory with us may look so:
+# the numbers of its processes mean something only there.
+
+sub _sweep {
+    my ($parent) = @_;
+
+    for my $dir (glob "$parent/tnt-[0-9]*-*") {
+        my ($pid) = $dir =~ /tnt-(\d+)-/;
+
+        next if -l $dir || !-o $dir || -e "$dir/.keep" || -d "/proc/$pid";
+        next if !-e "$dir/.pids" || slurp("$dir/.pids") ne _pids_of();
+
+        File::Path::remove_tree($dir, { error => \my $errors });
+    }
+
+    return;
+}
+
+
+sub _pids_of {
+    return readlink('/proc/self/ns/pid') // '';
 }
 
 
@@ -275,7 +337,9 @@ sub spawn {
 
         chdir($options->{dir} // '/') or die "chdir: $!";
 
-        POSIX::setsid() if $options->{session};
+        # Ctrl-C is for the test, which then stops its servers.
+
+        POSIX::setpgid(0, 0);
 
         @ENV{ keys %{ $options->{env} } } = values %{ $options->{env} }
             if $options->{env};
@@ -311,6 +375,36 @@ sub reap {
 
         $pause *= 1.5 if $pause < 0.02;
     }
+}
+
+
+# The state and the parent of a process, or nothing.
+
+sub _stat {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/stat" or return;
+
+    return (<$fh> // '') =~ /^\d+ \(.*\) (\S) (\d+)/s;
+}
+
+
+sub alive {
+    my ($pid) = @_;
+
+    my ($state) = _stat($pid) or return 0;
+
+    return $state !~ /[ZX]/;
+}
+
+
+sub children {
+    my ($parent) = @_;
+
+    return sort { $a <=> $b } grep {
+        my (undef, $ppid) = _stat($_);
+        defined $ppid && $ppid == $parent
+    } map { m{/(\d+)$} } glob '/proc/[0-9]*';
 }
 
 
@@ -407,12 +501,13 @@ END {
 
         cleanup_all();
 
-        if (defined $top) {
+        for my $dir (sort values %top) {
             if (keep_files()) {
-                print STDERR "# kept: $top\n";
+                spew("$dir/.keep", '');
+                print STDERR "# kept: $dir\n";
 
             } else {
-                File::Path::remove_tree($top, { error => \my $errors });
+                File::Path::remove_tree($dir, { error => \my $errors });
             }
         }
 

@@ -1,0 +1,62 @@
+
+/*
+ * The feed of committed changes: one worker of the node listens to PostgreSQL
+ * and turns notifications into changes of the zone, where all workers see them
+ * at once.
+ *
+ * The listener's place is a lease in the zone, held by one worker of one
+ * generation of the configuration.  The holder beats; a worker of the same
+ * generation takes a lease over whose holder is dead or has not beaten for a
+ * while, one of a newer generation takes it at once.  Two that listen at the
+ * same time do no harm: at a reload the old one goes on until the new one's
+ * LISTEN is confirmed, so that no change goes by.  Wherever one may have gone
+ * by, everything that is cached becomes suspect, after LISTEN is confirmed and
+ * before the feed is up.
+ *
+ * A payload is tokens separated by spaces: t<id> a tournament, r<id> the
+ * registrations of one, p<id> a profile, m<id> a team, * everything.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_tournament_cache.h"
+
+
+typedef struct ngx_http_tournament_feed_s  ngx_http_tournament_feed_t;
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_FEED_DOWN = 0,
+    NGX_HTTP_TOURNAMENT_FEED_UP
+} ngx_http_tournament_feed_state_e;
+
+
+/*
+ * Joins the election, of a worker whose targets are those to listen at.
+ * recovered is called with data in the listening worker when the feed comes
+ * up and what is cached is suspect, or nothing is.  Memory is taken from pool.
+ * NULL: no memory.
+ */
+
+ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
+    ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
+    ngx_msec_t connect_timeout, void (*recovered)(void *data), void *data);
+
+
+/* Leaves the lease to others: the process exits. */
+
+void ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed);
+
+
+/* Whether this node hears of changes now. */
+
+ngx_http_tournament_feed_state_e ngx_http_tournament_feed_state(
+    ngx_http_tournament_cache_t *cache);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_ */

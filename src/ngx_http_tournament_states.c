@@ -1,0 +1,615 @@
+
+#include <yajl/yajl_parse.h>
+
+#include "ngx_http_tournament_answer.h"
+#include "ngx_http_tournament_request.h"
+#include "ngx_http_tournament_states.h"
+#include "tournament_text.h"
+
+
+/* the list of slugs as it is read */
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_str_t                     slugs[NGX_HTTP_TOURNAMENT_STATES_MAX];
+    ngx_uint_t                    n;           /* without repetitions */
+    ngx_uint_t                    given;       /* with them */
+    ngx_http_tournament_error_t  *error;
+
+    yajl_handle                   yajl;
+    off_t                         received;    /* bytes of the body */
+    unsigned                      in_array:1;
+} ngx_http_tournament_list_t;
+
+
+static ngx_int_t ngx_http_tournament_states_query(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static ngx_int_t ngx_http_tournament_states_post(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_tournament_states_read(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len);
+static int ngx_http_tournament_states_string(void *ctx,
+    const unsigned char *data, size_t len);
+static int ngx_http_tournament_states_array(void *ctx);
+static int ngx_http_tournament_states_end(void *ctx);
+static int ngx_http_tournament_states_refuse(void *ctx);
+static int ngx_http_tournament_states_refuse_value(void *ctx, int value);
+static int ngx_http_tournament_states_refuse_text(void *ctx,
+    const char *text, size_t len);
+static int ngx_http_tournament_states_refuse_key(void *ctx,
+    const unsigned char *text, size_t len);
+static ngx_int_t ngx_http_tournament_states_add(
+    ngx_http_tournament_list_t *list, u_char *data, size_t len);
+static ngx_int_t ngx_http_tournament_states_gather(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static ngx_int_t ngx_http_tournament_states_refresh(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale);
+static ngx_int_t ngx_http_tournament_states_answer(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
+static void ngx_http_tournament_states_cleanup(void *data);
+
+
+static yajl_callbacks  ngx_http_tournament_states_callbacks = {
+    ngx_http_tournament_states_refuse,         /* null */
+    ngx_http_tournament_states_refuse_value,   /* boolean */
+    NULL,                                      /* integer: number below */
+    NULL,                                      /* double */
+    ngx_http_tournament_states_refuse_text,    /* number */
+    ngx_http_tournament_states_string,
+    ngx_http_tournament_states_refuse,         /* start map */
+    ngx_http_tournament_states_refuse_key,     /* map key */
+    ngx_http_tournament_states_refuse,         /* end map */
+    ngx_http_tournament_states_array,
+    ngx_http_tournament_states_end
+};
+
+
+static ngx_str_t  ngx_http_tournament_slugs = ngx_string("slugs");
+
+
+ngx_int_t
+ngx_http_tournament_states_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_tournament_list_t  *list;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
+
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc
+               : ngx_http_tournament_error_send(r,
+                                     &ngx_http_tournament_error_method_post);
+    }
+
+    list = ngx_pcalloc(r->pool, sizeof(ngx_http_tournament_list_t));
+    if (list == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list->request = r;
+
+    if (r->method == NGX_HTTP_POST) {
+        return ngx_http_tournament_states_post(r, list);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_tournament_states_query(r, list);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_query(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char     *p, *last, *end;
+    ngx_int_t   rc;
+    ngx_str_t   value;
+
+    rc = ngx_http_tournament_arguments_find(r, &ngx_http_tournament_slugs,
+                                            &value);
+
+    if (rc != NGX_OK) {
+        return ngx_http_tournament_error_send(r,
+                          (rc == NGX_ERROR) ? &ngx_http_tournament_error_slug
+                                          : &ngx_http_tournament_error_slugs);
+    }
+
+    p = value.data;
+    last = p + value.len;
+
+    for ( /* void */ ; value.len && p <= last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ',');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (ngx_http_tournament_states_add(list, p, end - p) != NGX_OK) {
+            return ngx_http_tournament_error_send(r, list->error);
+        }
+    }
+
+    return ngx_http_tournament_states_gather(r, list);
+}
+
+
+/*
+ * The body is parsed as it comes: it is never kept, nor written to a temporary
+ * file.
+ */
+
+static ngx_int_t
+ngx_http_tournament_states_post(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    ngx_int_t                   rc;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_tournament_ctx_t  *ctx;
+
+    if (r->headers_in.content_length_n > NGX_HTTP_TOURNAMENT_STATES_BODY) {
+
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc
+               : ngx_http_tournament_error_send(r,
+                                       &ngx_http_tournament_error_too_large);
+    }
+
+    ctx = ngx_http_tournament_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list->yajl = yajl_alloc(&ngx_http_tournament_states_callbacks, NULL, list);
+    if (list->yajl == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_tournament_states_cleanup;
+    cln->data = list;
+
+    ctx->data = list;
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_tournament_states_body);
+
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+static void
+ngx_http_tournament_states_body(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_tournament_ctx_t   *ctx;
+    ngx_http_tournament_list_t  *list;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+    list = ctx->data;
+
+    r->read_event_handler = ngx_http_tournament_states_body;
+
+    rc = ngx_http_tournament_states_read(r, list);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (rc == NGX_OK) {
+
+        if (list->error == NULL
+            && (yajl_complete_parse(list->yajl) != yajl_status_ok
+                || list->in_array))
+        {
+            list->error = &ngx_http_tournament_error_json;
+        }
+
+        if (r->reading_body) {
+
+            /* the rest of it stands before any next request: say so */
+
+            r->keepalive = 0;
+        }
+
+        rc = list->error ? ngx_http_tournament_error_send(r, list->error)
+                         : ngx_http_tournament_states_gather(r, list);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* NGX_OK: the list is complete, or has an error.  NGX_AGAIN: more will come. */
+
+static ngx_int_t
+ngx_http_tournament_states_read(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    for ( ;; ) {
+
+        for (cl = r->request_body->bufs; cl; cl = cl->next) {
+            b = cl->buf;
+
+            ngx_http_tournament_states_parse(list, b->pos, b->last - b->pos);
+
+            b->pos = b->last;
+        }
+
+        r->request_body->bufs = NULL;
+
+        if (list->error || !r->reading_body) {
+            return NGX_OK;
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            return NGX_AGAIN;
+        }
+    }
+}
+
+
+static void
+ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len)
+{
+    list->received += len;
+
+    if (list->error || len == 0) {
+        return;
+    }
+
+    if (list->received > NGX_HTTP_TOURNAMENT_STATES_BODY) {
+        list->error = &ngx_http_tournament_error_too_large;
+        return;
+    }
+
+    if (yajl_parse(list->yajl, data, len) != yajl_status_ok
+        && list->error == NULL)
+    {
+        list->error = &ngx_http_tournament_error_json;
+    }
+}
+
+
+static int
+ngx_http_tournament_states_string(void *ctx, const unsigned char *data,
+    size_t len)
+{
+    u_char                      *p;
+    ngx_http_tournament_list_t  *list = ctx;
+
+    if (!list->in_array) {
+        return 0;
+    }
+
+    /* the parser's memory, or a buffer's that is read into again */
+
+    p = ngx_pnalloc(list->request->pool, ngx_max(len, 1));
+    if (p == NULL) {
+        return 0;
+    }
+
+    ngx_memcpy(p, data, len);
+
+    return ngx_http_tournament_states_add(list, p, len) == NGX_OK;
+}
+
+
+static int
+ngx_http_tournament_states_array(void *ctx)
+{
+    ngx_http_tournament_list_t  *list = ctx;
+
+    if (list->in_array) {
+        return 0;
+    }
+
+    list->in_array = 1;
+
+    return 1;
+}
+
+
+static int
+ngx_http_tournament_states_end(void *ctx)
+{
+    ngx_http_tournament_list_t  *list = ctx;
+
+    list->in_array = 0;
+
+    return 1;
+}
+
+
+static int
+ngx_http_tournament_states_refuse(void *ctx)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_value(void *ctx, int value)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_text(void *ctx, const char *text,
+    size_t len)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_key(void *ctx, const unsigned char *text,
+    size_t len)
+{
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len)
+{
+    ngx_uint_t  i;
+
+    if (!tournament_text_slug_valid(data, len)) {
+        list->error = &ngx_http_tournament_error_slug;
+        return NGX_ERROR;
+    }
+
+    if (++list->given > NGX_HTTP_TOURNAMENT_STATES_MAX) {
+        list->error = &ngx_http_tournament_error_too_many;
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < list->n; i++) {
+        if (list->slugs[i].len == len
+            && ngx_memcmp(list->slugs[i].data, data, len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    list->slugs[list->n].data = data;
+    list->slugs[list->n].len = len;
+    list->n++;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_gather(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    ngx_msec_t                        ttl;
+    ngx_uint_t                        i, number;
+    ngx_http_tournament_key_t         key;
+    ngx_http_tournament_ctx_t        *ctx;
+    ngx_http_tournament_part_t       *part;
+    ngx_http_tournament_loc_conf_t   *tlcf;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_tournament_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    ctx->data = list;
+    ctx->answer = ngx_http_tournament_states_answer;
+    ctx->parts = ngx_pcalloc(r->pool, (list->n + 1)
+                                      * sizeof(ngx_http_tournament_part_t));
+    if (ctx->parts == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ttl = tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE];
+    number = ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number;
+
+    for (i = 0; i < list->n; i++) {
+        part = &ctx->parts[i];
+        ctx->nparts++;
+
+        part->endpoint = NGX_HTTP_TOURNAMENT_STATE;
+        part->waiter.cache = 1;
+
+        ngx_http_tournament_key_init(&key, buf, tmcf->space, number);
+
+        /* a slug always fits */
+        (void) ngx_http_tournament_key_add(&key, list->slugs[i].data,
+                                           list->slugs[i].len);
+
+        part->body = ngx_http_tournament_memo_get(tmcf->memo, &key, ttl);
+
+        if (part->body) {
+            ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
+
+        } else if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_tournament_gather(r, ctx);
+}
+
+
+/*
+ * The second may have passed while others were waited for: what the memo gave
+ * for it is looked up again.
+ */
+
+static ngx_int_t
+ngx_http_tournament_states_refresh(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale)
+{
+    ngx_uint_t                   i;
+    ngx_http_tournament_key_t    key;
+    ngx_http_tournament_part_t  *part;
+
+    *stale = 0;
+
+    for (i = 0; i < ctx->nparts; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body == NULL || part->body->second == ngx_time()) {
+            continue;
+        }
+
+        key.data = part->body->key;
+        key.len = part->body->key_len;
+
+        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_tournament_body_release(part->body);
+        part->body = NULL;
+        part->arrived = 0;
+
+        *stale = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_answer(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    ngx_str_t                         text, etag;
+    ngx_uint_t                        i, stale;
+    ngx_http_tournament_json_t       *json;
+    ngx_http_tournament_list_t       *list;
+    ngx_http_tournament_part_t       *part;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    list = ctx->data;
+
+    if (ngx_http_tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (stale) {
+        return ngx_http_tournament_gather(r, ctx);
+    }
+
+    /* the writer is one: all are rendered before the answer is begun */
+
+    for (i = 0; i < ctx->nparts; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body || part->entry.missing) {
+            continue;
+        }
+
+        part->body = ngx_http_tournament_render(r, part->endpoint,
+                                                part->stale ? NULL
+                                                            : &part->key,
+                                                &part->entry);
+        if (part->body == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    json = tmcf->json;
+
+    ngx_http_tournament_json_begin(json);
+    ngx_http_tournament_json_bool(json, "success", 1);
+    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
+
+    ngx_http_tournament_json_open_key(json, "states");
+
+    for (i = 0; i < ctx->nparts; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body) {
+            ngx_http_tournament_json_raw(json, &list->slugs[i],
+                                         &part->body->part,
+                                         &part->body->etag);
+        }
+    }
+
+    ngx_http_tournament_json_close(json);
+
+    ngx_http_tournament_json_open_array(json, "missing");
+
+    for (i = 0; i < ctx->nparts; i++) {
+
+        if (ctx->parts[i].body == NULL) {
+            ngx_http_tournament_json_element(json,
+                                             (char *) list->slugs[i].data,
+                                             list->slugs[i].len);
+        }
+    }
+
+    ngx_http_tournament_json_close_array(json);
+
+    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->body = ngx_http_tournament_body_create(NULL, NULL, ngx_time(), &text,
+                                                &etag);
+    if (ctx->body == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a conditional POST is none of a cache's */
+
+    r->disable_not_modified = (r->method == NGX_HTTP_POST);
+
+    return ngx_http_tournament_send(r, ctx);
+}
+
+
+static void
+ngx_http_tournament_states_cleanup(void *data)
+{
+    ngx_http_tournament_list_t  *list = data;
+
+    yajl_free(list->yajl);
+}

@@ -1,0 +1,446 @@
+# A key that many ask for at once is one query, whoever asks in whichever
+# worker, and nobody gets an older answer than may be given to who came then.
+#
+# Invariants 2, 4, 6 and 7.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Tournament::Test;
+use Tournament::Feed;
+
+my $STATEMENT = '%FROM tournament_api.state($1)%';
+my $CLIENTS   = 1000;
+
+my $pg   = Tournament::Postgres->new(load => [qw(schema install)]);
+my $gate = $pg->gate;
+
+# pg_stat_statements does not count what failed; a sequence does, and a slug
+# with "fail" in it fails behind the gate.
+
+$pg->psql(q{
+    CREATE SEQUENCE public.asked;
+    ALTER FUNCTION tournament_api.state_behind_gate(text)
+        RENAME TO state_that_works;
+});
+
+my $result = $pg->value(q{
+    SELECT pg_get_function_result(
+               'tournament_api.state_that_works(text)'::regprocedure)
+});
+
+$pg->psql(<<"END");
+    CREATE FUNCTION tournament_api.state_behind_gate(p_slug text)
+    RETURNS $result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS \$\$
+    BEGIN
+        PERFORM nextval('public.asked');
+        IF p_slug LIKE '%fail%' THEN
+            RAISE EXCEPTION 'this one fails';
+        END IF;
+        RETURN QUERY SELECT * FROM tournament_api.state_that_works(p_slug);
+    END
+    \$\$;
+END
+
+my $nginx = Tournament::Nginx->new(
+    database    => $pg,
+    connections => 2 * $CLIENTS,
+    options(http => 'tournament_query_timeout 30s;',
+            main => 'worker_rlimit_nofile 8192;'),
+);
+
+my $tournament;
+my $n = 0;
+
+
+sub calls { return $pg->calls(like => $STATEMENT) }
+sub asked { return $pg->value('SELECT last_value FROM public.asked') }
+
+
+sub slow {
+    my (%columns) = @_;
+
+    $tournament = $pg->tournament(slug => 'slow-' . ++$n, slots => 8,
+                                  %columns);
+    handled($pg, $nginx);
+    $pg->reset_calls;
+    $gate->shut;
+
+    return $tournament;
+}
+
+
+# How many connections have sent a request that has not been answered: the
+# clients are in a process of their own, so that the test can go on.
+
+sub stampede {
+    my ($path, $clients, $while) = @_;
+
+    pipe my $ready, my $is_ready or die "pipe: $!";
+    pipe my $out,   my $in       or die "pipe: $!";
+
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        my @responses = fetch(
+            port    => $nginx->port,
+            paths   => [ ($path) x $clients ],
+            started => sub { syswrite $is_ready, 'x' },
+        );
+
+        my %seen;
+
+        for my $response (@responses) {
+            my $what = $response->status || $response->reason;
+            my $slots = eval { $response->json->{max_teams} } // '-';
+            my $worker = $response->status ? $response->worker : '-';
+
+            $seen{"$what|$slots|$worker|"
+                  . ($response->status ? $response->cache // '-' : '-')}++;
+        }
+
+        print {$in} "$seen{$_} $_\n" for keys %seen;
+        close $in;
+        POSIX::_exit(0);
+    }
+
+    close $is_ready;
+    close $in;
+    sysread $ready, my $byte, 1 or die 'no stampede';
+
+    my @got = eval { $while->(); 1 } ? () : $@;
+
+    my %seen;
+
+    while (<$out>) {
+        my ($count, $status, $slots, $worker, $cache)
+            = /^(\d+) (.*)\|(.*)\|(.*)\|(.*)$/;
+
+        $seen{status}{$status} += $count;
+        $seen{slots}{$slots}   += $count;
+        $seen{worker}{$worker} += $count;
+        $seen{cache}{$cache}   += $count;
+    }
+
+    waitpid $pid, 0;
+    die @got if @got;
+
+    return \%seen;
+}
+
+
+# The server's ends of connections: [bytes that nginx has not read], for each
+# that it has accepted.
+
+sub unread {
+    my @ports = map { sprintf '%04X', $_ } $nginx->port, $nginx->{spread};
+
+    return map {
+        my (undef, $local, undef, $state, $queues, undef, undef, undef, undef,
+            $inode) = split ' ';
+
+        $state eq '01' && $inode && (grep { $local =~ /:$_$/ } @ports)
+            ? hex((split /:/, $queues)[1]) : ()
+    } split /\n/, slurp('/proc/net/tcp');
+}
+
+
+sub wait_arrived {
+    my ($clients) = @_;
+
+    poll_until { (grep { !$_ } unread()) >= $clients } 60,
+        "$clients requests are there";
+
+    return;
+}
+
+
+# nginx has read whatever has been sent.
+
+sub wait_taken {
+    poll_until { !grep { $_ } unread() } 20, 'all requests are there';
+
+    return;
+}
+
+
+subtest "$CLIENTS requests for a cold key" => sub {
+    slow();
+
+    my $seen = stampede($tournament->{path}, $CLIENTS, sub {
+        wait_arrived($CLIENTS);
+        $gate->wait_waiting(1);
+        is $gate->waiting, 1, 'one query is under way';
+        $gate->open;
+    });
+
+    is_deeply $seen->{status}, { 200 => $CLIENTS }, 'all are answered';
+    is_deeply $seen->{slots}, { 8 => $CLIENTS }, 'with what is';
+    is keys %{ $seen->{worker} }, 2, 'by two workers'
+        or diag explain $seen->{worker};
+    is calls(), 1, 'one statement';
+};
+
+
+subtest 'the fetching worker is killed' => sub {
+    slow();
+
+    my $clients   = 400;
+    my $workers   = $nginx->connect_workers;
+    my ($worker)  = keys %$workers;
+    my $first     = $workers->{$worker};
+
+    $first->send('GET', $tournament->{path});
+    $gate->wait_waiting(1);
+
+    my $seen = stampede($tournament->{path}, $clients, sub {
+        wait_arrived($clients);
+        is $gate->waiting, 1, 'one query is under way';
+        $nginx->expect_log(qr/worker process $worker exited on signal 9/);
+        kill 'KILL', $worker;
+
+        # the killed one's query goes on in PostgreSQL
+
+        $gate->wait_waiting(2);
+        is $gate->waiting, 2, 'the other worker has taken over';
+        $gate->open;
+    });
+
+    my $cut = 0;
+
+    $cut += $seen->{status}{$_} for grep { $_ ne 200 } keys %{ $seen->{status} };
+
+    ok $seen->{status}{200} && $cut,
+        'its own clients are cut off, the others answered'
+        or diag explain $seen;
+    is_deeply [ grep { !/^200$|ended|reset/ } keys %{ $seen->{status} } ], [],
+        'nobody waits in vain' or diag explain $seen;
+    ok $first->eof, 'as is who was the first';
+    ok !$seen->{worker}{$worker}, 'nobody is answered by who is dead';
+
+    poll_until { !$gate->waiting } 20, 'both queries are over';
+    is calls(), 2, 'two statements';
+
+    poll_until { $nginx->worker_pids == 2 } 20, 'two workers';
+};
+
+
+subtest 'a query that fails' => sub {
+    slow(slug => 'slow-fail');
+
+    my $before  = asked();
+    my $clients = 400;
+
+    $pg->expect_log(qr/this one fails/);
+
+    my $seen = stampede($tournament->{path}, $clients, sub {
+        wait_arrived($clients);
+        $gate->wait_waiting(1);
+        $gate->open;
+    });
+
+    is_deeply $seen->{status}, { 503 => $clients }, 'all are told'
+        or diag explain $seen;
+    cmp_ok asked() - $before, '<=', 2, 'a statement for each worker at most';
+
+    is $nginx->get($tournament->{path})->status, 503, 'nothing is cached';
+    cmp_ok asked() - $before, '>', 1, 'the next one asks again';
+};
+
+
+subtest 'a query that takes too long' => sub {
+    my $impatient = Tournament::Nginx->new(database => $pg, name => 'impatient',
+        options(http => 'tournament_query_timeout 500ms;'));
+
+    slow();
+
+    my @responses = fetch(port => $impatient->port,
+                          paths => [ ($tournament->{path}) x 50 ]);
+
+    is_deeply [ grep { $_->status != 504 } @responses ], [], 'all are told';
+    $gate->open;
+    poll_until {
+        $impatient->get($tournament->{path})->status == 200
+    } 20, 'and it is asked for again';
+    pass 'and it is asked for again';
+    $impatient->stop;
+};
+
+
+# The fill race. Behind the gate a query has yet to read; here it waits with what
+# it has read.
+
+sub read_then_wait {
+    $pg->psql(<<"END");
+        CREATE OR REPLACE FUNCTION tournament_api.state_behind_gate(
+            p_slug text)
+        RETURNS $result
+        LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp
+        AS \$\$
+        BEGIN
+            RETURN QUERY
+                SELECT * FROM tournament_api.state_that_works(p_slug);
+            IF p_slug LIKE 'read%' THEN
+                PERFORM pg_advisory_xact_lock_shared(4711);
+            END IF;
+        END
+        \$\$;
+END
+
+    return;
+}
+
+read_then_wait();
+
+my $lock = $pg->session;
+
+
+sub hold    { $lock->rows('SELECT pg_advisory_lock(4711)') }
+sub release { $lock->rows('SELECT pg_advisory_unlock(4711)') }
+
+sub wait_read {
+    my ($count) = @_;
+
+    $gate->wait_waiting($count);
+    is $gate->waiting, $count, "$count " . ($count == 1 ? 'query has' : 'have')
+        . ' read what is';
+
+    return;
+}
+
+
+sub slots { return eval { $_[0]->json->{max_teams} } // $_[0]->raw }
+
+
+subtest 'what was read before a change is not served after it' => sub {
+    my $t = $pg->tournament(slug => 'read-1', slots => 10);
+
+    handled($pg, $nginx);
+    hold();
+
+    my $early = $nginx->connect->send('GET', $t->{path});
+
+    wait_read(1);
+    $pg->change($t, slots => 20);
+    handled($pg, $nginx);
+    release();
+
+    # It came before the change was known: either will do.
+
+    like slots($early->receive), qr/^[12]0$/, 'who came before it is answered';
+
+    my $workers = $nginx->connect_workers;
+
+    is slots($workers->{$_}->get($t->{path})), 20, 'as does every worker after'
+        for keys %$workers;
+};
+
+
+subtest 'who comes while an old row is read' => sub {
+    my $t       = $pg->tournament(slug => 'read-2', slots => 10);
+    my $workers = $nginx->connect_workers;
+
+    handled($pg, $nginx);
+    hold();
+
+    my $early = $nginx->connect->send('GET', $t->{path});
+
+    wait_read(1);
+    $pg->change($t, slots => 20);
+    handled($pg, $nginx);
+
+    $_->send('GET', $t->{path}) for values %$workers;
+
+    my $states = $nginx->connect->send('GET',
+        '/tournaments/api/states/?slugs=read-2');
+
+    wait_taken();
+    release();
+
+    is slots($_->receive), 20, 'gets the new one' for values %$workers;
+    is $states->receive->json->{states}{'read-2'}{slots}{total}, 20,
+        'among many, too';
+    like slots($early->receive), qr/^[12]0$/, 'and who was there before one';
+};
+
+
+subtest 'two changes while it is read' => sub {
+    my $t = $pg->tournament(slug => 'read-3', slots => 10);
+
+    handled($pg, $nginx);
+    hold();
+
+    my $workers = $nginx->connect_workers;
+    my ($first, $second) = values %$workers;
+
+    $first->send('GET', $t->{path});
+    wait_read(1);
+
+    $pg->change($t, slots => 20);
+    handled($pg, $nginx);
+    $second->send('GET', $t->{path});
+    wait_taken();
+    $pg->change($t, slots => 30);
+    handled($pg, $nginx);
+    release();
+
+    like slots($first->receive), qr/^[123]0$/, 'the first waits for two only';
+    like slots($second->receive), qr/^[23]0$/, 'the second is not shown 10';
+    is slots($nginx->connect_workers->{$_}->get($t->{path})), 30, 'then it is 30'
+        for keys %$workers;
+};
+
+
+# Changes never cease while each query runs: nobody waits for more than two.
+
+subtest 'no end of changes' => sub {
+    my $t = $pg->tournament(slug => 'read-4', slots => 1);
+
+    handled($pg, $nginx);
+
+    my $slots = 1;
+    my $load  = load(port => $nginx->port, concurrency => 8,
+                     path => $t->{path}, timeout => 10);
+
+    for (1 .. 100) {
+        $pg->change($t, slots => ++$slots);
+        $load->wait_for(5);
+    }
+
+    my $report = $load->stop;
+
+    is_deeply [ $report->{failed}, keys %{ $report->{status} } ], [ 0, 200 ],
+        'all are answered';
+    handled($pg, $nginx);
+    is slots($nginx->get($t->{path})), $slots, 'the last one is shown';
+};
+
+
+subtest 'a client that goes away' => sub {
+    my $t = $pg->tournament(slug => 'read-5', slots => 3);
+
+    handled($pg, $nginx);
+    hold();
+
+    my $workers = $nginx->connect_workers;
+    my ($first, $second) = map { $workers->{$_} } sort keys %$workers;
+
+    $first->send('GET', $t->{path});
+    wait_read(1);
+    $second->send('GET', $t->{path});
+    wait_taken();
+    $first->close;
+    release();
+
+    is slots($second->receive), 3, 'the other worker has its answer';
+    is slots($nginx->get($t->{path})), 3, 'as has who comes next';
+};
+
+
+$nginx->expect_log(qr/open socket .* left in connection/);
+
+done_testing;

@@ -1,0 +1,140 @@
+# The bench's own reckoning: medians, ratios, targets, tables. What it measures
+# is no business of a test.
+
+use strict;
+use warnings;
+use utf8;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../bench/lib";
+
+use Bench;
+use Bench::Machine qw(busy others);
+use Bench::Report qw(json markdown number section);
+use Bench::Result;
+use Bench::Stats qw(median quantile);
+use JSON::PP ();
+use Tournament::Util qw(project run_ok);
+
+is median(3, 1, 2), 2, 'median of an odd number';
+is median(4, 1, 2, 3), 2.5, 'median of an even number';
+is median(), undef, 'median of nothing';
+is quantile(0, 3, 1, 2), 1, 'least';
+is quantile(1, 3, 1, 2), 3, 'greatest';
+is quantile(0.25, 0, 10), 2.5, 'quantiles are interpolated';
+
+is number(1234567.8), '1,234,568', 'thousands';
+is number(999), '999', 'below a thousand';
+is number(0.04567), '0.0457', 'three digits of a small one';
+
+
+# A measure that a case would make: figures that are known beforehand.
+
+my %figures = (
+    base  => [100, 200, 400],
+    other => [200, 100, 100],
+);
+
+sub subjects {
+    my %left = map { $_ => [@{ $figures{$_} }] } keys %figures;
+    my @order;
+
+    my @subjects = map {
+        my $name = $_;
+
+        +{
+            name    => $name,
+            before  => sub { push @order, "before $name" },
+            measure => sub {
+                push @order, $name;
+
+                return { rate => shift @{ $left{$name} }, busy => 0.9,
+                         p99_us => 1500 };
+            },
+        }
+    } qw(base other);
+
+    return (\@order, @subjects);
+}
+
+my $bench  = Bench->new(rounds => 3, seconds => 1);
+my $result = Bench::Result->new({ name => 'x', title => 'Title' });
+
+my ($order, @subjects) = subjects();
+
+$subjects[1]{target} = [at_least => 0.5];
+
+$bench->compare($result, unit => 'requests/s', base => 'base',
+                saturated => 1, subjects => \@subjects);
+
+is_deeply [grep { !/before/ } @$order],
+    [qw(base other other base base other)], 'rounds go there and back';
+is_deeply [@$order[0, 1]], ['before base', 'base'], 'before precedes';
+
+my ($base, $other) = @{ $result->{rows} };
+
+is $base->{value}, 200, 'the median is the figure';
+is_deeply [@{$base}{qw(low high)}], [100, 400], 'and its range';
+is $base->{ratio}, 1, 'the base is itself';
+is $other->{ratio}, 0.5, 'a ratio is the median of the rounds\' ratios';
+ok $other->{met}, 'a target just met is met';
+like $result->{notes}[0], qr/idle.*base, other/, 'an idle server is told of';
+
+$result->row(name => 'low', value => 1.2, target => [at_most => 1.1]);
+ok !$result->{rows}[2]{met}, 'a target for the value, missed';
+
+$result->absent('peer', 'it is not installed');
+
+my $text = section($result);
+
+like $text, qr/^\| base \| 200 requests\/s \| 100 – 400 \| 1\.00 \|/m,
+    'a row';
+like $text, qr/^\| other \|.*\| 0\.50 \| ≥ 0\.50 ✓ \|/m, 'a target met';
+like $text, qr/^\| low \| 1\.2 \|.*≤ 1\.1 ✗/m, 'a target missed';
+like $text, qr/^- Not measured: peer: it is not installed\.$/m,
+    'what is not measured';
+like section(do {
+    my $own = Bench::Result->new({ name => 'z', title => 'Own' });
+    $own->row(name => 'this module, 4 clients', value => 1);
+    $own
+}), qr/^\| \*\*this module\*\*, 4 clients \|/m, 'ours stands out';
+unlike $text, qr/p50/, 'no column without contents';
+
+my $skipped = Bench::Result->new({ name => 'y', title => 'Other' });
+
+ok !defined $bench->try($skipped, 'a', sub { $bench->skip('why not') }),
+    'a skip is caught';
+is $skipped->{rows}[0]{absent}, 'why not', 'and told';
+ok !eval { $bench->try($skipped, 'a', sub { die "wrong\n" }); 1 },
+    'an error is none';
+is $@, "wrong\n", 'and goes on';
+
+my %machine = (date => '2026-01-01', cpu => 'CPU', cores => 2,
+               memory_gib => 8, kernel => 'Linux 6.1',
+               versions => { nginx => '1.22.1', wrk => undef });
+
+like markdown(\%machine, [$result], ['Doubt.']),
+    qr/CPU, 2 cores, 8 GiB, Linux 6\.1; nginx 1\.22\.1\.\n\n\*\*Doubt/,
+    'the machine is named';
+
+my $json = JSON::PP::decode_json(json(\%machine, [$result], [], {}));
+
+is $json->{cases}[0]{rows}[1]{ratio}, 0.5, 'the same as JSON';
+is_deeply $json->{cases}[0]{rows}[1]{target}, { at_least => 0.5 },
+    'a target as JSON';
+
+
+# Two cores for 100 ticks: one of them ours all the time, the other half busy.
+
+is busy({ 0 => { total => 0, idle => 0 } },
+        { 0 => { total => 100, idle => 25 } }, 0), 0.75, 'a busy core';
+is others({ total => 0, processes => 0, ours => 0 },
+          { total => 200, processes => 150, ours => 100 }), 0.25,
+    'what others took';
+
+like run_ok({}, $^X, project('bench', 'run'), '--list'), qr/^cached\s/m,
+    'every case can be loaded';
+
+done_testing;

@@ -1,0 +1,139 @@
+package Tournament::Feed;
+
+# What tests of the feed need: an nginx with feed => 1 and Tournament::Nginx's
+# api().
+#
+#   options(%more)        api()'s options for Tournament::Nginx->new, with the
+#                         feed, without warming unless warm => 1, with TTLs of
+#                         an hour and without coalescing; "http" of %more comes after.
+#                         Locations below /fresh/ answer the same without any
+#                         cache: what the database says now.
+#   handled($pg, @nginx)  returns when these have handled every change that has
+#                         been committed so far: notifications come in order,
+#                         so more changes are made and waited for
+#   listener($nginx)      the pid of the worker that listens, by the log
+#   wait_listening($nginx, $pid)
+#                         until a worker listens that has not before the last
+#                         log_mark; its pid
+#   feed_backend($pg)     the pids of the backends that serve a LISTEN
+#   bare($response)       what is said, the time of the answer aside
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Tournament::Nginx;
+use Tournament::Util qw(poll_until);
+
+our @EXPORT = qw(options handled listener wait_listening feed_backend bare);
+
+my $LISTENING = qr/ (\d+)#\d+: (?:\*\d+ )?tournament: listening to changes/;
+
+my @TTLS = qw(state hub detail count registration_context user_registrations
+              participants platform_stats missing);
+
+my $barrier = 0;
+
+
+sub options {
+    my (%more) = @_;
+
+    my %api   = Tournament::Nginx::api();
+    my $http  = delete $more{http} // [];
+    my $warm  = delete $more{warm};
+    my $feed  = $more{feed} // 1;
+    my @fresh = map {
+        (my $location = $_) =~ s{\^/tournaments/}{^/fresh/};
+        $location =~ s{(\{ )}{$1 . join '', map { "tournament_ttl $_ 0; " }
+                                            @TTLS}e;
+        $location
+    } @{ $api{locations} };
+
+    return (
+        feed      => 1,
+        workers   => 2,
+        http      => [
+            @{ $api{http} },
+            $feed && !$warm ? 'tournament_warm off;' : (),
+            (map { "tournament_ttl $_ 1h;" } @TTLS),
+            (map { "tournament_coalesce $_ 0;" } qw(hub platform_stats)),
+            ref $http ? @$http : $http,
+        ],
+        %more,
+        locations => [ @{ $api{locations} }, @fresh,
+                       @{ $more{locations} // [] } ],
+    );
+}
+
+
+# Whoever sees the n-th value of a row that was cached knows that a change of it
+# has been handled, if only the one before: with the next one it is sure, and
+# the last one makes good for an entry that was dropped for another reason.
+
+sub handled {
+    my ($pg, @nodes) = @_;
+
+    my $slug = 'the-barrier';
+
+    for (1 .. 3) {
+        my $n = ++$barrier;
+
+        if ($n == 1) {
+            $pg->tournament(slug => $slug, status => 'DRAFT', slots => $n,
+                            game => 'barrier');
+
+        } else {
+            $pg->rows("UPDATE tournaments_tournament SET slot_size = $n
+                        WHERE slug = '$slug'");
+        }
+
+        for my $node (@nodes) {
+            poll_until {
+                my $json = eval { $node->state($slug)->json };
+                $json && ($json->{max_teams} // 0) == $n
+            } 20, "a change has come to " . $node->name;
+        }
+    }
+
+    return;
+}
+
+
+sub listener {
+    my ($nginx) = @_;
+
+    my @pids = $nginx->log =~ /$LISTENING/g;
+
+    return $pids[-1];
+}
+
+
+sub wait_listening {
+    my ($nginx, $seconds) = @_;
+
+    return ($nginx->wait_for_log($LISTENING, $seconds) =~ $LISTENING)[0];
+}
+
+
+sub feed_backend {
+    my ($pg) = @_;
+
+    return map { $_->[0] } $pg->rows(q{
+        SELECT pid FROM pg_stat_activity
+         WHERE query IN ('LISTEN tournament_changes', 'SELECT 1')
+           AND usename = 'tournament'});
+}
+
+
+sub bare {
+    my ($response) = @_;
+
+    (my $text = $response->status . ' ' . $response->body)
+        =~ s/"timestamp":"[^"]*",?//;
+    $text =~ s/("time_until_\w+":)"[^"]*"/$1"<duration>"/g;
+
+    return $text;
+}
+
+
+1;
