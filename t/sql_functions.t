@@ -1621,7 +1621,7 @@ subtest 'plans on large tables' => sub {
                    'a method', 'a sender', 'a reference', 'verified',
                    (ARRAY['CONFIRMED', 'CONFIRMED', 'PENDING',
                           'CANCELLED'])[1 + n % 7 % 4],
-                   now() - interval '1 year' * random()
+                   now() - make_interval(mins => n * 131 % 525600)
               FROM generate_series($n + 1, $n + 100000) n});
     }
 
