@@ -226,7 +226,7 @@ subtest 'a master and two workers (invariants 7, 9)' => sub {
 };
 
 
-subtest 'without a database' => sub {
+subtest 'without a database (invariants 1, 8)' => sub {
     $pg->stop;
 
     my $nginx = Tournament::Nginx->new(%options, workers => 0,
