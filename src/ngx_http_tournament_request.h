@@ -75,6 +75,19 @@ struct ngx_http_tournament_ctx_s {
 };
 
 
+/*
+ * The age, ms, at which an entry in use is refreshed, before its TTL (ms) ends:
+ * an eighth of it, two seconds at most.  Until then the memo may answer without
+ * a look at the zone.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_tournament_settled(ngx_msec_t ttl)
+{
+    return ttl - ngx_min(ttl / 8, 2000);
+}
+
+
 /* the content handler of a location with "tournament" */
 
 ngx_int_t ngx_http_tournament_handler(ngx_http_request_t *r);
