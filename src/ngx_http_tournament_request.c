@@ -430,7 +430,7 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
     if (tlcf->ttl[part->endpoint] == 0 || !part->waiter.cache) {
         part->waiter.cache = 0;
-        ctx->status = NGX_HTTP_TOURNAMENT_BYPASS;
+        ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_BYPASS);
         return NGX_DECLINED;
     }
 

@@ -15,16 +15,19 @@
 #include "ngx_http_tournament.h"
 
 
-/* from the best; of several parts the worst one names an answer's */
+/*
+ * From the best; of several parts the worst one names an answer's: that
+ * something in it may be old is said whatever was queried for the rest.
+ */
 
 typedef enum {
     NGX_HTTP_TOURNAMENT_NONE = 0,
     NGX_HTTP_TOURNAMENT_HIT,
-    NGX_HTTP_TOURNAMENT_UPDATING,
-    NGX_HTTP_TOURNAMENT_STALE,
     NGX_HTTP_TOURNAMENT_EXPIRED,
     NGX_HTTP_TOURNAMENT_MISS,
-    NGX_HTTP_TOURNAMENT_BYPASS
+    NGX_HTTP_TOURNAMENT_BYPASS,
+    NGX_HTTP_TOURNAMENT_UPDATING,
+    NGX_HTTP_TOURNAMENT_STALE
 } ngx_http_tournament_cache_status_e;
 
 

@@ -213,9 +213,26 @@ subtest 'expired, of all endpoints' => sub {
     is_deeply \%got, \%word, 'a 404 and what is guarded is never shown'
         or diag explain \%got;
 
+    # Of two parts, one the user's, the word is that of the older one.
+
     cached($nginx->connect, '/kept/every/state/', @account);
-    is $nginx->get('/expired/every/state/', @account)->cache, 'EXPIRED',
-        "nor what is a user's of a state";
+    unheard($pg, "UPDATE tournaments_registration SET status = 'CANCELLED'
+                   WHERE tournament_id = $t->{id}");
+
+    my $response = $nginx->get('/expired/every/state/', @account);
+
+    is $response->cache, 'UPDATING', "what is old in a user's state is named";
+    ok !$response->json->{user_registered}, "what is a user's of it is not";
+};
+
+
+subtest 'some of many are old' => sub {
+    my @t = map { tournament(slug => "some-$_") } 1 .. 2;
+
+    handled($pg, $nginx);
+    cached($nginx->connect, '/kept/some-1/state/');
+    is $nginx->get('/expired/states/?slugs=some-1,some-2')->cache, 'UPDATING',
+        'and it is said';
 };
 
 
@@ -367,7 +384,7 @@ subtest 'the database is gone' => sub {
     cached($node->connect, '/kept/good/state/');
     cached($node->connect, '/kept/unknown/state/');
 
-    $pg->stop('immediate');
+    $pg->stop('fast');
 
     my %got = map {
         my $response = $node->get("/kept/$_", @{ $path{$_} });

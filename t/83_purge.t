@@ -426,7 +426,7 @@ subtest 'the database fails' => sub {
     is $nginx->state($_)->status, 200, $_
         for qw(spring-cup spring-open autumn-cup);
     is $nginx->request('PURGE', '/purge/spring-c*')->status, 200, 'purged';
-    $pg->stop('immediate');
+    $pg->stop('fast');
 
     like $nginx->state('spring-cup')->status, qr/^50[34]$/,
         'what is purged is not shown';

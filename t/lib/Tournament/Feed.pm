@@ -114,8 +114,8 @@ sub unheard {
         } @triggers;
     };
 
-    $pg->rows("BEGIN;\n" . $set->('DISABLE') . "$sql;\n"
-              . $set->('ENABLE ALWAYS') . 'COMMIT');
+    $pg->rows("BEGIN;\nSET CONSTRAINTS ALL IMMEDIATE;\n" . $set->('DISABLE')
+              . "$sql;\n" . $set->('ENABLE ALWAYS') . 'COMMIT');
 
     return;
 }
