@@ -11,6 +11,7 @@ package Tournament::Feed;
 #   handled($pg, @nginx)  returns when these have handled every change that has
 #                         been committed so far: notifications come in order,
 #                         so more changes are made and waited for
+#   unheard($pg, $sql)    runs it with all triggers disabled: nobody is told
 #   listener($nginx)      the pid of the worker that listens, by the log
 #   wait_listening($nginx, $pid)
 #                         until a worker listens that has not before the last
@@ -25,7 +26,8 @@ use Exporter 'import';
 use Tournament::Nginx;
 use Tournament::Util qw(poll_until);
 
-our @EXPORT = qw(options handled listener wait_listening feed_backend bare);
+our @EXPORT = qw(options handled unheard listener wait_listening feed_backend
+                 bare);
 
 my $LISTENING = qr/ (\d+)#\d+: (?:\*\d+ )?tournament: listening to changes/;
 
@@ -94,6 +96,26 @@ sub handled {
             } 20, "a change has come to " . $node->name;
         }
     }
+
+    return;
+}
+
+
+sub unheard {
+    my ($pg, $sql) = @_;
+
+    my @triggers = $pg->rows(q{
+        SELECT tgrelid::regclass, quote_ident(tgname) FROM pg_trigger
+         WHERE NOT tgisinternal AND tgenabled = 'A'});
+
+    my $set = sub {
+        return join '', map {
+            "ALTER TABLE $_->[0] $_[0] TRIGGER $_->[1];\n"
+        } @triggers;
+    };
+
+    $pg->rows("BEGIN;\nSET CONSTRAINTS ALL IMMEDIATE;\n" . $set->('DISABLE')
+              . "$sql;\n" . $set->('ENABLE ALWAYS') . 'COMMIT');
 
     return;
 }
