@@ -23,6 +23,9 @@
 --   -v tables_schema=NAME   where the application's tables are
 --                           (default: public)
 --
+-- Text search reads the tournaments one by one, unless the database has the
+-- extension pg_trgm: CREATE EXTENSION pg_trgm; and run this again.
+--
 -- Functions and not views: a view on a table would make the application's own
 -- migrations fail (ALTER COLUMN ... TYPE, DROP COLUMN), a function with a
 -- string body does not.  They are plpgsql, which keeps plans for the life of
@@ -351,8 +354,7 @@ LANGUAGE sql AS $$
     -- The facts of a tournament.  The instants are the effective ones: the
     -- start is the tournament's, else its settings'; registration opens and
     -- closes as the settings say, else as the tournament says.
-    ('@state_columns@', $sql$
-    id             bigint,
+    ('@state_columns@', $sql$id             bigint,
     status         text,           -- DRAFT, PUBLISHED, RUNNING, COMPLETED
     slot_size      bigint,         -- null: no limit, as 0
     reg_open_at    timestamptz,    -- null from here on: not set
@@ -363,8 +365,7 @@ LANGUAGE sql AS $$
     confirmed      bigint,         -- registrations that hold a slot
     slug           text$sql$),
 
-    ('@state@', $sql$
-           t.id::bigint,
+    ('@state@', $sql$t.id::bigint,
            t.status::text,
            t.slot_size::bigint,
            coalesce(s.reg_open_at, t.reg_open_at),
@@ -381,8 +382,7 @@ LANGUAGE sql AS $$
     -- A tournament as lists show it, the instants as above.  Money has two
     -- decimals; what is no number is null.  Registered are the CONFIRMED and
     -- the PENDING.
-    ('@card_columns@', $sql$
-    id                 bigint,
+    ('@card_columns@', $sql$id                 bigint,
     slug               text,
     name               text,
     game               text,
@@ -401,8 +401,7 @@ LANGUAGE sql AS $$
     confirmed          bigint,
     registered         bigint$sql$),
 
-    ('@card@', $sql$
-           t.id::bigint,
+    ('@card@', $sql$t.id::bigint,
            t.slug::text,
            t.name::text,
            t.game::text,
@@ -432,7 +431,7 @@ LANGUAGE sql AS $$
                   AND r.status IN ('PENDING', 'CONFIRMED')
            ) AS n (confirmed, registered)$sql$),
 
-    -- With these: a team event?
+    -- None is normal
     ('@settings@', $sql$@tables@.tournaments_tournamentsettings s
              ON s.tournament_id = t.id$sql$),
 
@@ -464,12 +463,11 @@ LANGUAGE sql AS $$
              ON false$sql$ END)
 $$;
 
--- Creates or replaces one function: @tables@ and the names above are replaced
--- in its text.  Where
--- CREATE OR REPLACE cannot change what an older version left (other result
--- columns, other parameters), that one is dropped.  Whoever could execute the
--- older one can execute the new one; a function of a new name is given to
--- whoever has USAGE on the schema.  PUBLIC has nothing.
+-- Creates or replaces one function, @tables@ and the names above replaced in
+-- its text.  Where CREATE OR REPLACE cannot change what an older version left
+-- (other result columns, other parameters), that one is dropped.  Whoever
+-- could execute the older one can execute the new one; a function of a new
+-- name is given to whoever has USAGE on the schema.  PUBLIC has nothing.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define(
     p_signature text, p_definition text)
 RETURNS void
@@ -575,7 +573,8 @@ $sql$);
 --     SELECT * FROM tournament_api.state($1)        -- $1 text: the slug
 SELECT pg_temp.tournament_api_define('state(text)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.state(p_slug text)
-RETURNS TABLE (@state_columns@
+RETURNS TABLE (
+    @state_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
 SET search_path = pg_catalog, pg_temp
@@ -597,7 +596,8 @@ $sql$);
 --     SELECT * FROM tournament_api.states($1)       -- $1 text[]: the slugs
 SELECT pg_temp.tournament_api_define('states(text[])', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.states(p_slugs text[])
-RETURNS TABLE (@state_columns@
+RETURNS TABLE (
+    @state_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
 SET search_path = pg_catalog, pg_temp
@@ -671,7 +671,8 @@ RETURNS TABLE (
     total_count        bigint,
     page               bigint,         -- the one that this is
     per_page           bigint,
-    valid_until        timestamptz,    -- the clock alone changes it then@card_columns@
+    valid_until        timestamptz,    -- the clock alone changes it then
+    @card_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
 SET search_path = pg_catalog, pg_temp
@@ -691,7 +692,7 @@ DECLARE
     v_order     text   := 'DESC';
     v_until     text   := 'NULL::timestamptz';
     v_found     text   := 'NULL::bigint[]';
-    v_from      text   := '@tables@.tournaments_tournament t';
+    v_from      text   := $$@tables@.tournaments_tournament t$$;
     v_pattern   text;
     v_branches  text;
     v_total     bigint;
@@ -745,10 +746,10 @@ BEGIN
         v_order := 'ASC';
         v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
     WHEN 'popular' THEN
-        v_key := '(SELECT count(*)'
-                 ' FROM @tables@.tournaments_registration r'
-                 ' WHERE r.tournament_id = t.id'
-                 ' AND r.status IN (''PENDING'', ''CONFIRMED''))';
+        v_key := $$(SELECT count(*)
+                      FROM @tables@.tournaments_registration r
+                     WHERE r.tournament_id = t.id
+                       AND r.status IN ('PENDING', 'CONFIRMED'))$$;
     ELSE
         RAISE 'hub: no such sort' USING ERRCODE = '22023';
     END CASE;
@@ -827,7 +828,8 @@ BEGIN
             v_ids;
 
     RETURN QUERY
-    SELECT v_total, v_page, v_per_page, nullif(v_valid, 'infinity'),@card@
+    SELECT v_total, v_page, v_per_page, nullif(v_valid, 'infinity'),
+           @card@
       FROM (SELECT) AS one
       LEFT JOIN (unnest(v_ids) WITH ORDINALITY AS o (id, n)
                  JOIN @tables@.tournaments_tournament t ON t.id = o.id
@@ -847,7 +849,8 @@ $sql$);
 --     SELECT * FROM tournament_api.detail($1)       -- $1 text: the slug
 SELECT pg_temp.tournament_api_define('detail(text)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.detail(p_slug text)
-RETURNS TABLE (@card_columns@,
+RETURNS TABLE (
+    @card_columns@,
     description         text,
     tournament_type     text,           -- SE, DE, RR, SW, CU
     check_in_required   boolean,
@@ -991,7 +994,8 @@ SELECT pg_temp.tournament_api_define('registration_context(bigint,text)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.registration_context(
     p_account  bigint,
     p_slug     text)
-RETURNS TABLE (@state_columns@,
+RETURNS TABLE (
+    @state_columns@,
     requires_payment  boolean,
     profile_id        bigint,         -- null: an account without profile
     own_status        text,           -- of the user's registration, or null
@@ -1139,15 +1143,16 @@ $sql$);
 SELECT pg_temp.tournament_api_define('user_registrations(bigint)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.user_registrations(p_account bigint)
 RETURNS TABLE (
-    profile_id         bigint,         -- null: an account without profile
-    teams              bigint[],       -- all with an ACTIVE membership
+    profile_id           bigint,       -- null: an account without profile
+    teams                bigint[],     -- all with an ACTIVE membership
     registration_id      bigint,
     registration_status  text,
     payment_status       text,
     created_at           timestamptz,
-    team_id            bigint,         -- null: not a team's
-    team_name          text,
-    team_tag           text,@card_columns@
+    team_id              bigint,       -- null: not a team's
+    team_name            text,
+    team_tag             text,
+    @card_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
 SET search_path = pg_catalog, pg_temp
@@ -1174,7 +1179,8 @@ BEGIN
            r.created_at,
            g.id::bigint,
            g.name::text,
-           g.tag::text,@card@
+           g.tag::text,
+           @card@
       FROM (SELECT) AS one
       LEFT JOIN (unnest(v_ids) AS o (id)
                  JOIN @tables@.tournaments_registration r ON r.id = o.id

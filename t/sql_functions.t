@@ -447,7 +447,9 @@ sub expectations {
                          WHERE p.id IN (
                              SELECT r.user_id FROM tournaments_registration r
                               WHERE r.status = 'CONFIRMED'
-                                AND r.created_at + interval '720:00' >= $1)),
+                                AND CASE WHEN r.created_at > $1 THEN true
+                                    ELSE r.created_at + interval '720:00'
+                                         >= $1 END)),
                     'prize_pool_month', (
                         SELECT coalesce(trunc(sum(prize_pool_bdt)), 0)
                           FROM tournaments_tournament
@@ -614,7 +616,8 @@ sub timelines {
                  WHERE start_at < '$NOW'
                 UNION ALL
                 SELECT created_at + interval '720:00'
-                  FROM tournaments_registration) b
+                  FROM tournaments_registration
+                 WHERE created_at < '$NOW') b
          CROSS JOIN (VALUES (interval '-1 microsecond'), ('0'),
                             ('1 microsecond')) AS d (moment)
          WHERE b.at BETWEEN timestamptz '$NOW' - interval '1 hour'
@@ -719,7 +722,7 @@ sub all_functions {
                 UNION ALL SELECT 5, 0 UNION ALL SELECT NULL, 0) a,
                (SELECT slug, teams, row_number() OVER (ORDER BY id) AS n
                   FROM facts) f
-         WHERE (f.teams OR a.n % 9 = f.n % 9)
+         WHERE (f.teams AND a.n % 3 = f.n % 3 OR a.n % 9 = f.n % 9)
            AND NOT pg_temp.same(
                    jsonb_build_array(pg_temp.context(a.account, f.slug)),
                    (SELECT jsonb_agg(to_jsonb(s))
@@ -926,7 +929,8 @@ sub odd_rows {
         CREATE FUNCTION pg_temp.word(n int) RETURNS text
         LANGUAGE sql AS \$\$
             SELECT (ARRAY[
-                '', E'O''Hara "XI" \\\\ % _', E'tab\\there\\nline\\x01\\x7f\\u2028',
+                '', E'O''Hara "XI" \\\\ % _',
+                E'tab\\there\\nline\\x01\\x7f\\u2028',
                 'Åbo 🏆 ঢাকা', repeat('🏆', 70), '</script>', 'Plain',
                 'null'])[1 + n % 8]
         \$\$;
@@ -938,15 +942,18 @@ sub odd_rows {
                'SECRET-discord', $now
           FROM generate_series(1, 40) n;
 
-        -- Two names among three, so that ids decide; some without captain
+        -- Two names among three, so that ids decide (and not which row is
+        -- found first); some without captain
 
         INSERT INTO teams_team (id, name, tag, game, captain_id)
         SELECT $base + n, (ARRAY['Same', 'Same', E'"X"\\t🏆'])[1 + n % 3],
-               left(pg_temp.word(n), 10), (ARRAY['a', 'b', 'c', 'A'])[1 + n % 4],
+               left(pg_temp.word(n), 10),
+               (ARRAY['a', 'b', 'c', 'A'])[1 + n % 4],
                CASE WHEN n % 4 > 0 THEN $base + 1 + n * 3 % 40 END
-          FROM generate_series(1, 12) n;
+          FROM generate_series(12, 1, -1) n;
 
-        -- Some twice in a team, some in several, the last ten in none
+        -- Some twice in a team, some in several, the last four in none. Not
+        -- every captain has the role, and some had it once.
 
         INSERT INTO teams_teammembership (team_id, profile_id, role, status,
                joined_at)
@@ -957,7 +964,15 @@ sub odd_rows {
           FROM generate_series(1, 130) n
         UNION ALL
         SELECT $base + 5, $base + 1 + n % 3, 'PLAYER', 'ACTIVE', $now
-          FROM generate_series(1, 6) n;
+          FROM generate_series(1, 6) n
+        UNION ALL
+        SELECT id, captain_id, 'PLAYER', 'ACTIVE', $now
+          FROM teams_team WHERE captain_id % 2 = 0
+        UNION ALL
+        SELECT $base + 2, $base + 31 + n % 6,
+               (ARRAY['PLAYER', 'CAPTAIN'])[1 + n / 6],
+               (ARRAY['ACTIVE', 'REMOVED'])[1 + n / 6], $now
+          FROM generate_series(0, 11) n;
 
         INSERT INTO tournaments_tournament (id, name, slug, short_description,
                game, status, banner, slot_size, reg_open_at, reg_close_at,
@@ -985,6 +1000,14 @@ sub odd_rows {
                $now, false
           FROM generate_series(0, 259) n;
 
+        -- Many of the same instant
+
+        INSERT INTO tournaments_tournament (id, name, slug, game, status,
+               created_at, updated_at, groups_published)
+        SELECT $base + n, 'z', 'many-' || n, 'z',
+               (ARRAY['PUBLISHED', 'RUNNING'])[1 + n % 2], $now, $now, false
+          FROM generate_series(270, 281) n;
+
         INSERT INTO tournaments_tournamentsettings (tournament_id,
                tournament_type, description, start_at, end_at, reg_open_at,
                reg_close_at, min_team_size, max_team_size, prize_pool_bdt,
@@ -1000,7 +1023,8 @@ sub odd_rows {
                (ARRAY[NULL, 0, 1, 2, -32768])[1 + n % 5],
                (ARRAY[NULL, 1, 32767, 0])[1 + n / 2 % 4],
                (ARRAY[NULL, 0, 2147483647, -2147483648])[1 + n / 3 % 4],
-               pg_temp.word(n / 2), (ARRAY[NULL, '', 'settings'])[1 + n / 2 % 3],
+               pg_temp.word(n / 2),
+               (ARRAY[NULL, '', 'settings'])[1 + n / 2 % 3],
                (ARRAY[NULL, '', 'rules'])[1 + n % 3],
                (ARRAY[NULL, '', 'facebook'])[1 + n / 3 % 3],
                (ARRAY[NULL, '', 'youtube'])[1 + n / 4 % 3],
@@ -1021,9 +1045,13 @@ sub odd_rows {
                     THEN $base + p END,
                'SECRET-method', 'SECRET-sender', 'SECRET-reference',
                (ARRAY['pending', 'verified', 'rejected', ''])[1 + n % 4],
-               (ARRAY['CONFIRMED', 'PENDING', 'CONFIRMED', 'CANCELLED',
-                      'WAITLIST', 'confirmed'])[1 + (n + p) % 6],
-               CASE n * p % 11 WHEN 0 THEN 'infinity' WHEN 1 THEN '-infinity'
+               CASE WHEN p = 39 THEN 'PENDING'
+                    ELSE (ARRAY['CONFIRMED', 'PENDING', 'CONFIRMED',
+                                'CANCELLED', 'WAITLIST',
+                                'confirmed'])[1 + (n + p) % 6] END,
+               CASE (p < 5)::int * n * p % 11
+                    WHEN 1 THEN 'infinity' WHEN 2 THEN '-infinity'
+                    WHEN 3 THEN '294276-12-31 23:59:59.999999+00'
                     ELSE $now - interval '720:00'
                          + interval '1 microsecond' * (p % 5 - 2) END
           FROM generate_series(0, 259) n, generate_series(1, 40) p
@@ -1064,6 +1092,23 @@ subtest 'odd rows' => sub {
     odd_rows($db, 4294967296);
     all_functions($db);
     timelines($db);
+
+    # Only what never comes is left.
+
+    is_deeply [ $db->rows(q{
+        SELECT DISTINCT total_count > 0, valid_until
+          FROM (VALUES ('open', ''), ('upcoming', ''), ('upcoming',
+                       'starting_soon'), ('', 'starting_soon'))
+                    AS c (status, sort),
+               tournament_api.hub('', c.status, '', '', c.sort, '', 1, 1,
+                                  '294276-12-31 23:59:59.999999Z')}) ],
+        [ [ 't', undef ] ],
+        'infinity is no boundary';
+    is_deeply [ $db->rows(q{
+        SELECT DISTINCT players_this_month > 0, valid_until
+          FROM tournament_api.platform_stats('294276-11-01Z')}) ],
+        [ [ 't', '294276-12-31 23:59:59.999999+00' ] ],
+        'and the end of the calendar is none to calculate with';
 };
 
 
@@ -1071,15 +1116,13 @@ subtest 'odd rows' => sub {
 # and numbers without a scale.
 
 sub variant {
-    my ($with_schedule) = @_;
-
     my $text = slurp(project('sql', 'schema.sql'));
 
     $text =~ s/\bbigserial\b/serial/g;
     $text =~ s/\bbigint\b/integer/g;
     $text =~ s/\bvarchar\(\d+\)/text/g;
     $text =~ s/\bnumeric\(\d+,2\)/numeric/g;
-    $text =~ s/(groups_published .*)\n/$1,\n    auto_schedule boolean NOT NULL\n/
+    $text =~ s/(groups_published .*)/$1, auto_schedule boolean NOT NULL/
         or die;
     $text =~ s/^CREATE TABLE IF NOT EXISTS tournaments_schedule.*?^\);\n//ms
         or die;
@@ -1091,12 +1134,12 @@ sub variant {
 
 
 subtest 'other tables' => sub {
-    my $db = database(schema => variant(), tables_schema => 'App Data',
-                      demo => 1);
+    my %other = (schema => variant(), tables_schema => "App's Data");
+    my $db    = database(%other, demo => 1);
 
     all_functions($db);
 
-    $db = database(schema => variant(), tables_schema => 'App Data');
+    $db = database(%other);
 
     odd_rows($db, 2147480000);
     $db->rows(q{
@@ -1162,6 +1205,123 @@ subtest 'empty tables' => sub {
     is_deeply [ $db->row(
         'SELECT * FROM tournament_api.user_registrations(1)') ],
         [ undef, '{}', (undef) x 23, 0, 0 ], 'user_registrations has a row';
+};
+
+
+# One tournament at a time, for its instants to be the next, to the moment.
+
+subtest 'valid_until' => sub {
+    my $db = database();
+
+    $db->rows("SET timezone = 'UTC';
+               INSERT INTO user_profile_userprofile (id, user_id,
+                      display_name, is_private, email, phone, facebook,
+                      discord, created_at)
+               VALUES (1, 1, '', false, '', '', '', '', now())");
+
+    my $next = sub {
+        my ($call, $columns, $registration) = @_;
+
+        my %columns = (created_at => '2020-01-01Z', %$columns);
+        my @names   = sort keys %columns;
+
+        $db->rows('BEGIN');
+        $db->rows('INSERT INTO tournaments_tournament (id, name, slug, game,
+                       updated_at, groups_published, ' . join(', ', @names)
+            . ") VALUES (1, 'a', 'a', 'a', now(), false, "
+            . join(', ', map { "'$columns{$_}'" } @names) . ')');
+        $db->rows("INSERT INTO tournaments_registration (tournament_id,
+                       user_id, payment_method, payment_sender,
+                       payment_reference, payment_status, status, created_at)
+                   VALUES (1, 1, '', '', '', '', '$registration->[0]',
+                           '$registration->[1]')") if $registration;
+
+        my $value = $db->value("SELECT valid_until FROM tournament_api.$call");
+
+        $db->rows('ROLLBACK');
+
+        return $value;
+    };
+
+    my ($soon, $late) = ('2026-11-24 01:02:03.5+00', '2026-12-24 00:00:00+00');
+    my $past          = '2026-11-20 00:00:00+00';
+    my %published     = (status => 'PUBLISHED');
+
+    my $hub = sub {
+        my ($status, $sort, $columns) = @_;
+
+        return $next->("hub('', '$status', '', '', '$sort', '', 1, 12,
+                            '$NOW')", $columns);
+    };
+
+    for my $case (
+        [ 'open', '', { %published, reg_open_at => $soon,
+                        reg_close_at => $late }, $soon, 'opens' ],
+        [ 'open', '', { %published, reg_open_at => $past,
+                        reg_close_at => $soon },
+          '2026-11-24 01:02:03.500001+00', 'closes after that' ],
+        [ 'open', '', { %published, reg_open_at => $past,
+                        reg_close_at => $NOW },
+          '2026-11-23 07:12:00.000001+00', 'closes after this moment' ],
+        [ 'open', '', { %published, reg_open_at => $past,
+                        reg_close_at => $past }, undef, 'is closed' ],
+        [ 'open', '', { status => 'RUNNING', reg_open_at => $soon,
+                        reg_close_at => $late }, undef, 'another status' ],
+        [ 'upcoming', '', { %published, start_at => $soon }, $soon,
+          'starts' ],
+        [ 'upcoming', '', { %published, start_at => $NOW }, undef,
+          'has started' ],
+        [ '', 'starting_soon', { status => 'RUNNING', start_at => $soon },
+          '2026-11-24 01:02:03.500001+00', 'starts, and goes after that' ],
+        [ '', 'starting_soon', { %published, start_at => $NOW },
+          '2026-11-23 07:12:00.000001+00', 'starts, and goes after this' ],
+        [ '', 'starting_soon', { %published, start_at => $past }, undef,
+          'is gone' ],
+        [ 'upcoming', 'starting_soon', { %published, start_at => $soon },
+          $soon, 'the first of two' ],
+        [ 'open', 'starting_soon', { %published, reg_open_at => $past,
+                                     reg_close_at => $late,
+                                     start_at => $soon },
+          '2026-11-24 01:02:03.500001+00', 'goes before it closes' ],
+        [ '', '', { %published, start_at => $soon, reg_open_at => $soon,
+                    reg_close_at => $soon }, undef, 'stays' ],
+    ) {
+        my ($status, $sort, $columns, $expected, $name) = @$case;
+
+        is $hub->($status, $sort, $columns), $expected,
+            "hub, $status $sort: $name";
+    }
+
+    for my $case (
+        [ { %published, start_at => $soon }, '2026-11-24 01:02:03.500001+00',
+          'active until after the start' ],
+        [ { status => 'RUNNING', start_at => $soon, prize_pool_bdt => 5 },
+          $soon, 'its prize counts from the start on' ],
+        [ { status => 'COMPLETED', start_at => $past, prize_pool_bdt => 5 },
+          '2026-12-20 00:00:00.000001+00', 'for a month' ],
+        [ { status => 'COMPLETED', start_at => '2026-10-24 07:12:00+00',
+            prize_pool_bdt => 5 }, '2026-11-23 07:12:00.000001+00',
+          'to its last moment' ],
+        [ { status => 'COMPLETED', start_at => $past }, undef,
+          'without a prize' ],
+        [ { %published, created_at => $past },
+          '2026-11-27 00:00:00.000001+00', 'new for a week' ],
+        [ { status => 'COMPLETED', created_at => $past }, undef,
+          'new, and completed' ],
+        [ { status => 'COMPLETED' }, '2026-12-20 00:00:00.000001+00',
+          'a player for a month', [ 'CONFIRMED', $past ] ],
+        [ { status => 'COMPLETED' }, undef, 'not yet a player',
+          [ 'PENDING', $past ] ],
+        [ { status => 'COMPLETED' }, undef, 'no longer a player',
+          [ 'CONFIRMED', '2026-10-24 07:11:59.999999+00' ] ],
+        [ { status => 'DRAFT', start_at => $soon, prize_pool_bdt => 5,
+            created_at => $past }, undef, 'a draft' ],
+    ) {
+        my ($columns, $expected, $name, $registration) = @$case;
+
+        is $next->("platform_stats('$NOW')", $columns, $registration),
+            $expected, "platform_stats: $name";
+    }
 };
 
 
