@@ -18,7 +18,9 @@ package Bench;
 #   $bench->postgres           Tournament::Postgres with the bench's data, on
 #                              no core of its own until pinned
 #   $bench->module             path of the module; undef: not built
-#   $bench->module_conf(%o)    lines for http { }: zone and database
+#   $bench->module_conf(%o)    lines for http { }: zone and database, without
+#                              the feed unless feed => 1, and never with what
+#                              warming would load at a start
 #   $bench->nginx(name => ..., server => ..., ...)   a Bench::Nginx
 #   $bench->django(cache => 1, core => ...)          a Bench::Django
 #   $bench->need(@programs)    dies as skip() does when one is missing
@@ -188,6 +190,8 @@ sub module_conf {
         tournament_zone $zone;
         tournament_database "$conninfo";
         tournament_database_connections $connections;
+        tournament_listen ${\ ($options{feed} ? 'on' : 'off') };
+        tournament_warm off;
     };
 }
 
