@@ -629,6 +629,17 @@ subtest 'PostgreSQL restarts' => sub {
 # At a reload the old listener goes on until the new one listens: what is
 # cached stays good, and no change goes by.
 
+subtest 'reload, and nothing has changed' => sub {
+    for my $round (1 .. 3) {
+        warm_up();
+        $nginx->reload;
+        $nginx->wait_for_log(qr/listening to changes, without interruption/);
+        is $nginx->get($main->{path})->cache, 'HIT', 'all is cached still';
+        poll_until { feed_backend($pg) == 1 } 20, 'one of them listens';
+    }
+};
+
+
 subtest 'reload' => sub {
     my $slots = 600;
 
