@@ -135,7 +135,7 @@ sub timeouts {
 
 
 sub outage {
-    my ($nginx) = @_;
+    my ($nginx, $connections) = @_;
 
     my $uncached = "/uncached/$tournaments[0]{slug}";
 
@@ -148,7 +148,8 @@ sub outage {
 
     $pg->start;
     poll_until { $nginx->get($uncached)->status == 200 } 20, 'an answer';
-    pass 'over';
+    $pg->wait_idle($connections);
+    pass 'over, for every worker';
 
     $pg->rows('ALTER TABLE tournaments_registration RENAME TO elsewhere');
     is $nginx->get($uncached)->status, 503, 'a table is missing';
@@ -181,7 +182,7 @@ subtest 'one process (invariants 7, 8)' => sub {
 
     requests($nginx, 2);
     timeouts($nginx, 2);
-    outage($nginx);
+    outage($nginx, 2);
 
     # It ends while a query is on its way and a client waits.
 
@@ -209,7 +210,7 @@ subtest 'a master and two workers (invariants 7, 9)' => sub {
     $nginx->reload(zone => '1m', wait => 0);
     is $nginx->get($tournaments[0]{path})->status, 200, 'of another zone';
 
-    outage($nginx);
+    outage($nginx, 4);
     timeouts($nginx, 4);
 
     $gate->shut;
