@@ -174,6 +174,23 @@ sub postgres {
 }
 
 
+sub postgres_of {
+    my ($self, $tournaments, %options) = @_;
+
+    my $pg = Tournament::Postgres->new(
+        name => "bench$tournaments",
+        load => ['schema', 'demo'],
+        %options,
+    );
+
+    $pg->load(project('bench', 'data.sql'), tournaments => $tournaments);
+    $pg->load('install', role => 'tournament');
+    $pg->psql('VACUUM ANALYZE');
+
+    return $pg;
+}
+
+
 sub module {
     my $path = Tournament::Nginx::module_file();
 
