@@ -67,7 +67,7 @@ sub new {
     return bless {
         quick    => $options{quick} // 0,
         rounds   => $options{rounds} // ($options{quick} ? 2 : 5),
-        seconds  => $options{seconds} // ($options{quick} ? 1 : 4),
+        seconds  => $options{seconds} // ($options{quick} ? 1 : 3),
         warm_up  => 1,
         cores    => \@cores,
         say      => $options{say} // sub { },
