@@ -67,7 +67,7 @@ sub new {
     return bless {
         quick    => $options{quick} // 0,
         rounds   => $options{rounds} // ($options{quick} ? 2 : 5),
-        seconds  => $options{seconds} // ($options{quick} ? 1 : 4),
+        seconds  => $options{seconds} // ($options{quick} ? 1 : 3),
         warm_up  => 1,
         cores    => \@cores,
         say      => $options{say} // sub { },
@@ -171,6 +171,23 @@ sub postgres {
 
         $pg
     };
+}
+
+
+sub postgres_of {
+    my ($self, $tournaments, %options) = @_;
+
+    my $pg = Tournament::Postgres->new(
+        name => "bench$tournaments",
+        load => ['schema', 'demo'],
+        %options,
+    );
+
+    $pg->load(project('bench', 'data.sql'), tournaments => $tournaments);
+    $pg->load('install', role => 'tournament');
+    $pg->psql('VACUUM ANALYZE');
+
+    return $pg;
 }
 
 
