@@ -147,13 +147,15 @@ sub one_refresh {
     is $gate->waiting, 1, 'while one query is under way';
     $gate->open;
 
-    poll_until {
-        seen($workers->{ (keys %$workers)[0] }->get("/kept/$t->{slug}/state/"))
-            eq '200 HIT 20'
-    } 20, 'it is refreshed';
+    # A worker's memo may answer for what is left of its second: nobody has
+    # heard of a change.
 
-    is seen($_->get("/kept/$t->{slug}/state/")), '200 HIT 20',
-        'and then it is fresh' for values %$workers;
+    for my $connection (values %$workers) {
+        poll_until {
+            seen($connection->get("/kept/$t->{slug}/state/")) eq '200 HIT 20'
+        } 20, 'it is refreshed';
+    }
+
     is calls(), 1, 'by one statement';
 
     return;

@@ -97,7 +97,8 @@ my @CHANGES = (
      VALUES ('Later', 'later', 'valorant', 'PUBLISHED', now(), now(), false);",
     "UPDATE user_profile_userprofile SET display_name = 'Else'
       WHERE id = $player;",
-    "UPDATE tournaments_registration SET status = 'PENDING';",
+    "UPDATE tournaments_registration SET status = 'PENDING'
+      WHERE user_id = $player;",
     "DELETE FROM tournaments_tournament WHERE slug = 'later';",
 );
 
