@@ -32,6 +32,9 @@ my %options = (
              tournament_ttl state 0; tournament state $slug; }',
         'location ~ ^/short/(?<slug>.*)$ {
              tournament_ttl state 1s; tournament state $slug; }',
+        'location ~ ^/expired/(?<slug>.*)$ {
+             tournament_ttl state 1ms; tournament_stale 0;
+             tournament state $slug; }',
         'location ~ ^/paged/(?<slug>.*)$ {
              error_page 404 503 504 = @page; tournament state $slug; }',
         'location @page { return 200 "page"; }',
@@ -77,8 +80,14 @@ sub requests {
         map { $_->{path} } (@tournaments) x 4)), 20, 'pipelined';
 
     poll_until {
-        $nginx->get("/short/$t->{slug}")->cache eq 'EXPIRED'
+        $nginx->get("/expired/$t->{slug}")->cache eq 'EXPIRED'
     } 20, 'an entry expires';
+
+    $pg->reset_calls;
+    poll_until {
+        $nginx->get("/short/$t->{slug}")->status == 200
+            && $pg->calls(like => '%tournament_api.state(%')
+    } 20, 'an entry is refreshed before it expires';
 
     spew($nginx->dir . '/page',
          join '', map { qq(<!--# include virtual="$_->{path}" -->) }
