@@ -291,11 +291,11 @@ ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
     static ngx_str_t  words[] = {
         ngx_null_string,
         ngx_string("HIT"),
-        ngx_string("UPDATING"),
-        ngx_string("STALE"),
         ngx_string("EXPIRED"),
         ngx_string("MISS"),
-        ngx_string("BYPASS")
+        ngx_string("BYPASS"),
+        ngx_string("UPDATING"),
+        ngx_string("STALE")
     };
 
     ctx = ngx_http_tournament_get_ctx(r);

@@ -1,10 +1,16 @@
 -- What the bench reads, beside the demonstration data: tournaments bench-1 to
 -- bench-300000, the first 10,000 of them with 16 registrations each, and
--- bench-cached, which bench/run dates anew at each start.
+-- bench-cached, which bench/run dates anew at each start. With psql's
+-- -v tournaments=N so many in place of 300,000.
 --
 -- Loaded before install.sql, whose triggers would announce every row.
 
 \set ON_ERROR_STOP on
+
+\if :{?tournaments}
+\else
+    \set tournaments 300000
+\endif
 
 BEGIN;
 
@@ -31,7 +37,7 @@ SELECT 'Bench ' || n, 'bench-' || n,
        now() + interval '31 days' + random() * interval '90 days', NULL,
        100 * (n % 4), 1000 * (n % 60), now() - n * interval '1 minute',
        now(), false
-  FROM generate_series(1, 300000) n;
+  FROM generate_series(1, :tournaments) n;
 
 INSERT INTO tournaments_tournament
     (name, slug, game, status, slot_size, created_at, updated_at,

@@ -221,7 +221,7 @@ ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
 
     for ( /* void */ ; p < last; p = end + 1) {
 
-        end = ngx_strlchr(p, last, '&');
+        end = memchr(p, '&', last - p);
         if (end == NULL) {
             end = last;
         }
@@ -236,8 +236,7 @@ ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
 
     ngx_http_tournament_unescape(r, start, len, value);
 
-    if (value->len && ngx_strlchr(value->data, value->data + value->len, '\0'))
-    {
+    if (memchr(value->data, '\0', value->len)) {
         return NGX_ERROR;
     }
 
@@ -261,6 +260,15 @@ ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_set(value, "");
 
     if (len == 0) {
+        return;
+    }
+
+    if (memchr(src, '%', len) == NULL && memchr(src, '+', len) == NULL) {
+
+        /* the usual case, and long lists of slugs among it */
+
+        value->data = src;
+        value->len = len;
         return;
     }
 

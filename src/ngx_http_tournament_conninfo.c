@@ -38,6 +38,9 @@ static ngx_int_t ngx_http_tournament_conninfo_find(
     ngx_http_tournament_conninfo_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_conninfo_hosts(
     ngx_http_tournament_conninfo_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_conninfo_numbers(
+    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *hostaddr,
+    ngx_str_t *port);
 static ngx_int_t ngx_http_tournament_conninfo_host(
     ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
     ngx_str_t *hostaddr, ngx_str_t *port);
@@ -283,13 +286,62 @@ ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
             (void) ngx_http_tournament_conninfo_next(&ports, &port);
         }
 
-        if (ngx_http_tournament_conninfo_host(ctx, &host, &addr, &port)
-            != NGX_OK)
+        if (ngx_http_tournament_conninfo_numbers(ctx, &addr, &port) != NGX_OK
+            || ngx_http_tournament_conninfo_host(ctx, &host, &addr, &port)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
 
     } while (more);
+
+    return NGX_OK;
+}
+
+
+/* what libpq would find wrong only as it connects */
+
+static ngx_int_t
+ngx_http_tournament_conninfo_numbers(ngx_http_tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *hostaddr, ngx_str_t *port)
+{
+    char             *addr;
+    ngx_int_t         n;
+    struct addrinfo   hints, *res;
+
+    if (port->len) {
+        n = ngx_atoi(port->data, port->len);
+
+        if (n < 1 || n > 65535) {
+            ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                               "invalid port \"%V\" in \"%V\" directive, a "
+                               "number from 1 to 65535 is expected", port,
+                               ctx->directive);
+            return NGX_ERROR;
+        }
+    }
+
+    if (hostaddr->len == 0) {
+        return NGX_OK;
+    }
+
+    addr = ngx_http_tournament_conninfo_str(ctx->cf, hostaddr);
+    if (addr == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&hints, sizeof(struct addrinfo));
+    hints.ai_flags = AI_NUMERICHOST;
+
+    if (getaddrinfo(addr, NULL, &hints, &res) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "invalid hostaddr \"%V\" in \"%V\" directive, an "
+                           "IP address is expected", hostaddr,
+                           ctx->directive);
+        return NGX_ERROR;
+    }
+
+    freeaddrinfo(res);
 
     return NGX_OK;
 }

@@ -556,7 +556,8 @@ ngx_http_tournament_feed_closing(void *data)
 {
     ngx_http_tournament_feed_t  *feed = data;
 
-    if (feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
+    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
+         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
         || ngx_http_tournament_cache_generation(feed->cache)
            == feed->cache->generation)
     {

@@ -177,7 +177,6 @@ ngx_http_tournament_purge_visit(void *data, u_char *key, size_t key_len,
     uint32_t                              i;
     ngx_http_tournament_hub_t            *hub;
     ngx_http_tournament_purge_t          *purge = data;
-    ngx_http_tournament_count_t          *count;
     ngx_http_tournament_detail_t         *detail;
     ngx_http_tournament_registration_t   *reg;
     ngx_http_tournament_registrations_t  *registrations;
@@ -193,38 +192,12 @@ ngx_http_tournament_purge_visit(void *data, u_char *key, size_t key_len,
                                      key[NGX_HTTP_TOURNAMENT_KEY_PREFIX - 1]))
     {
 
-    case NGX_HTTP_TOURNAMENT_STATE:
-        if (!ngx_http_tournament_purge_matches(purge, slug,
-                                               ngx_strlen(slug)))
-        {
-            return 0;
-        }
-
-        if (!entry->missing) {
-            ngx_http_tournament_cache_purge(purge->cache,
-                                    NGX_HTTP_TOURNAMENT_TOURNAMENT,
-                                    ((tournament_facts_t *) base)->id);
-        }
-
-        return 1;
-
     case NGX_HTTP_TOURNAMENT_CONTEXT:
         slug += ngx_strlen(slug) + 1;
 
-        if (!ngx_http_tournament_purge_matches(purge, slug,
-                                               ngx_strlen(slug)))
-        {
-            return 0;
-        }
+        /* fall through */
 
-        if (!entry->missing) {
-            ngx_http_tournament_cache_purge(purge->cache,
-                                    NGX_HTTP_TOURNAMENT_TOURNAMENT,
-                                    ((tournament_facts_t *) base)->id);
-        }
-
-        return 1;
-
+    case NGX_HTTP_TOURNAMENT_STATE:
     case NGX_HTTP_TOURNAMENT_COUNT:
         if (!ngx_http_tournament_purge_matches(purge, slug,
                                                ngx_strlen(slug)))
@@ -232,11 +205,12 @@ ngx_http_tournament_purge_visit(void *data, u_char *key, size_t key_len,
             return 0;
         }
 
+        /* the facts of all three begin with the tournament's id */
+
         if (!entry->missing) {
-            count = (ngx_http_tournament_count_t *) base;
             ngx_http_tournament_cache_purge(purge->cache,
                                             NGX_HTTP_TOURNAMENT_TOURNAMENT,
-                                            count->id);
+                                            *(int64_t *) base);
         }
 
         return 1;

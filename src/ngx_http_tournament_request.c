@@ -38,9 +38,6 @@ static void ngx_http_tournament_cleanup(void *data);
 /* ms; a user's entries live so long while the feed is down */
 #define NGX_HTTP_TOURNAMENT_UNHEARD_TTL  2000
 
-/* ms; an eighth of a TTL before its end, so much at most, a hit refreshes */
-#define NGX_HTTP_TOURNAMENT_AHEAD        2000
-
 
 static ngx_str_t  ngx_http_tournament_etag = ngx_string("ETag");
 static ngx_str_t  ngx_http_tournament_age = ngx_string("Age");
@@ -56,6 +53,7 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
 {
     u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
     ngx_int_t                         rc;
+    ngx_msec_t                        ttl;
     ngx_http_tournament_ctx_t        *ctx;
     ngx_http_tournament_key_t         key;
     ngx_http_tournament_input_t       in;
@@ -121,8 +119,10 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
 
     if (in.user == 0 && !in.staff && !in.search) {
 
+        ttl = tlcf->ttl[tlcf->endpoint];
+
         ctx->body = ngx_http_tournament_memo_get(tmcf->memo, &key,
-                                                 tlcf->ttl[tlcf->endpoint]);
+                                            ngx_http_tournament_settled(ttl));
         if (ctx->body) {
             ctx->status = NGX_HTTP_TOURNAMENT_HIT;
             return ngx_http_tournament_send(r, ctx);
@@ -429,7 +429,7 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
     if (tlcf->ttl[part->endpoint] == 0 || !part->waiter.cache) {
         part->waiter.cache = 0;
-        ctx->status = NGX_HTTP_TOURNAMENT_BYPASS;
+        ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_BYPASS);
         return NGX_DECLINED;
     }
 
@@ -485,7 +485,7 @@ static ngx_http_tournament_cache_status_e
 ngx_http_tournament_judge(ngx_http_request_t *r,
     ngx_http_tournament_part_t *part, ngx_http_tournament_entry_t *entry)
 {
-    ngx_msec_t                        ttl, age, ahead;
+    ngx_msec_t                        ttl, age;
     ngx_uint_t                        up, over, public;
     ngx_http_tournament_class_e       class;
     ngx_http_tournament_endpoint_t   *endpoint;
@@ -522,9 +522,7 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
 
         /* what is in use is refreshed before it expires */
 
-        ahead = ngx_min(ttl / 8, NGX_HTTP_TOURNAMENT_AHEAD);
-
-        if (!entry->missing && age >= ttl - ahead) {
+        if (!entry->missing && age >= ngx_http_tournament_settled(ttl)) {
             ngx_http_tournament_fetch_refresh(tmcf->fetch, part->endpoint,
                                               &part->key, entry);
         }
@@ -543,7 +541,7 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
         return NGX_HTTP_TOURNAMENT_EXPIRED;
     }
 
-    part->stale = 1;
+    part->stale = (tlcf->stale != 0);
 
     if (over) {
         return NGX_HTTP_TOURNAMENT_EXPIRED;
@@ -559,7 +557,7 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
 
     /* without the feed only the TTL bounds how old an answer can be */
 
-    if (age >= ttl && !up) {
+    if (!part->stale || (age >= ttl && !up)) {
         return NGX_HTTP_TOURNAMENT_EXPIRED;
     }
 

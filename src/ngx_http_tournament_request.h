@@ -15,16 +15,19 @@
 #include "ngx_http_tournament.h"
 
 
-/* from the best; of several parts the worst one names an answer's */
+/*
+ * From the best; of several parts the worst one names an answer's: that
+ * something in it may be old is said whatever was queried for the rest.
+ */
 
 typedef enum {
     NGX_HTTP_TOURNAMENT_NONE = 0,
     NGX_HTTP_TOURNAMENT_HIT,
-    NGX_HTTP_TOURNAMENT_UPDATING,
-    NGX_HTTP_TOURNAMENT_STALE,
     NGX_HTTP_TOURNAMENT_EXPIRED,
     NGX_HTTP_TOURNAMENT_MISS,
-    NGX_HTTP_TOURNAMENT_BYPASS
+    NGX_HTTP_TOURNAMENT_BYPASS,
+    NGX_HTTP_TOURNAMENT_UPDATING,
+    NGX_HTTP_TOURNAMENT_STALE
 } ngx_http_tournament_cache_status_e;
 
 
@@ -73,6 +76,19 @@ struct ngx_http_tournament_ctx_s {
     unsigned                              queried:1;
     unsigned                              failed:1;   /* an error is sent */
 };
+
+
+/*
+ * The age, ms, at which an entry in use is refreshed, before its TTL (ms) ends:
+ * an eighth of it, two seconds at most.  Until then the memo may answer without
+ * a look at the zone.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_tournament_settled(ngx_msec_t ttl)
+{
+    return ttl - ngx_min(ttl / 8, 2000);
+}
 
 
 /* the content handler of a location with "tournament" */

@@ -442,7 +442,7 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ttl = tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE];
+    ttl = ngx_http_tournament_settled(tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE]);
     number = ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number;
 
     for (i = 0; i < list->n; i++) {

@@ -106,10 +106,47 @@ values_of('tournament_ttl', qr/a time such as 30s, or 0/,
           [map { ("state $_", "missing $_") } qw(0 1ms 500ms 30 30s 5m 1d)],
           [map { ("state $_", "missing $_") } qw(-1 1x abc "")]);
 
+values_of('tournament_stale', qr/a time such as 5m, or 0/,
+          [qw(0 1ms 5m 1d)], [qw(-1 1x abc "")]);
+
+values_of('tournament_coalesce', qr/a time such as 1s, or 0/,
+          [map { ("hub $_", "platform_stats $_", "detail $_") } qw(0 1ms 1s)],
+          [map { "hub $_" } qw(-1 1x abc "")]);
+
+values_of('tournament_cache_version', qr/from 0 to 2147483647/,
+          [qw(0 1 2147483647)], [qw(-1 2147483648 1.5 abc "")]);
+
+
+subtest 'tournament_listen' => sub {
+    accepted("tournament_listen $_", feed => 1,
+             http => "$ZONE $DATABASE tournament_listen $_;",
+             locations => $STATE)
+        for 'on', 'off', '"host=127.0.0.1 dbname=x"';
+
+    refused('neither on, off nor a conninfo',
+            { feed => 1, http => 'tournament_listen yes;' },
+            qr/"tournament_listen"/, qr/host=.*dbname=/);
+    refused('a host that is not found',
+            { feed => 1, http => "$ZONE $DATABASE" .
+                      'tournament_listen "host=no-such-host.invalid";',
+              locations => $STATE },
+            qr/"tournament_listen"/, qr/no-such-host\.invalid/);
+};
+
+
+subtest 'endpoints without entries of their own' => sub {
+    refused($_, { http => "$_;" }, qr/"states"|"purge"|"state"/,
+            qr/no entries|not coalesced/)
+        for 'tournament_ttl states 1s', 'tournament_ttl purge 1s',
+            'tournament_coalesce states 1s', 'tournament_coalesce state 1s';
+};
+
+
 once_in_http($_)
     for $ZONE, $DATABASE, 'tournament_database_connections 4;',
         'tournament_database_queue 8;', 'tournament_connect_timeout 1s;',
-        'tournament_query_timeout 1s;';
+        'tournament_query_timeout 1s;', 'tournament_cache_version 2;',
+        'tournament_listen off;', 'tournament_warm off;';
 
 
 subtest 'tournament_ttl and tournament_max_age are inherited' => sub {
@@ -192,6 +229,15 @@ subtest 'tournament_database' => sub {
     refused('a host that is not found',
             { http => $ZONE . 'tournament_database "host=no-such-host.invalid";',
               locations => $STATE }, qr/"tournament_database"/, qr/no-such-host\.invalid/);
+
+    refused("port=$_", { http => $ZONE . "tournament_database port=$_;",
+                         locations => $STATE },
+            qr/"tournament_database"/, qr/"\Q$_\E"/, qr/from 1 to 65535/)
+        for qw(abc 0 65536);
+    refused('hostaddr=bogus',
+            { http => $ZONE . 'tournament_database hostaddr=bogus;',
+              locations => $STATE },
+            qr/"tournament_database"/, qr/"bogus"/, qr/an IP address/);
 
     for my $conninfo ('password=hidden hots=a', 'hots=hidden password=x',
                       'postgresql://a:hidden@b/c?hots=1',

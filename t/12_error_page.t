@@ -70,7 +70,7 @@ sub pages {
 }
 
 
-subtest '404 (a tournament that is not there)' => sub {
+subtest '404: a tournament that is not there (invariant 6)' => sub {
     pages(404, 'not_found', 'nobody');
 
     is $nginx->get('/site/nobody')->cache, 'HIT', 'of a cached one, too';
@@ -82,7 +82,7 @@ subtest '404 (a tournament that is not there)' => sub {
 };
 
 
-subtest '504 (the deadline has passed)' => sub {
+subtest '504: the deadline has passed (invariant 6)' => sub {
     $pg->tournament(slug => 'slow');
     $gate->shut;
 
@@ -93,7 +93,7 @@ subtest '504 (the deadline has passed)' => sub {
 };
 
 
-subtest '503 (the database is away)' => sub {
+subtest '503: the database is away (invariant 6)' => sub {
     $pg->stop;
 
     poll_until { $nginx->state('away')->status == 503 } 20, 'it is away';

@@ -121,7 +121,7 @@ subtest 'names and arguments make no further entries (invariant 8)' => sub {
 };
 
 
-subtest 'headers' => sub {
+subtest 'headers (invariant 8)' => sub {
     is_answer $nginx->get($path, map { ("X-$_" => 'y' x 1000) } 1 .. 25),
         'many';
     is_answer $nginx->get($path, 'Cookie' => 'z' x 7000), 'a long one';
@@ -156,7 +156,7 @@ subtest 'headers' => sub {
 };
 
 
-subtest 'bodies that nobody asked for' => sub {
+subtest 'bodies that nobody asked for (invariant 8)' => sub {
     my $connection = $nginx->connect;
 
     is_answer $connection->get($path, body => 'x' x 100), 'of a GET';
@@ -201,7 +201,7 @@ subtest 'bodies that nobody asked for' => sub {
 };
 
 
-subtest 'methods' => sub {
+subtest 'methods (invariant 8)' => sub {
     $pg->reset_calls;
 
     is_error $nginx->request($_, $path), 405, 'method_not_allowed', $_
@@ -220,7 +220,7 @@ subtest 'methods' => sub {
 };
 
 
-subtest 'old and broken HTTP' => sub {
+subtest 'old and broken HTTP (invariant 8)' => sub {
     my $raw = sub {
         my ($bytes) = @_;
 
@@ -344,7 +344,7 @@ subtest 'a reader so slow that its answers are replaced (invariants 5, 8)'
 };
 
 
-subtest 'clients that go away in the middle' => sub {
+subtest 'clients that go away in the middle (invariant 8)' => sub {
     my $slug = 'x' x 200;
 
     for my $part ("GET $path HT", "GET $path HTTP/1.1\r\nHost: x\r\n",

@@ -319,7 +319,7 @@ subtest 'tables and functions that come and go (invariant 6)' => sub {
 };
 
 
-subtest 'a function of another version' => sub {
+subtest 'a function of another version (invariant 6)' => sub {
     my $definition = $pg->value(q{
         SELECT pg_get_functiondef('tournament_api.state(text)'::regprocedure)
     });
@@ -401,7 +401,7 @@ subtest 'statements that the server has forgotten (invariant 9)' => sub {
 
 # A new start each, so that the reason is the first that the log has to say.
 
-subtest 'no connection to be had' => sub {
+subtest 'no connection to be had (invariants 1, 6)' => sub {
     $pg->create_role($_) for qw(stranger helpless limited);
     $pg->rows('ALTER ROLE limited CONNECTION LIMIT 0');
 
@@ -475,7 +475,7 @@ subtest 'no connection to be had' => sub {
 };
 
 
-subtest 'a role without rights' => sub {
+subtest 'a role without rights (invariant 6)' => sub {
     $nginx->reload(database => $pg->conninfo(user => 'helpless'),
                    http     => http('2s'));
 

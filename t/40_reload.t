@@ -143,7 +143,7 @@ subtest 'with a query on its way (invariant 9)' => sub {
 };
 
 
-subtest 'a bad configuration' => sub {
+subtest 'a bad configuration (invariant 9)' => sub {
     my $good = slurp($nginx->conf_file);
     my @pids = $nginx->worker_pids;
 
@@ -368,7 +368,7 @@ subtest 'nginx -s quit, with connections open and queries on their way'
 };
 
 
-subtest 'nginx -s stop' => sub {
+subtest 'nginx -s stop (invariant 7)' => sub {
     $nginx->start;
     $gate->shut;
 

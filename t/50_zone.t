@@ -165,7 +165,7 @@ subtest 'by many at once (invariants 4, 9)' => sub {
 };
 
 
-subtest 'a reload into a larger one, and back' => sub {
+subtest 'a reload into a larger one, and back (invariant 9)' => sub {
     $nginx->reload(zone => '16m');
     ask(1 .. $COUNT);
     $pg->reset_calls;

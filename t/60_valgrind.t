@@ -32,6 +32,9 @@ my %options = (
              tournament_ttl state 0; tournament state $slug; }',
         'location ~ ^/short/(?<slug>.*)$ {
              tournament_ttl state 1s; tournament state $slug; }',
+        'location ~ ^/expired/(?<slug>.*)$ {
+             tournament_ttl state 1ms; tournament_stale 0;
+             tournament state $slug; }',
         'location ~ ^/paged/(?<slug>.*)$ {
              error_page 404 503 504 = @page; tournament state $slug; }',
         'location @page { return 200 "page"; }',
@@ -77,8 +80,14 @@ sub requests {
         map { $_->{path} } (@tournaments) x 4)), 20, 'pipelined';
 
     poll_until {
-        $nginx->get("/short/$t->{slug}")->cache eq 'EXPIRED'
+        $nginx->get("/expired/$t->{slug}")->cache eq 'EXPIRED'
     } 20, 'an entry expires';
+
+    $pg->reset_calls;
+    poll_until {
+        $nginx->get("/short/$t->{slug}")->status == 200
+            && $pg->calls(like => '%tournament_api.state(%')
+    } 20, 'an entry is refreshed before it expires';
 
     spew($nginx->dir . '/page',
          join '', map { qq(<!--# include virtual="$_->{path}" -->) }
@@ -135,7 +144,7 @@ sub timeouts {
 
 
 sub outage {
-    my ($nginx) = @_;
+    my ($nginx, $connections) = @_;
 
     my $uncached = "/uncached/$tournaments[0]{slug}";
 
@@ -148,7 +157,8 @@ sub outage {
 
     $pg->start;
     poll_until { $nginx->get($uncached)->status == 200 } 20, 'an answer';
-    pass 'over';
+    $pg->wait_idle($connections);
+    pass 'over, for every worker';
 
     $pg->rows('ALTER TABLE tournaments_registration RENAME TO elsewhere');
     is $nginx->get($uncached)->status, 503, 'a table is missing';
@@ -181,7 +191,7 @@ subtest 'one process (invariants 7, 8)' => sub {
 
     requests($nginx, 2);
     timeouts($nginx, 2);
-    outage($nginx);
+    outage($nginx, 2);
 
     # It ends while a query is on its way and a client waits.
 
@@ -209,7 +219,7 @@ subtest 'a master and two workers (invariants 7, 9)' => sub {
     $nginx->reload(zone => '1m', wait => 0);
     is $nginx->get($tournaments[0]{path})->status, 200, 'of another zone';
 
-    outage($nginx);
+    outage($nginx, 4);
     timeouts($nginx, 4);
 
     $gate->shut;
@@ -226,7 +236,7 @@ subtest 'a master and two workers (invariants 7, 9)' => sub {
 };
 
 
-subtest 'without a database' => sub {
+subtest 'without a database (invariants 1, 8)' => sub {
     $pg->stop;
 
     my $nginx = Tournament::Nginx->new(%options, workers => 0,

@@ -94,23 +94,11 @@ sub fill {
 }
 
 
-# Nobody is told.
-
-sub unheard {
-    my ($sql) = @_;
-
-    $pg->rows("BEGIN; SET LOCAL session_replication_role = replica; $sql;
-               COMMIT");
-
-    return;
-}
-
-
 my $slots = 1000;
 
 sub change_all {
     $slots++;
-    unheard("UPDATE tournaments_tournament
+    unheard($pg, "UPDATE tournaments_tournament
                 SET slot_size = $slots, name = 'Name $slots',
                     short_description = 'of $slots'");
 
@@ -225,7 +213,7 @@ subtest 'everything' => sub {
 
 subtest 'what does not exist' => sub {
     fill();
-    unheard("INSERT INTO tournaments_tournament (name, slug, game, status,
+    unheard($pg, "INSERT INTO tournaments_tournament (name, slug, game, status,
                 created_at, updated_at, groups_published)
              VALUES ('x', 'missing', 'x', 'PUBLISHED', now(), now(), false)");
     is $nginx->state('missing')->status, 404, 'is known not to';
@@ -236,7 +224,7 @@ subtest 'what does not exist' => sub {
         'until it is purged' for keys %$workers;
     is ask($workers->{$_}, 'detail missing')->status, 200, 'in every answer'
         for keys %$workers;
-    unheard("DELETE FROM tournaments_tournament WHERE slug = 'missing'");
+    unheard($pg, "DELETE FROM tournaments_tournament WHERE slug = 'missing'");
     purge('missing');
 };
 
@@ -297,7 +285,7 @@ for my $case ([ 'itself', 'held-1', 'held-1' ], [ 'a pattern', 'held-2', 'h*2' ]
                           WHERE wait_event = 'advisory'})
         } 20, 'it has read';
 
-        unheard("UPDATE tournaments_tournament SET slot_size = 20
+        unheard($pg, "UPDATE tournaments_tournament SET slot_size = 20
                   WHERE slug = '$slug'");
         is purge($pattern)->status, 200, 'purged';
 
@@ -334,7 +322,7 @@ for my $case ([ 'itself', 'held-1', 'held-1' ], [ 'a pattern', 'held-2', 'h*2' ]
                           WHERE wait_event = 'advisory'})
         } 20, 'it has read';
 
-        unheard("UPDATE tournaments_tournament SET slot_size = 20
+        unheard($pg, "UPDATE tournaments_tournament SET slot_size = 20
                   WHERE slug = '$slug-2'");
         is purge($its)->status, 200, 'purged';
         $lock->rows('SELECT pg_advisory_unlock(4711)');
@@ -438,7 +426,7 @@ subtest 'the database fails' => sub {
     is $nginx->state($_)->status, 200, $_
         for qw(spring-cup spring-open autumn-cup);
     is $nginx->request('PURGE', '/purge/spring-c*')->status, 200, 'purged';
-    $pg->stop('immediate');
+    $pg->stop('fast');
 
     like $nginx->state('spring-cup')->status, qr/^50[34]$/,
         'what is purged is not shown';

@@ -88,6 +88,7 @@ return {
             push @subjects, {
                 name   => 'Django, `cache_page` on Redis',
                 before => sub {
+                    response($django->port, $path);
                     $bench->wrk(port => $django->port, path => $path,
                                 seconds => $bench->warm_up);
                 },

@@ -17,8 +17,14 @@ package Bench;
 #                              of whoever asks it (the same where there is one)
 #   $bench->postgres           Tournament::Postgres with the bench's data, on
 #                              no core of its own until pinned
+#   $bench->postgres_of($n, %o)    another one, with so many tournaments, and
+#                              options of Tournament::Postgres, as durable => 1;
+#                              it is stopped once nobody holds it
 #   $bench->module             path of the module; undef: not built
-#   $bench->module_conf(%o)    lines for http { }: zone and database
+#   $bench->module_conf(%o)    lines for http { }: zone and database, without
+#                              the feed unless feed => 1, and never with what
+#                              warming would load at a start; postgres =>
+#                              another one than $bench->postgres
 #   $bench->nginx(name => ..., server => ..., ...)   a Bench::Nginx
 #   $bench->django(cache => 1, core => ...)          a Bench::Django
 #   $bench->need(@programs)    dies as skip() does when one is missing
@@ -61,7 +67,7 @@ sub new {
     return bless {
         quick    => $options{quick} // 0,
         rounds   => $options{rounds} // ($options{quick} ? 2 : 5),
-        seconds  => $options{seconds} // ($options{quick} ? 1 : 4),
+        seconds  => $options{seconds} // ($options{quick} ? 1 : 3),
         warm_up  => 1,
         cores    => \@cores,
         say      => $options{say} // sub { },
@@ -168,6 +174,23 @@ sub postgres {
 }
 
 
+sub postgres_of {
+    my ($self, $tournaments, %options) = @_;
+
+    my $pg = Tournament::Postgres->new(
+        name => "bench$tournaments",
+        load => ['schema', 'demo'],
+        %options,
+    );
+
+    $pg->load(project('bench', 'data.sql'), tournaments => $tournaments);
+    $pg->load('install', role => 'tournament');
+    $pg->psql('VACUUM ANALYZE');
+
+    return $pg;
+}
+
+
 sub module {
     my $path = Tournament::Nginx::module_file();
 
@@ -182,12 +205,15 @@ sub module_conf {
 
     my $zone        = $options{zone} // '64m';
     my $connections = $options{connections} // 4;
-    my $conninfo    = $self->postgres->conninfo;
+    my $postgres    = $options{postgres} // $self->postgres;
+    my $conninfo    = $postgres->conninfo;
 
     return qq{
         tournament_zone $zone;
         tournament_database "$conninfo";
         tournament_database_connections $connections;
+        tournament_listen ${\ ($options{feed} ? 'on' : 'off') };
+        tournament_warm off;
     };
 }
 

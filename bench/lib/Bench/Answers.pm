@@ -139,12 +139,29 @@ sub same_bytes {
     } $self->_own_headers;
 
     my $type = _quoted($like->{headers}{'content-type'});
+    my ($set, $body) = _text($like->{body});
 
     return (
         name   => 'same_bytes',
         server => "location $self->{location} { default_type $type; $headers "
-            . 'return 200 ' . _quoted($like->{body}) . '; }',
+            . "$set return 200 $body; }",
     );
+}
+
+
+# nginx.conf has no parameter of more than 4,096 bytes: a longer text is that
+# of several variables.
+
+sub _text {
+    my ($text) = @_;
+
+    my @parts = $text =~ /(.{1,3500})/gs;
+
+    return ('', _quoted($text)) if @parts < 2;
+
+    return (join(' ', map { "set \$part$_ " . _quoted($parts[$_]) . ';' }
+                          0 .. $#parts),
+            join('', map { "\${part$_}" } 0 .. $#parts));
 }
 
 

@@ -1,11 +1,13 @@
 package Bench::Nginx;
 
-# An nginx of one worker on one core, configured as all the others of the
-# bench but for what is measured.
+# An nginx, of one worker on one core by default, configured as all the others
+# of the bench but for what is measured.
 #
 #   my $nginx = Bench::Nginx->new(
 #       name   => 'module',       for messages
-#       core   => 0,
+#       core   => 0,              of all its workers; undef: any
+#       workers => 2,             1 by default; the kernel spreads connections
+#                                 over several
 #       module => 1,              load the tournament module
 #       load   => [...],          further load_module's files
 #       http   => '...',          in http { }
@@ -63,7 +65,10 @@ sub worker {
 sub conf {
     my (%options) = @_;
 
-    my $user = worker_user();
+    my $user    = worker_user();
+    my $workers = $options{workers} // 1;
+    my $spread  = $workers > 1 ? ' reuseport' : '';
+
     my $main = join "\n",
         $options{module} ? 'load_module %%MODULE%%;' : (),
         map({ "load_module $_;" } @{ $options{load} // [] }),
@@ -78,7 +83,7 @@ sub conf {
 
     return <<"END";
 $main
-worker_processes 1;
+worker_processes $workers;
 error_log %%DIR%%/error.log error;
 pid %%DIR%%/nginx.pid;
 
@@ -93,7 +98,7 @@ http {
     ${\ ($options{http} // '') }
 
     server {
-        listen 127.0.0.1:%%PORT%%;
+        listen 127.0.0.1:%%PORT%%$spread;
         ${\ ($options{server} // '') }
     }
 }

@@ -519,9 +519,19 @@ sub stop {
     kill $signal, $pid;
     kill $signal, @workers if $how eq 'kill';
 
+    # A single process that is told just before it begins to wait for events
+    # waits on: nginx has no channel to it. Telling it again does no harm.
+
+    my $again = !($self->_workers || 0);
+
     my $gone = eval {
         poll_until {
-            defined reap($pid, 0) && !grep { alive($_) } @workers
+            return 1 if defined reap($pid, 0)
+                        && !grep { alive($_) } @workers;
+
+            kill $signal, $pid if $again;
+
+            return 0;
         } 30, "$self->{name} is gone after $signal"
     };
 

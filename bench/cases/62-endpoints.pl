@@ -1,0 +1,165 @@
+# How long each endpoint takes when nothing of it is cached, at three sizes of
+# the database: one client, one request after the other.
+
+package Bench::Case::Endpoints;
+
+use strict;
+use warnings;
+use utf8;
+
+use Bench::Client;
+use Bench::Report qw(number);
+use Bench::Stats qw(median quantile);
+use Tournament::Nginx;
+use Tournament::Util qw(now);
+
+my @SIZES    = (100, 10_000, 100_000);
+my $REQUESTS = 100;
+my $SECONDS  = 1;
+
+my @CACHED = qw(state hub detail participants count registration_context
+                user_registrations platform_stats);
+
+
+# What is asked for by a user, and by staff: the participants are for nobody
+# else before a tournament starts.
+
+my %FOR_USERS = map { $_ => 1 }
+    qw(participants registration_context user_registrations);
+
+
+# Name, path, target in ms.
+
+my @ENDPOINTS = (
+    ['state',                 'api/bench-7/state/'],
+    ['states, 100 of them',   'api/states/?slugs='
+                              . join ',', map { "bench-$_" } 1 .. 100],
+    ['hub',                   'api/hub/', 10],
+    ['hub, page 3 of a game', 'api/hub/?game=valorant&page=3'],
+    ['hub, most popular',     'api/hub/?sort=popular'],
+    ['hub, a text',           'api/hub/?q=bench+9'],
+    ['detail',                'api/bench-7/detail/'],
+    ['participants',          'api/bench-7/participants/'],
+    ['count',                 'api/bench-7/count/'],
+    ['registration_context',  'api/bench-7/register/context/'],
+    ['user_registrations',    'api/me/registrations/'],
+    ['platform_stats',        'api/stats/'],
+);
+
+
+sub node {
+    my ($bench, $pg) = @_;
+
+    my %api = Tournament::Nginx::api();
+
+    return $bench->nginx(
+        name   => 'endpoints',
+        core   => $bench->load,
+        module => 1,
+        http   => join("\n", $bench->module_conf(postgres => $pg),
+                       @{ $api{http} },
+                       map({ "tournament_ttl $_ 0;" } @CACHED),
+                       map({ "tournament_coalesce $_ 0;" }
+                           qw(hub platform_stats))),
+        server => join("\n", @{ $api{locations} }),
+    );
+}
+
+
+# Milliseconds of each request, fewer than asked for where they take long.
+
+sub durations {
+    my ($client, $path, $count, %headers) = @_;
+
+    my $end = now() + $SECONDS;
+    my @took;
+
+    for (1 .. $count) {
+        my $start = now();
+        my ($head, $body) = $client->get("/tournaments/$path", %headers);
+        my $now = now();
+
+        die "$path: $head\n\n$body\n" if $head !~ m{^HTTP/1.1 200 };
+
+        push @took, 1e3 * ($now - $start);
+
+        last if $now > $end;
+    }
+
+    return @took;
+}
+
+
+return {
+    name  => 'endpoints',
+    title => 'Each endpoint, not cached',
+
+    run => sub {
+        my ($bench, $result) = @_;
+
+        my @rows;
+
+        for my $size (@SIZES) {
+            my $pg    = $bench->postgres_of($size);
+            my $nginx = node($bench, $pg);
+
+            # Somebody of the demonstration data: those of the bench are in
+            # thousands of tournaments.
+
+            my ($account, $registrations) = $pg->row(q{
+                SELECT p.user_id, count(*)
+                  FROM user_profile_userprofile p
+                  JOIN tournaments_registration r ON r.user_id = p.id
+                 WHERE p.user_id < 9000000
+                 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1});
+
+            my $client = Bench::Client->http($nginx->port);
+
+            for my $n (0 .. $#ENDPOINTS) {
+                my ($name, $path, $limit) = @{ $ENDPOINTS[$n] };
+                my %headers = !$FOR_USERS{$name} ? ()
+                    : ('X-Account' => $account, 'X-Staff' => 1);
+
+                # PostgreSQL plans the first ones anew each time.
+
+                durations($client, $path, 10, %headers);
+                $pg->reset_calls;
+
+                my @took = durations($client, $path,
+                                     $REQUESTS / ($bench->quick ? 10 : 1),
+                                     %headers);
+
+                my $calls = $pg->calls(like => '%tournament_api%');
+
+                die "$name: $calls statements for ", scalar @took,
+                    " requests\n"
+                    if $calls != @took;
+
+                $rows[$n]{$size} = {
+                    name   => "$name, " . number($size) . ' tournaments',
+                    unit   => 'ms',
+                    value  => median(@took),
+                    target => $limit ? [at_most => $limit] : undef,
+                    p99_us => 1e3 * quantile(0.99, @took),
+                    more   => { requests => scalar @took },
+                };
+
+                $bench->say(sprintf '  %-60s %8.2f ms',
+                    @{ $rows[$n]{$size} }{qw(name value)});
+            }
+
+            $result->note("The user has $registrations registrations.")
+                if $size == $SIZES[0];
+
+            $nginx->stop;
+            $pg->stop('immediate');
+        }
+
+        for my $row (@rows) {
+            $result->row(%{ $row->{$_} }) for @SIZES;
+        }
+
+        $result->note("Medians of at most $REQUESTS requests on one "
+            . 'connection, a statement each, prepared before.');
+    },
+};
