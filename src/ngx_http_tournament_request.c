@@ -39,7 +39,6 @@ static void ngx_http_tournament_cleanup(void *data);
 #define NGX_HTTP_TOURNAMENT_UNHEARD_TTL  2000
 
 
-
 static ngx_str_t  ngx_http_tournament_etag = ngx_string("ETag");
 static ngx_str_t  ngx_http_tournament_age = ngx_string("Age");
 static ngx_str_t  ngx_http_tournament_vary = ngx_string("Vary");
