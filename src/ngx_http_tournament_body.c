@@ -23,8 +23,6 @@ struct ngx_http_tournament_memo_s {
 };
 
 
-static uint32_t ngx_http_tournament_memo_hash(
-    ngx_http_tournament_memo_t *memo, u_char *key, size_t len);
 static ngx_uint_t ngx_http_tournament_body_is(ngx_http_tournament_body_t *body,
     uint32_t hash, u_char *key, size_t len);
 static void ngx_http_tournament_memo_remove(ngx_http_tournament_memo_t *memo,
@@ -78,9 +76,13 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
 
     body->text.len = text->len;
     body->text.data = p;
-    ngx_memcpy(p, text->data, text->len);
+
+    if (text->data) {
+        ngx_memcpy(p, text->data, text->len);
+    }
 
     ngx_str_null(&body->part);
+    body->sum = 0;
 
     return body;
 }
@@ -119,11 +121,18 @@ ngx_http_tournament_body_t *
 ngx_http_tournament_memo_get(ngx_http_tournament_memo_t *memo,
     ngx_http_tournament_key_t *key, ngx_msec_t ttl)
 {
-    uint32_t                      hash;
+    return ngx_http_tournament_memo_find(memo, key,
+                   ngx_http_tournament_memo_hash(memo, key->data, key->len),
+                   ttl);
+}
+
+
+ngx_http_tournament_body_t *
+ngx_http_tournament_memo_find(ngx_http_tournament_memo_t *memo,
+    ngx_http_tournament_key_t *key, uint32_t hash, ngx_msec_t ttl)
+{
     ngx_uint_t                    i;
     ngx_http_tournament_body_t   *body, **set;
-
-    hash = ngx_http_tournament_memo_hash(memo, key->data, key->len);
 
     set = &memo->bodies[hash % NGX_HTTP_TOURNAMENT_MEMO_SETS
                         * NGX_HTTP_TOURNAMENT_MEMO_WAYS];
@@ -240,7 +249,7 @@ ngx_http_tournament_memo_remove(ngx_http_tournament_memo_t *memo,
 
 /* eight bytes at a time, a multiplication each: keys are short */
 
-static uint32_t
+uint32_t
 ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo, u_char *key,
     size_t len)
 {

@@ -23,36 +23,38 @@
 typedef struct ngx_http_tournament_memo_s  ngx_http_tournament_memo_t;
 
 
+/* what a hit asks for comes first, and stands together */
+
 typedef struct {
     ngx_uint_t                     refs;
 
-    ngx_str_t                      text;
-    ngx_str_t                      etag;
-    ngx_str_t                      part;      /* of the text: the marked one */
-
-    /* what the memo asks before it gives the body away */
+    uint32_t                       hash;      /* of the key */
+    uint32_t                       slot;      /* in the memo */
+    size_t                         key_len;
+    u_char                        *key;
 
     time_t                         second;    /* rendered for it */
     ngx_msec_t                     fetched;   /* as the entry's */
     uint64_t                       clock;
-    uint32_t                      *stripes;
     ngx_uint_t                     nstripes;
+    uint32_t                      *stripes;
 
-    /* the memo's */
+    ngx_str_t                      part;      /* of the text: the marked one */
+    uint64_t                       sum;       /* for an answer of many; 0: not
+                                                 known yet */
+    ngx_str_t                      etag;
+    ngx_str_t                      text;
 
-    ngx_queue_t                    queue;
+    ngx_queue_t                    queue;     /* the memo's */
     size_t                         size;      /* of the allocation, bytes */
-    uint32_t                       hash;
-    uint32_t                       slot;
-    size_t                         key_len;
-    u_char                        *key;
 } ngx_http_tournament_body_t;
 
 
 /*
  * Copies a text, its ETag and what the memo needs of its entry and key into
- * one allocation; for a body that the memo will not get they may be NULL.  The
- * caller holds the only reference.  NULL: no memory.
+ * one allocation; for a body that the memo will not get they may be NULL.
+ * Where the text's data is NULL there is room for its len bytes, and the caller
+ * writes them.  The caller holds the only reference.  NULL: no memory.
  */
 
 ngx_http_tournament_body_t *ngx_http_tournament_body_create(
@@ -80,6 +82,19 @@ ngx_http_tournament_memo_t *ngx_http_tournament_memo_create(ngx_pool_t *pool,
 ngx_http_tournament_body_t *ngx_http_tournament_memo_get(
     ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
     ngx_msec_t ttl);
+
+
+/* The same for who has the key's hash. */
+
+ngx_http_tournament_body_t *ngx_http_tournament_memo_find(
+    ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
+    uint32_t hash, ngx_msec_t ttl);
+
+
+/* Differs from worker to worker: who sends keys cannot choose it. */
+
+uint32_t ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo,
+    u_char *key, size_t len);
 
 
 /* Keeps a body, with a reference of its own, in the place of an older one. */

@@ -42,6 +42,7 @@ static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
     const char *key);
 static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
     const void *data, size_t len);
+static void ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json);
 static void ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len);
 
@@ -113,8 +114,7 @@ ngx_http_tournament_json_end(ngx_http_tournament_json_t *json, time_t now,
         return NGX_ERROR;
     }
 
-    ngx_http_tournament_json_hash(json, json->data + json->hashed,
-                                  json->len - json->hashed);
+    ngx_http_tournament_json_settle(json);
 
     if (json->counting) {
         step = (int64_t) now / NGX_HTTP_TOURNAMENT_JSON_STEP;
@@ -374,24 +374,11 @@ ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
 
 
 void
-ngx_http_tournament_json_raw(ngx_http_tournament_json_t *json,
-    ngx_str_t *key, ngx_str_t *value, ngx_str_t *sum)
+ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
+    const void *data, size_t len)
 {
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_string(json->gen, key->data,
-                                                   key->len));
-
-    ngx_http_tournament_json_hash(json, json->data + json->hashed,
-                                  json->len - json->hashed);
-    ngx_http_tournament_json_hash(json, sum->data, sum->len);
-
-    /* yajl writes what it is told is a number as it stands */
-
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_number(json->gen,
-                                                   (char *) value->data,
-                                                   value->len));
-    json->hashed = json->len;
+    ngx_http_tournament_json_settle(json);
+    ngx_http_tournament_json_hash(json, data, len);
 }
 
 
@@ -440,9 +427,7 @@ ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len)
 {
     ngx_http_tournament_json_key(json, key);
-
-    ngx_http_tournament_json_hash(json, json->data + json->hashed,
-                                  json->len - json->hashed);
+    ngx_http_tournament_json_settle(json);
 
     ngx_http_tournament_json_check(json,
                                    yajl_gen_string(json->gen,
@@ -468,6 +453,17 @@ ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
     if (status != yajl_gen_status_ok) {
         json->failed = 1;
     }
+}
+
+
+/* what was written since the last time goes into the ETag */
+
+static void
+ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_hash(json, json->data + json->hashed,
+                                  json->len - json->hashed);
+    json->hashed = json->len;
 }
 
 

@@ -63,9 +63,8 @@ void ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
  * open_array are followed by the value's own members and close, close_array.
  * duration and now are left out of the ETag; a duration of 0 s is null.  An
  * instant that the contract's form cannot express is null.  money is a number
- * as the database wrote it, null where it is none.  raw is JSON already, with
- * a stand-in of sum for its part of the ETag.  In strings, bytes that are not
- * UTF-8 are replaced.
+ * as the database wrote it, null where it is none.  In strings, bytes that are
+ * not UTF-8 are replaced.
  */
 
 void ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
@@ -74,8 +73,6 @@ void ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
     const char *key, int64_t us);
 void ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len);
-void ngx_http_tournament_json_raw(ngx_http_tournament_json_t *json,
-    ngx_str_t *key, ngx_str_t *value, ngx_str_t *sum);
 
 void ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
     const char *key);
@@ -93,6 +90,15 @@ void ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
     const char *key, int64_t seconds);
 void ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
     const char *key, time_t now);
+
+
+/*
+ * Adds len bytes to what the ETag is a hash of, in the place of something that
+ * is put into the text when it has ended.
+ */
+
+void ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
+    const void *data, size_t len);
 
 
 /*

@@ -4,7 +4,12 @@
 #include "ngx_http_tournament_answer.h"
 #include "ngx_http_tournament_request.h"
 #include "ngx_http_tournament_states.h"
+#include "tournament_hash.h"
 #include "tournament_text.h"
+
+
+/* a power of two that leaves places free */
+#define NGX_HTTP_TOURNAMENT_STATES_PLACES  256
 
 
 /* the list of slugs as it is read */
@@ -12,14 +17,21 @@
 typedef struct {
     ngx_http_request_t           *request;
     ngx_str_t                     slugs[NGX_HTTP_TOURNAMENT_STATES_MAX];
-    ngx_uint_t                    n;           /* without repetitions */
-    ngx_uint_t                    given;       /* with them */
+    ngx_uint_t                    n;
     ngx_http_tournament_error_t  *error;
 
     yajl_handle                   yajl;
     off_t                         received;    /* bytes of the body */
     unsigned                      in_array:1;
 } ngx_http_tournament_list_t;
+
+
+/* the slugs that have been met, by hash: a repeated one is answered once */
+
+typedef struct {
+    ngx_str_t                    *slugs[NGX_HTTP_TOURNAMENT_STATES_PLACES];
+    uint32_t                      hashes[NGX_HTTP_TOURNAMENT_STATES_PLACES];
+} ngx_http_tournament_seen_t;
 
 
 static ngx_int_t ngx_http_tournament_states_query(ngx_http_request_t *r,
@@ -43,12 +55,18 @@ static int ngx_http_tournament_states_refuse_key(void *ctx,
     const unsigned char *text, size_t len);
 static ngx_int_t ngx_http_tournament_states_add(
     ngx_http_tournament_list_t *list, u_char *data, size_t len);
+static ngx_uint_t ngx_http_tournament_states_repeated(
+    ngx_http_tournament_seen_t *seen, ngx_str_t *slug, uint32_t hash);
 static ngx_int_t ngx_http_tournament_states_gather(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list);
 static ngx_int_t ngx_http_tournament_states_refresh(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale);
 static ngx_int_t ngx_http_tournament_states_answer(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
+static ngx_http_tournament_body_t *ngx_http_tournament_states_join(
+    ngx_http_request_t *r, ngx_http_tournament_ctx_t *ctx);
+static uint64_t ngx_http_tournament_states_sum(
+    ngx_http_tournament_body_t *body, ngx_str_t *slug);
 static void ngx_http_tournament_states_cleanup(void *data);
 
 
@@ -109,7 +127,8 @@ static ngx_int_t
 ngx_http_tournament_states_query(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list)
 {
-    u_char     *p, *last, *end;
+    u_char     *p, *last;
+    size_t      len;
     ngx_int_t   rc;
     ngx_str_t   value;
 
@@ -125,14 +144,15 @@ ngx_http_tournament_states_query(ngx_http_request_t *r,
     p = value.data;
     last = p + value.len;
 
-    for ( /* void */ ; value.len && p <= last; p = end + 1) {
+    for ( /* void */ ; value.len && p <= last; p += len + 1) {
 
-        end = ngx_strlchr(p, last, ',');
-        if (end == NULL) {
-            end = last;
+        len = tournament_text_slug_span(p, last - p);
+
+        if (len != (size_t) (last - p) && p[len] != ',') {
+            len = 0;
         }
 
-        if (ngx_http_tournament_states_add(list, p, end - p) != NGX_OK) {
+        if (ngx_http_tournament_states_add(list, p, len) != NGX_OK) {
             return ngx_http_tournament_error_send(r, list->error);
         }
     }
@@ -308,6 +328,10 @@ ngx_http_tournament_states_string(void *ctx, const unsigned char *data,
         return 0;
     }
 
+    if (tournament_text_slug_span(data, len) != len) {
+        len = 0;
+    }
+
     /* the parser's memory, or a buffer's that is read into again */
 
     p = ngx_pnalloc(list->request->pool, ngx_max(len, 1));
@@ -377,28 +401,20 @@ ngx_http_tournament_states_refuse_key(void *ctx, const unsigned char *text,
 }
 
 
+/* what is no slug comes without a length */
+
 static ngx_int_t
 ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
     u_char *data, size_t len)
 {
-    ngx_uint_t  i;
-
-    if (!tournament_text_slug_valid(data, len)) {
+    if (len == 0 || len > TOURNAMENT_SLUG_MAX) {
         list->error = &ngx_http_tournament_error_slug;
         return NGX_ERROR;
     }
 
-    if (++list->given > NGX_HTTP_TOURNAMENT_STATES_MAX) {
+    if (list->n == NGX_HTTP_TOURNAMENT_STATES_MAX) {
         list->error = &ngx_http_tournament_error_too_many;
         return NGX_ERROR;
-    }
-
-    for (i = 0; i < list->n; i++) {
-        if (list->slugs[i].len == len
-            && ngx_memcmp(list->slugs[i].data, data, len) == 0)
-        {
-            return NGX_OK;
-        }
     }
 
     list->slugs[list->n].data = data;
@@ -409,14 +425,46 @@ ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
 }
 
 
+/* notes a slug, which stays where it is; 1: it is there already */
+
+static ngx_uint_t
+ngx_http_tournament_states_repeated(ngx_http_tournament_seen_t *seen,
+    ngx_str_t *slug, uint32_t hash)
+{
+    ngx_str_t   *other;
+    ngx_uint_t   i;
+
+    for (i = hash % NGX_HTTP_TOURNAMENT_STATES_PLACES;
+         seen->slugs[i];
+         i = (i + 1) % NGX_HTTP_TOURNAMENT_STATES_PLACES)
+    {
+        other = seen->slugs[i];
+
+        if (seen->hashes[i] == hash && other->len == slug->len
+            && ngx_memcmp(other->data, slug->data, slug->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    seen->slugs[i] = slug;
+    seen->hashes[i] = hash;
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_tournament_states_gather(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list)
 {
     u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    uint32_t                          hash;
+    ngx_str_t                        *slug;
     ngx_msec_t                        ttl;
-    ngx_uint_t                        i, number;
+    ngx_uint_t                        i, n;
     ngx_http_tournament_key_t         key;
+    ngx_http_tournament_seen_t        seen;
     ngx_http_tournament_ctx_t        *ctx;
     ngx_http_tournament_part_t       *part;
     ngx_http_tournament_loc_conf_t   *tlcf;
@@ -443,22 +491,36 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
     }
 
     ttl = ngx_http_tournament_settled(tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE]);
-    number = ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number;
 
-    for (i = 0; i < list->n; i++) {
-        part = &ctx->parts[i];
+    ngx_http_tournament_key_init(&key, buf, tmcf->space,
+              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+
+    ngx_memzero(seen.slugs, sizeof(seen.slugs));
+
+    n = list->n;
+    list->n = 0;
+
+    for (i = 0; i < n; i++) {
+        slug = &list->slugs[list->n];
+        *slug = list->slugs[i];
+
+        /* a slug always fits */
+        key.len = NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+        (void) ngx_http_tournament_key_add(&key, slug->data, slug->len);
+
+        hash = ngx_http_tournament_memo_hash(tmcf->memo, key.data, key.len);
+
+        if (ngx_http_tournament_states_repeated(&seen, slug, hash)) {
+            continue;
+        }
+
+        part = &ctx->parts[list->n++];
         ctx->nparts++;
 
         part->endpoint = NGX_HTTP_TOURNAMENT_STATE;
         part->waiter.cache = 1;
-
-        ngx_http_tournament_key_init(&key, buf, tmcf->space, number);
-
-        /* a slug always fits */
-        (void) ngx_http_tournament_key_add(&key, list->slugs[i].data,
-                                           list->slugs[i].len);
-
-        part->body = ngx_http_tournament_memo_get(tmcf->memo, &key, ttl);
+        part->body = ngx_http_tournament_memo_find(tmcf->memo, &key, hash,
+                                                   ttl);
 
         if (part->body) {
             ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
@@ -516,16 +578,8 @@ static ngx_int_t
 ngx_http_tournament_states_answer(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
-    ngx_str_t                         text, etag;
-    ngx_uint_t                        i, stale;
-    ngx_http_tournament_json_t       *json;
-    ngx_http_tournament_list_t       *list;
-    ngx_http_tournament_part_t       *part;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    list = ctx->data;
+    ngx_uint_t                   i, stale;
+    ngx_http_tournament_part_t  *part;
 
     if (ngx_http_tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -535,7 +589,7 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
         return ngx_http_tournament_gather(r, ctx);
     }
 
-    /* the writer is one: all are rendered before the answer is begun */
+    /* a worker has one writer: all are rendered before the answer is begun */
 
     for (i = 0; i < ctx->nparts; i++) {
         part = &ctx->parts[i];
@@ -553,47 +607,7 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
         }
     }
 
-    json = tmcf->json;
-
-    ngx_http_tournament_json_begin(json);
-    ngx_http_tournament_json_bool(json, "success", 1);
-    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
-
-    ngx_http_tournament_json_open_key(json, "states");
-
-    for (i = 0; i < ctx->nparts; i++) {
-        part = &ctx->parts[i];
-
-        if (part->body) {
-            ngx_http_tournament_json_raw(json, &list->slugs[i],
-                                         &part->body->part,
-                                         &part->body->etag);
-        }
-    }
-
-    ngx_http_tournament_json_close(json);
-
-    ngx_http_tournament_json_open_array(json, "missing");
-
-    for (i = 0; i < ctx->nparts; i++) {
-
-        if (ctx->parts[i].body == NULL) {
-            ngx_http_tournament_json_element(json,
-                                             (char *) list->slugs[i].data,
-                                             list->slugs[i].len);
-        }
-    }
-
-    ngx_http_tournament_json_close_array(json);
-
-    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->body = ngx_http_tournament_body_create(NULL, NULL, ngx_time(), &text,
-                                                &etag);
+    ctx->body = ngx_http_tournament_states_join(r, ctx);
     if (ctx->body == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -603,6 +617,130 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
     r->disable_not_modified = (r->method == NGX_HTTP_POST);
 
     return ngx_http_tournament_send(r, ctx);
+}
+
+
+/*
+ * All but the states is written, and they are then copied into their object
+ * as they were rendered for answers of their own: a slug needs no escape.
+ */
+
+static ngx_http_tournament_body_t *
+ngx_http_tournament_states_join(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    u_char                           *p;
+    size_t                            start, len, size;
+    uint64_t                          sums[NGX_HTTP_TOURNAMENT_STATES_MAX];
+    ngx_str_t                         text, etag, room;
+    ngx_uint_t                        i, n;
+    ngx_http_tournament_body_t       *body, *state;
+    ngx_http_tournament_json_t       *json;
+    ngx_http_tournament_list_t       *list;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    json = tmcf->json;
+    list = ctx->data;
+
+    ngx_http_tournament_json_begin(json);
+    ngx_http_tournament_json_bool(json, "success", 1);
+    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
+
+    ngx_http_tournament_json_mark(json);
+    ngx_http_tournament_json_open_key(json, "states");
+    ngx_http_tournament_json_close(json);
+    ngx_http_tournament_json_mark(json);
+
+    ngx_http_tournament_json_open_array(json, "missing");
+
+    n = 0;
+    size = 0;
+
+    for (i = 0; i < ctx->nparts; i++) {
+        state = ctx->parts[i].body;
+
+        if (state) {
+            sums[n++] = ngx_http_tournament_states_sum(state,
+                                                       &list->slugs[i]);
+            size += list->slugs[i].len + state->part.len
+                    + sizeof("\"\":,") - 1;
+
+        } else {
+            ngx_http_tournament_json_element(json,
+                                             (char *) list->slugs[i].data,
+                                             list->slugs[i].len);
+        }
+    }
+
+    ngx_http_tournament_json_close_array(json);
+    ngx_http_tournament_json_sum(json, sums, n * sizeof(uint64_t));
+
+    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    room.len = text.len + size;
+    room.data = NULL;
+
+    body = ngx_http_tournament_body_create(NULL, NULL, ngx_time(), &room,
+                                           &etag);
+    if (body == NULL) {
+        return NULL;
+    }
+
+    /* past the object's brace */
+
+    ngx_http_tournament_json_marked(json, &start, &len);
+    start++;
+
+    p = ngx_cpymem(body->text.data, text.data, start);
+
+    for (i = 0; i < ctx->nparts; i++) {
+        state = ctx->parts[i].body;
+
+        if (state == NULL) {
+            continue;
+        }
+
+        *p++ = '"';
+        p = ngx_cpymem(p, list->slugs[i].data, list->slugs[i].len);
+        *p++ = '"';
+        *p++ = ':';
+        p = ngx_cpymem(p, state->part.data, state->part.len);
+        *p++ = ',';
+    }
+
+    if (n) {
+        p--;
+    }
+
+    p = ngx_cpymem(p, text.data + start, text.len - start);
+
+    body->text.len = p - body->text.data;
+
+    return body;
+}
+
+
+/* what stands for a slug and its state in the ETag, reckoned once a body */
+
+static uint64_t
+ngx_http_tournament_states_sum(ngx_http_tournament_body_t *body,
+    ngx_str_t *slug)
+{
+    if (body->sum == 0) {
+
+        /* the state's own ETag has as many digits as a key has bytes */
+
+        body->sum = tournament_hash(&body->etag.data[sizeof("W/\"") - 1],
+                                    slug->data, slug->len);
+    }
+
+    return body->sum;
 }
 
 

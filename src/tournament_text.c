@@ -178,6 +178,14 @@ tournament_text_int(char *dst, int64_t n)
 int
 tournament_text_slug_valid(const unsigned char *s, size_t len)
 {
+    return len > 0 && len <= TOURNAMENT_SLUG_MAX
+           && tournament_text_slug_span(s, len) == len;
+}
+
+
+size_t
+tournament_text_slug_span(const unsigned char *s, size_t len)
+{
     size_t  i;
 
     /* one bit a byte value, as in nginx's own tables */
@@ -196,17 +204,13 @@ tournament_text_slug_valid(const unsigned char *s, size_t len)
         0x00000000
     };
 
-    if (len == 0 || len > TOURNAMENT_SLUG_MAX) {
-        return 0;
-    }
-
     for (i = 0; i < len; i++) {
         if (!(slug[s[i] >> 5] & ((uint32_t) 1 << (s[i] & 0x1f)))) {
-            return 0;
+            break;
         }
     }
 
-    return 1;
+    return i;
 }
 
 

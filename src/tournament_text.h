@@ -81,6 +81,11 @@ size_t tournament_text_int(char *dst, int64_t n);
 int tournament_text_slug_valid(const unsigned char *s, size_t len);
 
 
+/* How many of the len bytes at s, from the first on, may stand in a slug. */
+
+size_t tournament_text_slug_span(const unsigned char *s, size_t len);
+
+
 /*
  * Reads an id: one or more decimal digits and nothing else, at most INT64_MAX.
  * Zero and leading zeros are accepted, so that *id, not the text, is what to

@@ -464,6 +464,33 @@ START_TEST(test_slug)
 END_TEST
 
 
+START_TEST(test_slug_span)
+{
+    size_t          len;
+    unsigned char  *s;
+
+    /* a copy of exact size, so that reading on is seen */
+
+    for (len = 1; len <= 600; len++) {
+        s = malloc(len);
+        ck_assert_ptr_nonnull(s);
+        memset(s, 'a', len);
+
+        ck_assert_uint_eq(tournament_text_slug_span(s, len), len);
+
+        s[len - 1] = ',';
+        ck_assert_uint_eq(tournament_text_slug_span(s, len), len - 1);
+
+        s[len / 2] = '\0';
+        ck_assert_uint_eq(tournament_text_slug_span(s, len), len / 2);
+        free(s);
+    }
+
+    ck_assert_uint_eq(tournament_text_slug_span(NULL, 0), 0);
+}
+END_TEST
+
+
 /* every byte value, alone, first, last, and between good ones */
 
 START_TEST(test_slug_bytes)
@@ -658,6 +685,7 @@ main(void)
     tc = tcase_create("slug");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_slug);
+    tcase_add_test(tc, test_slug_span);
     tcase_add_test(tc, test_slug_bytes);
     tcase_add_test(tc, test_slug_length);
     suite_add_tcase(suite, tc);
