@@ -96,13 +96,24 @@ ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer)
 
 
 void
-ngx_http_tournament_warm_start(void *data)
+ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
 {
     ngx_http_tournament_warmer_t  *warmer = data;
+
+    uint64_t                         loaded;
+    ngx_http_tournament_listener_t  *listener;
 
     static const char  *hub[] = { "", "", "", "", "", "", "1", "12" };
 
     if (warmer->active || ngx_exiting) {
+        return;
+    }
+
+    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
+                                 __ATOMIC_SEQ_CST);
+
+    if (continued && loaded == warmer->space) {
         return;
     }
 
