@@ -1197,8 +1197,6 @@ static ngx_int_t
 ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
     ngx_http_tournament_main_conf_t *tmcf)
 {
-    ngx_http_tournament_listener_t  *listener;
-
     if (tmcf->warm) {
         tmcf->warmer = ngx_http_tournament_warm_create(cycle->pool,
                                               cycle->log, &tmcf->cache,
@@ -1229,12 +1227,10 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    listener = ngx_http_tournament_cache_listener(&tmcf->cache);
+    /* one worker does, and after a reload only where the keys are others */
 
-    if (tmcf->warm
-        && __atomic_exchange_n(&listener->warmed, 1, __ATOMIC_SEQ_CST) == 0)
-    {
-        ngx_http_tournament_warm_start(tmcf->warmer);
+    if (tmcf->warm) {
+        ngx_http_tournament_warm_start(tmcf->warmer, 1);
     }
 
     return NGX_OK;

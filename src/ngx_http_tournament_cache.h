@@ -273,9 +273,13 @@ typedef struct {
     uint64_t                     lease;       /* generation and pid */
     uint64_t                     beat;        /* ms; the holder lives */
     uint64_t                     up;          /* the lease that listens */
+    uint64_t                     source;      /* where; a hash */
+    uint64_t                     drained;     /* a lease that was succeeded,
+                                                 and has heard all before */
     uint64_t                     heard;       /* ms; the last message */
     uint64_t                     changes;     /* tokens handled so far */
-    uint64_t                     warmed;      /* without a feed: once */
+    uint64_t                     warmed;      /* the space of keys that is
+                                                 loaded */
 } ngx_http_tournament_listener_t;
 
 ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(

@@ -2,7 +2,9 @@
 #include <ngx_event.h>
 
 #include "ngx_http_tournament_feed.h"
+#include "ngx_http_tournament_conninfo.h"
 #include "ngx_http_tournament_pg.h"
+#include "tournament_hash.h"
 #include "tournament_text.h"
 
 
@@ -16,8 +18,8 @@
 #define NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT  2000
 #define NGX_HTTP_TOURNAMENT_FEED_ANSWER     1000
 
-/* ms; after a handover, for what is on its way to the old listener */
-#define NGX_HTTP_TOURNAMENT_FEED_OVERLAP    200
+/* ms; an old listener has so long to hear what was on its way to it */
+#define NGX_HTTP_TOURNAMENT_FEED_HANDOVER   1000
 
 /* ms; an exiting listener waits so long for its successor */
 #define NGX_HTTP_TOURNAMENT_FEED_EXIT       1000
@@ -47,17 +49,22 @@ struct ngx_http_tournament_feed_s {
     ngx_http_tournament_pg_query_t     query;       /* LISTEN, heartbeat */
     unsigned                           asking:1;
     unsigned                           follows:1;   /* on one that beats */
-    unsigned                           drained:1;   /* LEAVING: all is read */
+
+    uint64_t                           source;      /* a hash */
+    uint64_t                           predecessor; /* the lease that is yet
+                                                       to be drained, or 0 */
 
     ngx_event_t                        tick;
+    ngx_event_t                        handover;    /* from it */
+    ngx_event_t                        drained;     /* after the answer */
     ngx_event_t                        hold;        /* keeps an old worker */
     ngx_event_t                        flood;
     ngx_msec_t                         asked;       /* the last heartbeat */
-    ngx_msec_t                         succeeded;
+    ngx_msec_t                         confirmed;   /* LISTEN was */
     ngx_msec_t                         exiting;
     ngx_msec_t                         flooded;
 
-    void                             (*recovered)(void *data);
+    ngx_http_tournament_feed_begun_pt  begun;
     void                              *data;
 };
 
@@ -67,8 +74,9 @@ static void ngx_http_tournament_feed_hold(ngx_event_t *ev);
 static void ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed);
 static ngx_uint_t ngx_http_tournament_feed_vacant(
     ngx_http_tournament_feed_t *feed, uint64_t lease);
-static ngx_uint_t ngx_http_tournament_feed_succeeded(
-    ngx_http_tournament_feed_t *feed);
+static uint64_t ngx_http_tournament_feed_source(ngx_array_t *targets);
+static void ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_drained(ngx_event_t *ev);
 static void ngx_http_tournament_feed_elected(
     ngx_http_tournament_feed_t *feed);
 static void ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed);
@@ -78,6 +86,9 @@ static void ngx_http_tournament_feed_answered(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
     PGresult *res);
 static void ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_handover(ngx_event_t *ev);
+static void ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t continued);
 static void ngx_http_tournament_feed_ready(void *data);
 static void ngx_http_tournament_feed_lost(void *data);
 static void ngx_http_tournament_feed_closing(void *data);
@@ -92,6 +103,7 @@ static void ngx_http_tournament_feed_flood(ngx_event_t *ev);
 enum {
     NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN = 0,
     NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT,
+    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN,
     NGX_HTTP_TOURNAMENT_FEED_STATEMENTS
 };
 
@@ -102,18 +114,30 @@ static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_listen =
 static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_heartbeat =
     { "tournament_heartbeat", "SELECT 1", 0 };
 
+/*
+ * Whoever notifies is made to read the queue of notifications up to its own
+ * one, before the statement ends.  Any other statement could be answered
+ * before the server process is told of what was committed a moment ago.
+ * Nobody listens there.
+ */
+
+static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_drain =
+    { "tournament_drain", "SELECT pg_notify('tournament_drain', '')", 0 };
+
 static ngx_http_tournament_pg_statement_t
     *ngx_http_tournament_feed_statements[] =
 {
     &ngx_http_tournament_feed_listen,
-    &ngx_http_tournament_feed_heartbeat
+    &ngx_http_tournament_feed_heartbeat,
+    &ngx_http_tournament_feed_drain
 };
 
 
 ngx_http_tournament_feed_t *
 ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_msec_t connect_timeout, void (*recovered)(void *data), void *data)
+    ngx_msec_t connect_timeout,
+    ngx_http_tournament_feed_begun_pt begun, void *data)
 {
     ngx_http_tournament_feed_t  *feed;
 
@@ -126,7 +150,8 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->cache = cache;
     feed->listener = ngx_http_tournament_cache_listener(cache);
     feed->lease = (uint64_t) cache->generation << 32 | (uint32_t) ngx_pid;
-    feed->recovered = recovered;
+    feed->source = ngx_http_tournament_feed_source(targets);
+    feed->begun = begun;
     feed->data = data;
 
     feed->conf.targets = targets;
@@ -148,6 +173,16 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->tick.log = log;
     feed->tick.cancelable = 1;
 
+    feed->handover.handler = ngx_http_tournament_feed_handover;
+    feed->handover.data = feed;
+    feed->handover.log = log;
+    feed->handover.cancelable = 1;
+
+    feed->drained.handler = ngx_http_tournament_feed_drained;
+    feed->drained.data = feed;
+    feed->drained.log = log;
+    feed->drained.cancelable = 1;
+
     feed->hold.handler = ngx_http_tournament_feed_hold;
     feed->hold.data = feed;
     feed->hold.log = log;
@@ -160,6 +195,48 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_tournament_feed_tick(&feed->tick);
 
     return feed;
+}
+
+
+/*
+ * What names the server and the database: who listens elsewhere does not go on
+ * with what was heard here.
+ */
+
+static uint64_t
+ngx_http_tournament_feed_source(ngx_array_t *targets)
+{
+    u_char                         secret[16];
+    uint64_t                       hash;
+    ngx_uint_t                     i, k;
+    const char                    *keyword, *value;
+    ngx_http_tournament_target_t  *target;
+
+    ngx_memzero(secret, sizeof(secret));
+
+    hash = 0;
+    target = targets->elts;
+
+    for (i = 0; i < targets->nelts; i++) {
+
+        for (k = 0; target[i].keywords[k]; k++) {
+            keyword = target[i].keywords[k];
+            value = target[i].values[k];
+
+            if (ngx_strcmp(keyword, "host") == 0
+                || ngx_strcmp(keyword, "hostaddr") == 0
+                || ngx_strcmp(keyword, "port") == 0
+                || ngx_strcmp(keyword, "dbname") == 0)
+            {
+                ngx_memcpy(secret, &hash, sizeof(uint64_t));
+                secret[15] = keyword[4];
+
+                hash = tournament_hash(secret, value, ngx_strlen(value));
+            }
+        }
+    }
+
+    return hash;
 }
 
 
@@ -236,10 +313,11 @@ ngx_http_tournament_feed_tick(ngx_event_t *ev)
 
         ngx_http_tournament_feed_beat(feed);
 
-    } else if (ngx_http_tournament_feed_succeeded(feed)
-               || feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING)
-    {
+    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
         ngx_http_tournament_feed_idle(feed);
+
+    } else {
+        ngx_http_tournament_feed_yield(feed);
     }
 
     ngx_add_timer(&feed->tick, NGX_HTTP_TOURNAMENT_FEED_TICK);
@@ -301,41 +379,54 @@ ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
 
 
 /*
- * Another worker has the lease: once it listens, and what was on its way has
- * arrived here, this one need not.  A query tells: its answer comes after all
- * that was committed before it.
+ * Another worker has the lease: once it listens, and what was committed before
+ * has arrived here, this one need not.
  */
 
-static ngx_uint_t
-ngx_http_tournament_feed_succeeded(ngx_http_tournament_feed_t *feed)
+static void
+ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed)
 {
-    uint64_t    up;
-    ngx_msec_t  passed;
+    uint64_t  up;
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING) {
-        passed = ngx_current_msec - feed->succeeded;
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING) {
 
-        if (!feed->drained && !feed->asking
-            && passed >= NGX_HTTP_TOURNAMENT_FEED_OVERLAP / 2)
-        {
-            ngx_http_tournament_feed_ask(feed,
-                                NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+        up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+
+        /* what its own predecessor has not heard it cannot vouch for */
+
+        if (up == 0 || up == feed->lease || feed->predecessor) {
+            return;
         }
 
-        return feed->drained && passed >= NGX_HTTP_TOURNAMENT_FEED_OVERLAP;
-    }
-
-    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
-
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
-        && up != 0 && up != feed->lease)
-    {
         feed->phase = NGX_HTTP_TOURNAMENT_FEED_LEAVING;
-        feed->succeeded = ngx_current_msec;
-        feed->drained = 0;
     }
 
-    return 0;
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
+        && !feed->asking && !feed->drained.timer_set)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                                    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN);
+    }
+}
+
+
+/* LEAVING -> IDLE: all is heard, and the successor is told */
+
+static void
+ngx_http_tournament_feed_drained(ngx_event_t *ev)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = ev->data;
+
+    if (feed->flood.timer_set) {
+        ngx_http_tournament_feed_flood(&feed->flood);
+        ngx_del_timer(&feed->flood);
+    }
+
+    __atomic_store_n(&feed->listener->drained, feed->lease, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_feed_idle(feed);
 }
 
 
@@ -384,16 +475,28 @@ ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
-    if ((feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING && !feed->drained)
-        || (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
-            && up != 0 && up != feed->lease))
+    if (feed->predecessor
+        || ((feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+             || feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING)
+            && up != 0 && up != feed->lease
+            && __atomic_load_n(&feed->listener->drained, __ATOMIC_SEQ_CST)
+               != feed->lease))
     {
-        /* what was on its way here the successor has not heard */
+        /* what was on its way here, or there, nobody has heard */
 
         ngx_http_tournament_cache_suspect_all(feed->cache);
     }
 
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_IDLE;
+    feed->predecessor = 0;
+
+    if (feed->handover.timer_set) {
+        ngx_del_timer(&feed->handover);
+    }
+
+    if (feed->drained.timer_set) {
+        ngx_del_timer(&feed->drained);
+    }
 
     up = feed->lease;
     (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
@@ -450,7 +553,6 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     feed = query->data;
     feed->asking = 0;
-    feed->drained = (rc == NGX_HTTP_TOURNAMENT_PG_OK);
 
     if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
 
@@ -465,46 +567,113 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
         ngx_http_tournament_feed_up(feed);
+
+    } else if (query->statement == NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN) {
+
+        /* notifications that came with the answer are handled after it */
+
+        ngx_add_timer(&feed->drained, 0);
     }
 }
 
 
-/* CONNECTING -> LISTENING: LISTEN is confirmed */
+/*
+ * CONNECTING -> LISTENING: LISTEN is confirmed.  What is committed from now on
+ * is heard here.  What was before, one that still listens may have heard, or
+ * is about to: nothing is suspect if it says so.
+ */
 
 static void
 ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
 {
-    uint64_t                         up;
-    ngx_pid_t                        pid;
-    ngx_uint_t                       continued;
+    uint64_t                         up, drained;
     ngx_http_tournament_listener_t  *listener;
 
     listener = feed->listener;
 
-    /* the one before still listens: nothing has gone by */
-
     up = __atomic_load_n(&listener->up, __ATOMIC_SEQ_CST);
-    pid = (ngx_pid_t) (up & 0xffffffff);
 
-    continued = (feed->follows && up != 0 && up != feed->lease
-                 && kill(pid, 0) == 0);
+    if (feed->follows && up != 0 && up != feed->lease
+        && __atomic_load_n(&listener->source, __ATOMIC_SEQ_CST)
+           == feed->source)
+    {
+        feed->predecessor = up;
 
-    if (!continued) {
+    } else {
         ngx_http_tournament_cache_suspect_all(feed->cache);
     }
 
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_LISTENING;
 
+    /* what it once said as it was succeeded does not hold any more */
+
+    drained = feed->lease;
+    (void) __atomic_compare_exchange_n(&listener->drained, &drained, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
     __atomic_store_n(&listener->heard, (uint64_t) ngx_current_msec,
                      __ATOMIC_SEQ_CST);
+    __atomic_store_n(&listener->source, feed->source, __ATOMIC_SEQ_CST);
     __atomic_store_n(&listener->up, feed->lease, __ATOMIC_SEQ_CST);
+
+    if (feed->predecessor) {
+        feed->confirmed = ngx_current_msec;
+        ngx_http_tournament_feed_handover(&feed->handover);
+
+    } else {
+        ngx_http_tournament_feed_begin(feed, 0);
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_handover(ngx_event_t *ev)
+{
+    ngx_pid_t                        pid;
+    ngx_uint_t                       over;
+    ngx_http_tournament_feed_t      *feed;
+    ngx_http_tournament_listener_t  *listener;
+
+    feed = ev->data;
+    listener = feed->listener;
+
+    /* looked at before its word: it may die having given it */
+
+    pid = (ngx_pid_t) (feed->predecessor & 0xffffffff);
+
+    over = (kill(pid, 0) == -1 && ngx_errno == ESRCH)
+           || ngx_current_msec - feed->confirmed
+              >= NGX_HTTP_TOURNAMENT_FEED_HANDOVER;
+
+    if (__atomic_load_n(&listener->drained, __ATOMIC_SEQ_CST)
+        == feed->predecessor)
+    {
+        ngx_http_tournament_feed_begin(feed, 1);
+        return;
+    }
+
+    if (over) {
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+        ngx_http_tournament_feed_begin(feed, 0);
+        return;
+    }
+
+    ngx_add_timer(&feed->handover, NGX_HTTP_TOURNAMENT_FEED_TICK / 20);
+}
+
+
+static void
+ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t continued)
+{
+    feed->predecessor = 0;
 
     ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
                   "tournament: listening to changes%s",
                   continued ? ", without interruption" : "");
 
-    if (!continued && feed->recovered) {
-        feed->recovered(feed->data);
+    if (feed->begun) {
+        feed->begun(feed->data, continued);
     }
 }
 
@@ -543,6 +712,15 @@ ngx_http_tournament_feed_lost(void *data)
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+    feed->predecessor = 0;
+
+    if (feed->handover.timer_set) {
+        ngx_del_timer(&feed->handover);
+    }
+
+    if (feed->drained.timer_set) {
+        ngx_del_timer(&feed->drained);
+    }
 }
 
 
@@ -583,6 +761,8 @@ ngx_http_tournament_feed_hold(ngx_event_t *ev)
     {
         return;
     }
+
+    ngx_http_tournament_feed_yield(feed);
 
     ngx_add_timer(&feed->hold, NGX_HTTP_TOURNAMENT_FEED_TICK / 10);
 }

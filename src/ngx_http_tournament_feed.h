@@ -9,9 +9,11 @@
  * generation takes a lease over whose holder is dead or has not beaten for a
  * while, one of a newer generation takes it at once.  Two that listen at the
  * same time do no harm: at a reload the old one goes on until the new one's
- * LISTEN is confirmed, so that no change goes by.  Wherever one may have gone
- * by, everything that is cached becomes suspect, after LISTEN is confirmed and
- * before the feed is up.
+ * LISTEN is confirmed and all that was committed before has arrived, and says
+ * so in the zone, so that no change goes by.  Wherever one may have gone by,
+ * everything that is cached becomes suspect: after LISTEN is confirmed and
+ * before the feed is up, or as soon as it is known that the old one will not
+ * say it: it is dead, or has taken too long.
  *
  * A payload is tokens separated by spaces: t<id> a tournament, r<id> the
  * registrations of one, p<id> a profile, m<id> a team, * everything.
@@ -37,15 +39,24 @@ typedef enum {
 
 
 /*
+ * Called in the listening worker once the feed is up.  continued is 0 where
+ * what was cached before is suspect, or nothing was.
+ */
+
+typedef void (*ngx_http_tournament_feed_begun_pt)(void *data,
+    ngx_uint_t continued);
+
+
+/*
  * Joins the election, of a worker whose targets are those to listen at.
- * recovered is called with data in the listening worker when the feed comes
- * up and what is cached is suspect, or nothing is.  Memory is taken from pool.
- * NULL: no memory.
+ * begun, called with data, may be NULL.  Memory is taken from pool.  NULL: no
+ * memory.
  */
 
 ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
     ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_msec_t connect_timeout, void (*recovered)(void *data), void *data);
+    ngx_msec_t connect_timeout,
+    ngx_http_tournament_feed_begun_pt begun, void *data);
 
 
 /* Leaves the lease to others: the process exits. */

@@ -38,6 +38,8 @@ static void ngx_http_tournament_warm_sending(
 static void ngx_http_tournament_warm_done(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
     PGresult *res);
+static void ngx_http_tournament_warm_failed(
+    ngx_http_tournament_warmer_t *warmer);
 static void ngx_http_tournament_warm_step(ngx_event_t *ev);
 static void ngx_http_tournament_warm_end(
     ngx_http_tournament_warmer_t *warmer);
@@ -96,13 +98,24 @@ ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer)
 
 
 void
-ngx_http_tournament_warm_start(void *data)
+ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
 {
     ngx_http_tournament_warmer_t  *warmer = data;
+
+    uint64_t                         loaded;
+    ngx_http_tournament_listener_t  *listener;
 
     static const char  *hub[] = { "", "", "", "", "", "", "1", "12" };
 
     if (warmer->active || ngx_exiting) {
+        return;
+    }
+
+    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
+                                 __ATOMIC_SEQ_CST);
+
+    if (continued && loaded == warmer->space) {
         return;
     }
 
@@ -121,7 +134,26 @@ ngx_http_tournament_warm_start(void *data)
 
     if (ngx_http_tournament_pg_send(warmer->pg, &warmer->query) == NGX_OK) {
         warmer->active = 1;
+
+    } else {
+        ngx_http_tournament_warm_failed(warmer);
     }
+}
+
+
+/* the next reload may try again */
+
+static void
+ngx_http_tournament_warm_failed(ngx_http_tournament_warmer_t *warmer)
+{
+    uint64_t                         space;
+    ngx_http_tournament_listener_t  *listener;
+
+    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    space = warmer->space;
+
+    (void) __atomic_compare_exchange_n(&listener->warmed, &space, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 
@@ -147,6 +179,7 @@ ngx_http_tournament_warm_done(ngx_http_tournament_pg_query_t *query,
 
     if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
         warmer->active = 0;
+        ngx_http_tournament_warm_failed(warmer);
         return;
     }
 

@@ -2,8 +2,9 @@
 /*
  * Loads what is likely to be asked for, in the background: the states of all
  * published and running tournaments by one statement, the hub's default page,
- * the platform's figures.  When a node starts and when the feed was
- * interrupted, so that what is in use does not come back as a herd of queries.
+ * the platform's figures.  When a node starts, when the feed was interrupted,
+ * so that what is in use does not come back as a herd of queries, and when a
+ * reload has made the keys others.
  */
 
 #ifndef _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_
@@ -29,9 +30,12 @@ ngx_http_tournament_warmer_t *ngx_http_tournament_warm_create(
     uint64_t space);
 
 
-/* Begins, unless it is at it; data is the warmer. */
+/*
+ * Begins, unless it is at it, or keys of this space were the last to be loaded
+ * and continued is set.  data is the warmer.
+ */
 
-void ngx_http_tournament_warm_start(void *data);
+void ngx_http_tournament_warm_start(void *data, ngx_uint_t continued);
 
 
 void ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer);

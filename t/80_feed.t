@@ -705,6 +705,104 @@ subtest 'reload while a notification is on its way' => sub {
 };
 
 
+# The same, but the old listener never gets to read it: what it had not heard
+# when the new one's LISTEN was confirmed is suspect.
+
+sub listens {
+    my ($pg, $not) = @_;
+
+    poll_until {
+        $pg->value("SELECT count(*) FROM pg_stat_activity
+                     WHERE query = 'LISTEN tournament_changes'
+                       AND state = 'idle' AND pid <> $not")
+    } 20, 'the new one listens';
+
+    return;
+}
+
+
+subtest 'reload, and the old listener is killed' => sub {
+    for my $slots (900 .. 902) {
+        warm_up();
+        $nginx->log_mark;
+
+        my $pid = listener($nginx);
+        my ($backend) = feed_backend($pg);
+
+        $nginx->expect_log(qr/worker process $pid exited on signal 9/);
+        kill 'STOP', $backend;
+        slots($slots);
+        $nginx->signal('HUP');
+        listens($pg, $backend);
+        kill 'KILL', $pid;
+        wait_listening($nginx, 20);
+        kill 'CONT', $backend;
+
+        poll_until { !$nginx->old_worker_pids && $nginx->worker_pids == 2 } 20,
+            'old workers are gone';
+        handled($pg, $nginx);
+        recovers($slots, 'what it has not heard is suspect');
+    }
+};
+
+
+subtest 'reload, and the old listener hangs' => sub {
+    for my $slots (1000 .. 1001) {
+        warm_up();
+        $nginx->log_mark;
+
+        my $pid = listener($nginx);
+
+        kill 'STOP', $pid;
+        slots($slots);
+        $nginx->signal('HUP');
+        wait_listening($nginx, 20);
+
+
+        # It does not answer: those that do are the new ones.
+
+        my $response;
+        my @wrong;
+
+        poll_until {
+            $response = $nginx->get($main->{path});
+            push @wrong, $response->cache
+                if max_teams($response) ne $slots && $response->cache eq 'HIT';
+            max_teams($response) eq $slots
+        } 20, 'the change is seen';
+
+        is_deeply \@wrong, [], 'what it has not heard is suspect';
+
+        kill 'CONT', $pid;
+        poll_until { !$nginx->old_worker_pids } 20, 'it goes when it can';
+        recovers($slots, 'and nothing is stale then');
+    }
+};
+
+
+# Another database hears of nothing that changes in this one.
+
+subtest 'reload with another database, and back' => sub {
+    $pg->psql('CREATE DATABASE elsewhere TEMPLATE template0');
+    $pg->psql("\\c elsewhere\n" . slurp(project('sql/schema.sql')));
+
+    my $other = $pg->conninfo(dbname => 'elsewhere');
+
+    warm_up();
+    $nginx->log_mark;
+    $nginx->reload(http => [ @{ { options() }->{http} },
+                             qq{tournament_listen "$other";} ]);
+    wait_listening($nginx, 20);
+    slots(1100);
+
+    $nginx->log_mark;
+    $nginx->reload(options());
+    wait_listening($nginx, 20);
+    handled($pg, $nginx);
+    recovers(1100, 'what changed meanwhile is suspect');
+};
+
+
 subtest 'the log' => sub {
     my $log = $nginx->log;
 

@@ -150,6 +150,51 @@ subtest 'a node starts' => sub {
 };
 
 
+# Other keys are another, cold cache, though no change has gone by.
+
+for my $case ([ 'heard' ], [ 'unheard', http => 'tournament_listen off;' ]) {
+    my ($name, %options) = @$case;
+
+    subtest "a new tournament_cache_version, $name" => sub {
+        my $node = node($name, %options);
+        my $http = $node->{http};
+
+        $node->wait_for_log($LOADED);
+
+        for my $version (2, 3) {
+            $pg->reset_calls;
+            $node->log_mark;
+            $node->reload(http => [ @$http,
+                                    "tournament_cache_version $version;" ]);
+            is $node->wait_for_log($LOADED), 'tournament: 3 states loaded',
+                'they are loaded again';
+            is_loaded($node, 'under the new keys');
+        }
+
+        $pg->reset_calls;
+        $node->reload;
+        $node->wait_for_log(qr/listening to changes/) if $name eq 'heard';
+        is $node->state($_)->cache, 'HIT', "$_ is there still" for @loaded;
+        is $pg->calls(like => $WARM), 0, 'a reload like any loads nothing';
+        $node->stop;
+    };
+}
+
+
+subtest 'what has failed is tried again at a reload' => sub {
+    $pg->rows('ALTER FUNCTION tournament_api.warm() RENAME TO warm_away');
+
+    my $node = node('failing');
+
+    $node->expect_log(qr/refused.*warm/);
+    $node->wait_for_log(qr/refused.*warm/);
+    $pg->rows('ALTER FUNCTION tournament_api.warm_away() RENAME TO warm');
+    $node->reload;
+    is $node->wait_for_log($LOADED), 'tournament: 3 states loaded', 'loaded';
+    $node->stop;
+};
+
+
 subtest 'without the feed' => sub {
     $pg->reset_calls;
 
