@@ -62,6 +62,7 @@ package Tournament::Postgres;
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
 #   $pg->gate                  queries that wait: Tournament::Gate
+#   $pg->proxy(%options)       a faulty network before it: Tournament::Proxy
 #   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
@@ -79,6 +80,7 @@ use File::Basename ();
 use File::Path ();
 use Scalar::Util ();
 use Tournament::Gate;
+use Tournament::Proxy;
 use Tournament::Session;
 use Tournament::Util qw(
     alive at_end build_dir children database_user free_port memory_tempdir
@@ -699,6 +701,13 @@ sub gate {
     my ($self) = @_;
 
     return Tournament::Gate->new($self);
+}
+
+
+sub proxy {
+    my ($self, %options) = @_;
+
+    return Tournament::Proxy->new(pg => $self, %options);
 }
 
 
