@@ -60,6 +60,7 @@ struct ngx_http_tournament_pg_conn_s {
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
     ngx_msec_t                          since;     /* READY */
+    ngx_msec_t                          heard;     /* the last bytes */
     ngx_uint_t                          target;
     ngx_uint_t                          number;    /* ever higher */
 
@@ -120,6 +121,8 @@ static void ngx_http_tournament_pg_event(ngx_event_t *ev);
 static void ngx_http_tournament_pg_guard(
     ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
+static void ngx_http_tournament_pg_silent(
+    ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_slow(ngx_event_t *ev);
 static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
 static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
@@ -422,6 +425,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
     conn->since = ngx_current_msec;
+    conn->heard = ngx_current_msec;
     conn->number = ++pg->opened;
     pg->nready++;
 
@@ -775,9 +779,41 @@ ngx_http_tournament_pg_timer(ngx_event_t *ev)
         break;
 
     case NGX_HTTP_TOURNAMENT_PG_READY:
-        ngx_http_tournament_pg_down(conn, "no answer, neither rows nor "
-                                    "an error");
+        ngx_http_tournament_pg_silent(conn);
         break;
+    }
+}
+
+
+/*
+ * A connection that does not answer is given up.  What befell it, as a
+ * firewall that has forgotten it, may have befallen the idle ones of which
+ * nothing was heard since then either: each would cost a client a deadline.
+ */
+
+static void
+ngx_http_tournament_pg_silent(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_uint_t                      i;
+    ngx_msec_t                      sent;
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conn_t  *other;
+
+    pg = conn->pg;
+    sent = conn->slots[conn->first].sent;
+
+    ngx_http_tournament_pg_down(conn, "no answer, neither rows nor an error");
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        other = &pg->conns[i];
+
+        if (other->state == NGX_HTTP_TOURNAMENT_PG_READY
+            && other->active == 0
+            && (ngx_msec_int_t) (other->heard - sent) < 0)
+        {
+            ngx_http_tournament_pg_down(other, "no answer on another "
+                                        "connection");
+        }
     }
 }
 
@@ -1073,6 +1109,8 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
             return;
         }
+
+        conn->heard = ngx_current_msec;
 
         if (ngx_http_tournament_pg_results(conn) != NGX_OK) {
             return;

@@ -37,12 +37,17 @@ package Tournament::HTTP;
 #       runs in a process of its own until stop(). More options:
 #       keepalive 1, headers [name => value, ...], requests 1_000_000 and
 #       seconds 120 (where it stops by itself), timeout 10 (of a request),
-#       pause 0 (seconds between two requests of one connection)
+#       pause 0 (seconds between two requests of one connection),
+#       rate (requests a second, begun when they are due and measured from
+#       then, as long as there are connections left)
 #   $load->requests         how many have been answered so far
 #   $load->wait_for($n)     returns when $n more have been answered
 #   my $report = $load->stop;
 #       requests            answered or failed
 #       status              { 200 => n, 503 => n, ... }
+#       cache               { HIT => n, ... }, of X-Cache
+#       last                { status => instant of now() of the last such one,
+#                           0 for what failed }
 #       failed              how many had no whole answer; errors => { text => n }
 #       bodies              { body => n }, the first 100 different ones, with
 #                           instants replaced by <instant>
@@ -50,7 +55,8 @@ package Tournament::HTTP;
 #       retried             kept connections that the server had closed just as
 #                           the request was sent: sent again on a new one, as
 #                           every client does
-#       max_ms, median_ms   of the answers
+#       max_ms, median_ms, p99_ms    of the answers
+#       ms                  { status => [least, median, most] }
 
 use strict;
 use warnings;
@@ -356,6 +362,7 @@ sub _drive {
     my (%busy, @idle, @later);
     my $exhausted = 0;
     my $retried   = 0;
+    my $due       = now();
 
     my $begin = sub {
         my ($socket, $request, $tag, $since) = @_;
@@ -423,6 +430,8 @@ sub _drive {
         while (!$exhausted && !$stopped
                && keys(%busy) + @later < $option{concurrency})
         {
+            last if $option{rate} && $due > now();
+
             my ($request, $tag) = $option{next}->();
 
             if (!$request) {
@@ -430,7 +439,8 @@ sub _drive {
                 last;
             }
 
-            $begin->(pop @idle, $request, $tag);
+            $begin->(pop @idle, $request, $tag, $option{rate} ? $due : ());
+            $due += 1 / $option{rate} if $option{rate};
         }
 
         if ($option{started} && !grep { length $_->{out} } values %busy) {
@@ -440,7 +450,13 @@ sub _drive {
         last if !keys %busy && ($exhausted || $stopped);
 
         if (keys %busy) {
-            $poll->poll(@later ? 0.01 : 0.1);
+            my $wait = @later ? 0.01 : 0.1;
+
+            $wait = remaining($due)
+                if $option{rate} && remaining($due) < $wait
+                    && keys(%busy) < $option{concurrency};
+
+            $poll->poll($wait);
 
         } else {
             select undef, undef, undef, 0.005;
@@ -628,10 +644,10 @@ sub _load_child {
     my $answered = 0;
     my $told     = 0;
     my $told_at  = 0;
-    my @ms;
+    my (@ms, %ms);
     my %report   = (
         requests => 0, failed => 0, status => {}, errors => {}, bodies => {},
-        workers  => {},
+        workers  => {}, cache => {}, last => {},
     );
 
     my $tell = sub {
@@ -654,6 +670,7 @@ sub _load_child {
             my ($response, $tag, $seconds) = @_;
 
             $report{requests}++;
+            $report{last}{ $response->status } = now();
             $answered++;
 
             if (!$response->status) {
@@ -663,9 +680,11 @@ sub _load_child {
             }
 
             push @ms, $seconds * 1000;
+            push @{ $ms{ $response->status } }, $ms[-1];
 
             $report{status}{ $response->status }++;
             $report{workers}{ $response->worker // '' }++;
+            $report{cache}{ $response->cache // '' }++;
 
             my $body = $response->body;
 
@@ -685,6 +704,13 @@ sub _load_child {
 
     $report{max_ms}    = $ms[-1];
     $report{median_ms} = $ms[ @ms / 2 ];
+    $report{p99_ms}    = $ms[ @ms * 0.99 ];
+
+    for my $status (keys %ms) {
+        my @of = sort { $a <=> $b } @{ $ms{$status} };
+
+        $report{ms}{$status} = [ @of[ 0, @of / 2, -1 ] ];
+    }
 
     my $text = JSON::PP->new->latin1->encode(\%report) . "\n";
 

@@ -46,6 +46,9 @@ package Tournament::Nginx;
 #   $nginx->pid, port, dir, conf_file, url($path), running
 #   $nginx->worker_pids            of workers that accept connections
 #   $nginx->old_worker_pids        of those that are shutting down
+#   $nginx->held                   { workers, descriptors, anonymous (kB of
+#                                  memory, but for what is shared) }: what its
+#                                  workers, old ones too, hold together
 #   $nginx->kill_worker($pid)      kill -9; returns when another has come
 #   $nginx->signal($name)          to the master
 #   $nginx->set_clock($seconds)    a request that is sent after it sees it
@@ -587,6 +590,25 @@ sub old_worker_pids {
     my ($self) = @_;
 
     return $self->_workers_titled('worker process is shutting down');
+}
+
+
+# One that ends while it is looked at holds nothing.
+
+sub held {
+    my ($self) = @_;
+
+    my %held = (workers => 0, descriptors => 0, anonymous => 0);
+
+    for my $pid ($self->worker_pids, $self->old_worker_pids) {
+        my $status = eval { slurp("/proc/$pid/status") } // next;
+
+        $held{workers}++;
+        $held{descriptors} += () = glob "/proc/$pid/fd/*";
+        $held{anonymous}   += $status =~ /^RssAnon:\s+(\d+)/m ? $1 : 0;
+    }
+
+    return \%held;
 }
 
 

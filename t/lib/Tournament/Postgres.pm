@@ -24,6 +24,10 @@ package Tournament::Postgres;
 # is what nginx connects as; install.sql gave it its rights.
 #
 #   $pg->start                 returns when the server accepts connections
+#   $pg->launch(name => value, ...)    starts it with those settings, and does
+#                              not wait
+#   $pg->wait_started($status) until it is "ready" for connections (default), or
+#                              a "standby" that accepts none
 #   $pg->stop('fast')          smart | fast | immediate | kill; returns when
 #                              every process is gone
 #   $pg->restart($mode)
@@ -62,6 +66,7 @@ package Tournament::Postgres;
 #                              when they are gone
 #   $pg->wait_blocked($session or pid)   until it waits for a lock
 #   $pg->gate                  queries that wait: Tournament::Gate
+#   $pg->proxy(%options)       a faulty network before it: Tournament::Proxy
 #   $pg->log, log_mark, wait_for_log, expect_log    see Tournament::Server
 #
 # Making a cluster takes seconds, so that one is kept under build/ for each
@@ -79,6 +84,7 @@ use File::Basename ();
 use File::Path ();
 use Scalar::Util ();
 use Tournament::Gate;
+use Tournament::Proxy;
 use Tournament::Session;
 use Tournament::Util qw(
     alive at_end build_dir children database_user free_port memory_tempdir
@@ -202,21 +208,12 @@ sub bindir {
 sub start {
     my ($self, $seconds) = @_;
 
-    croak "$self->{name} runs already" if $self->{pid};
-
     $seconds //= 60;
 
     for my $try (1 .. 5) {
-        open my $log, '>>', $self->{log} or croak "open $self->{log}: $!";
+        my $from = -s $self->{log};
 
-        my $from = -s $log;
-
-        $self->{pid} = spawn({
-            user   => $self->{user},
-            stdout => $log,
-            stderr => $log,
-            signal => 'QUIT',
-        }, bindir() . '/postgres', '-D', $self->data_dir, '-p', $self->{port});
+        $self->launch;
 
         if ($self->_wait_ready($seconds)) {
             $self->load('demo') if delete $self->{renew};
@@ -239,10 +236,41 @@ sub start {
 }
 
 
+sub launch {
+    my ($self, %settings) = @_;
+
+    croak "$self->{name} runs already" if $self->{pid};
+
+    open my $log, '>>', $self->{log} or croak "open $self->{log}: $!";
+
+    $self->{pid} = spawn({
+        user   => $self->{user},
+        stdout => $log,
+        stderr => $log,
+        signal => 'QUIT',
+    }, bindir() . '/postgres', '-D', $self->data_dir, '-p', $self->{port},
+        map { ('-c', "$_=$settings{$_}") } sort keys %settings);
+
+    return $self;
+}
+
+
+sub wait_started {
+    my ($self, $status, $seconds) = @_;
+
+    $self->_wait_ready($seconds // 60, $status)
+        or croak "$self->{name} has ended";
+
+    return $self;
+}
+
+
 # The postmaster writes its state into the last line of postmaster.pid.
 
 sub _wait_ready {
-    my ($self, $seconds) = @_;
+    my ($self, $seconds, $status) = @_;
+
+    $status //= 'ready';
 
     my $file = $self->data_dir . '/postmaster.pid';
     my $ready;
@@ -252,7 +280,7 @@ sub _wait_ready {
             my @lines = <$fh>;
 
             if (@lines >= 8 && $lines[0] == $self->{pid}
-                && $lines[7] =~ /^ready/)
+                && $lines[7] =~ /^$status/)
             {
                 $ready = 1;
                 return 1;
@@ -699,6 +727,13 @@ sub gate {
     my ($self) = @_;
 
     return Tournament::Gate->new($self);
+}
+
+
+sub proxy {
+    my ($self, %options) = @_;
+
+    return Tournament::Proxy->new(pg => $self, %options);
 }
 
 

@@ -1,0 +1,15 @@
+# The network is silent, late, cut, while clients ask all the time: what is
+# cached is answered, all is as ever two seconds after its end, and nothing is
+# left behind.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Tournament::Test;
+use Tournament::Outage;
+
+my $outage = Tournament::Outage->new(tcp => 1);
+
+$outage->test($_) for grep { /^network/ } $outage->faults;
+
+done_testing;
