@@ -285,7 +285,13 @@ subtest 'paths of the endpoints' => sub {
                          : 200;
 
             is $response->status, $expected, "$endpoint at $path";
-            is ref $response->json, 'HASH', 'and it is JSON';
+
+            if ($endpoint eq 'metrics') {
+                like $response->body, qr/^# TYPE tournament_/m,
+                    'and it is what Prometheus reads';
+            } else {
+                is ref $response->json, 'HASH', 'and it is JSON';
+            }
         }
 
         is $row->[3], ttl_of($endpoint), "$endpoint: the TTL" if $row->[3];
