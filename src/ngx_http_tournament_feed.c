@@ -66,6 +66,8 @@ struct ngx_http_tournament_feed_s {
 
     ngx_http_tournament_feed_begun_pt  begun;
     void                              *data;
+
+    ngx_http_tournament_metrics_t     *metrics;
 };
 
 
@@ -237,6 +239,14 @@ ngx_http_tournament_feed_source(ngx_array_t *targets)
     }
 
     return hash;
+}
+
+
+void
+ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics)
+{
+    feed->metrics = metrics;
 }
 
 
@@ -567,8 +577,19 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
         ngx_http_tournament_feed_up(feed);
+        return;
+    }
 
-    } else if (query->statement == NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN) {
+    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
+                     __ATOMIC_SEQ_CST);
+
+    if (feed->metrics) {
+        ngx_http_tournament_metrics_observe(&feed->metrics->counters->delay,
+                                            query->times.done
+                                            - query->times.handed);
+    }
+
+    if (query->statement == NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN) {
 
         /* notifications that came with the answer are handled after it */
 

@@ -27,6 +27,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament_metrics.h"
 
 
 typedef struct ngx_http_tournament_feed_s  ngx_http_tournament_feed_t;
@@ -57,6 +58,17 @@ ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
     ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
     ngx_msec_t connect_timeout,
     ngx_http_tournament_feed_begun_pt begun, void *data);
+
+
+/*
+ * Measures how far it is behind, as long as this worker listens: into metrics'
+ * delay goes how long each heartbeat takes.  What was committed before the
+ * heartbeat was sent has been heard before its answer.  (Notifications have no
+ * time in them: no writer is burdened with it.)
+ */
+
+void ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics);
 
 
 /* Leaves the lease to others: the process exits. */

@@ -66,6 +66,7 @@ struct ngx_http_tournament_flight_s {
                                                       its result is given */
     ngx_queue_t                        waiters;
     ngx_uint_t                         sends;
+    ngx_http_tournament_pg_times_t     times;      /* of its last query */
 
     uint64_t                           seen_clock;    /* the waiters' */
     ngx_msec_t                         seen_fetched;
@@ -179,6 +180,13 @@ ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
 {
     fetch->started = ngx_current_msec;
     fetch->gated = 1;
+}
+
+
+ngx_int_t
+ngx_http_tournament_fetch_number(ngx_http_tournament_fetch_t *fetch)
+{
+    return ngx_http_tournament_wake_number(fetch->wake);
 }
 
 
@@ -540,6 +548,9 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
                                + NGX_HTTP_TOURNAMENT_CLAIM_GRACE)
         != NGX_OK)
     {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
+                       "tournament flight:%p waits for another worker",
+                       flight);
         return NGX_BUSY;
     }
 
@@ -719,6 +730,7 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
         }
 
         waiter->flight = NULL;
+        waiter->times = flight->times;
         waiter->handler(waiter, rc, &flight->key, entry);
     }
 
@@ -994,6 +1006,10 @@ ngx_http_tournament_batch_sending(ngx_http_tournament_pg_query_t *query)
     {
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->sends++;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p is sent at clock %uL: %s",
+                       flight, batch->clock, batch->endpoint->statement.name);
     }
 }
 
@@ -1020,6 +1036,11 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
 
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->batch = NULL;
+        flight->times = query->times;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p has its result: rc %d, %d rows",
+                       flight, rc, res ? PQntuples(res) : 0);
 
         entry = NULL;
 

@@ -5,6 +5,8 @@
 #include "tournament_text.h"
 
 
+static void ngx_http_tournament_log_key(ngx_http_request_t *r,
+    ngx_http_tournament_endpoint_t *endpoint, ngx_http_tournament_key_t *key);
 static ngx_http_tournament_error_t *ngx_http_tournament_who(
     ngx_http_request_t *r, ngx_http_tournament_endpoint_t *endpoint,
     ngx_http_tournament_input_t *in);
@@ -32,6 +34,9 @@ static ngx_int_t ngx_http_tournament_send_age(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_answer_user(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_view_t *view);
+static void ngx_http_tournament_count_ctx(
+    ngx_http_tournament_metrics_t *metrics, ngx_http_tournament_ctx_t *ctx,
+    ngx_uint_t failed);
 static void ngx_http_tournament_cleanup(void *data);
 
 
@@ -66,6 +71,11 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
 
     endpoint = &ngx_http_tournament_endpoints[tlcf->endpoint];
 
+    ctx = ngx_http_tournament_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (endpoint->handler) {
         return endpoint->handler(r);
     }
@@ -78,11 +88,6 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_tournament_error_send(r,
                                           &ngx_http_tournament_error_method);
-    }
-
-    ctx = ngx_http_tournament_create_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_str_null(&in.argument);
@@ -117,6 +122,8 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
     ctx->user = in.user;
     ctx->staff = in.staff;
 
+    ngx_http_tournament_log_key(r, endpoint, &key);
+
     if (in.user == 0 && !in.staff && !in.search) {
 
         ttl = tlcf->ttl[tlcf->endpoint];
@@ -124,12 +131,29 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
         ctx->body = ngx_http_tournament_memo_get(tmcf->memo, &key,
                                             ngx_http_tournament_settled(ttl));
         if (ctx->body) {
+            ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                           "tournament memo: has it");
+
             ctx->status = NGX_HTTP_TOURNAMENT_HIT;
             return ngx_http_tournament_send(r, ctx);
         }
     }
 
     return ngx_http_tournament_parts(r, ctx, &in, &key);
+}
+
+
+static void
+ngx_http_tournament_log_key(ngx_http_request_t *r,
+    ngx_http_tournament_endpoint_t *endpoint, ngx_http_tournament_key_t *key)
+{
+#if (NGX_DEBUG)
+    u_char  text[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament request: %V, key \"%s\"", &endpoint->name,
+                   ngx_http_tournament_metrics_key(text, key));
+#endif
 }
 
 
@@ -197,8 +221,9 @@ ngx_http_tournament_who(ngx_http_request_t *r,
 ngx_http_tournament_ctx_t *
 ngx_http_tournament_create_ctx(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_tournament_ctx_t  *ctx;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_tournament_ctx_t       *ctx;
+    ngx_http_tournament_loc_conf_t  *tlcf;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_tournament_ctx_t));
     if (cln == NULL) {
@@ -208,7 +233,10 @@ ngx_http_tournament_create_ctx(ngx_http_request_t *r)
     ctx = cln->data;
     ngx_memzero(ctx, sizeof(ngx_http_tournament_ctx_t));
 
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
     ctx->request = r;
+    ctx->endpoint = tlcf->endpoint;
     cln->handler = ngx_http_tournament_cleanup;
 
     ngx_http_set_ctx(r, ctx, ngx_http_tournament_module);
@@ -360,6 +388,10 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
         }
 
         ctx->waiting++;
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "tournament flight:%p is waited for",
+                       part->waiter.flight);
     }
 
     if (ctx->waiting == 0) {
@@ -441,6 +473,11 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
     status = NGX_HTTP_TOURNAMENT_MISS;
 
+    if (rc == NGX_DECLINED) {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "tournament zone: no entry");
+    }
+
     if (rc == NGX_OK) {
 
         status = ngx_http_tournament_judge(r, part, &entry);
@@ -517,6 +554,10 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
 
     class = ngx_http_tournament_cache_class(&tmcf->cache, entry->clock,
                                             entry->stripes, entry->nstripes);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament zone: an entry of class %d, age %M of %M ms%s",
+                   class, age, ttl, entry->missing ? ", missing" : "");
 
     if (class == NGX_HTTP_TOURNAMENT_FRESH && age < ttl && !over) {
 
@@ -602,6 +643,10 @@ static ngx_int_t
 ngx_http_tournament_wait(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
+    if (ctx->waits == 0) {
+        ctx->waits = ngx_http_tournament_metrics_now();
+    }
+
     /* a client that goes away meanwhile is noticed */
 
     r->read_event_handler = ngx_http_test_reading;
@@ -636,7 +681,12 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "tournament result: rc %d after %M ms", rc,
+                   ngx_current_msec - waiter->arrived);
+
     ctx->queried = 1;
+    ctx->waited = part;
     ctx->query_time = ngx_current_msec - waiter->arrived;
 
     result = NGX_OK;
@@ -798,6 +848,10 @@ ngx_http_tournament_render(ngx_http_request_t *r, ngx_uint_t endpoint,
         return NULL;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament rendered: %uz bytes, ETag %V", text.len,
+                   &etag);
+
     ngx_http_tournament_json_marked(json, &start, &len);
 
     body->part.data = body->text.data + start;
@@ -819,6 +873,8 @@ ngx_http_tournament_send(ngx_http_request_t *r,
     ngx_http_tournament_loc_conf_t  *tlcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
+    ngx_http_tournament_count(r, 0);
 
     r->headers_out.status = NGX_HTTP_OK;
 
@@ -904,6 +960,8 @@ ngx_http_tournament_answer_user(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_http_tournament_count(r, 0);
+
     r->headers_out.status = NGX_HTTP_OK;
     r->disable_not_modified = 1;
 
@@ -920,14 +978,70 @@ ngx_http_tournament_answer_user(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_tournament_count(ngx_http_request_t *r, ngx_uint_t failed)
+{
+    ngx_http_tournament_ctx_t        *ctx;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+
+    if (ctx) {
+        tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+        ngx_http_tournament_count_ctx(tmcf->metrics, ctx, failed);
+    }
+}
+
+
+static void
+ngx_http_tournament_count_ctx(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t failed)
+{
+    uint64_t  *columns;
+
+    if (ctx->counted || ctx->endpoint >= NGX_HTTP_TOURNAMENT_SERVED) {
+        return;
+    }
+
+    ctx->counted = 1;
+
+    columns = metrics->counters->requests[ctx->endpoint];
+
+    ngx_http_tournament_metrics_add(&columns[ctx->status]);
+
+    if (failed) {
+        ngx_http_tournament_metrics_add(
+                               &columns[NGX_HTTP_TOURNAMENT_METRICS_ERRORS]);
+    }
+
+    if (ctx->queried) {
+        ngx_http_tournament_metrics_waited(metrics, ctx->endpoint,
+                                           &ctx->waited->key, ctx->waits,
+                                           &ctx->waited->waiter.times);
+    }
+}
+
+
 static void
 ngx_http_tournament_cleanup(void *data)
 {
     ngx_http_tournament_ctx_t  *ctx = data;
 
-    ngx_uint_t  i;
+    ngx_uint_t                        i;
+    ngx_http_request_t               *r;
+    ngx_http_tournament_main_conf_t  *tmcf;
 
     ngx_http_tournament_leave(ctx);
+
+    if (!ctx->counted) {
+        r = ctx->request;
+        tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+        ngx_http_tournament_count_ctx(tmcf->metrics, ctx,
+                                      r->headers_out.status
+                                      == NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
 
     for (i = 0; i < ctx->nparts; i++) {
         if (ctx->parts[i].body) {
