@@ -91,6 +91,7 @@ struct ngx_http_tournament_zone_s {
     u_char                       padding[24];
 
     ngx_http_tournament_listener_t  listener;
+    ngx_http_tournament_outage_t    outages[NGX_HTTP_TOURNAMENT_OUTAGES];
     uint32_t                     generation;
     uint64_t                     workers[NGX_HTTP_TOURNAMENT_WORKERS];
 
@@ -934,6 +935,14 @@ ngx_http_tournament_listener_t *
 ngx_http_tournament_cache_listener(ngx_http_tournament_cache_t *cache)
 {
     return &cache->zone->listener;
+}
+
+
+ngx_http_tournament_outage_t *
+ngx_http_tournament_cache_outage(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_outage_e of)
+{
+    return &cache->zone->outages[of];
 }
 
 

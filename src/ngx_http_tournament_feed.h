@@ -37,7 +37,8 @@ typedef enum {
 
 
 /*
- * Joins the election, of a worker whose targets are those to listen at.
+ * Joins the election, of a worker whose targets are those to listen at, and
+ * whose outages are told of there.
  * recovered is called with data in the listening worker when the feed comes
  * up and what is cached is suspect, or nothing is.  Memory is taken from pool.
  * NULL: no memory.
@@ -45,7 +46,8 @@ typedef enum {
 
 ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
     ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_msec_t connect_timeout, void (*recovered)(void *data), void *data);
+    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
+    void (*recovered)(void *data), void *data);
 
 
 /* Leaves the lease to others: the process exits. */
