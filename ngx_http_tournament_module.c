@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 
 #include "ngx_http_tournament.h"
-#include "ngx_http_tournament_conninfo.h"
 #include "ngx_http_tournament_request.h"
 #include "tournament_hash.h"
 
@@ -144,6 +143,13 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_tournament_main_conf_t, database.query_timeout),
       &ngx_http_tournament_timeout_bounds },
+
+    { ngx_string("tournament_prepare"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_tournament_main_conf_t, prepare),
+      NULL },
 
     { ngx_string("tournament_cache_version"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -369,6 +375,7 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    tmcf->prepare = NGX_CONF_UNSET;
     tmcf->listen = NGX_CONF_UNSET;
     tmcf->warm = NGX_CONF_UNSET;
     tmcf->slow = NGX_CONF_UNSET_MSEC;
@@ -387,6 +394,7 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_tournament_main_conf_t *tmcf = conf;
 
+    ngx_conf_init_value(tmcf->prepare, 1);
     ngx_conf_init_value(tmcf->listen, 1);
     ngx_conf_init_value(tmcf->warm, 1);
     ngx_conf_init_msec_value(tmcf->slow, 100);
@@ -487,7 +495,6 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 {
     u_char                            secret[TOURNAMENT_HASH_KEY_LEN];
     uint64_t                          identity;
-    ngx_str_t                         listen;
     ngx_http_tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
@@ -500,7 +507,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (tmcf->used && tmcf->conninfo.data == NULL) {
+    if (tmcf->used && tmcf->conninfo.directive.data == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"tournament\" is used, but neither "
                       "\"tournament_database\" nor "
@@ -509,28 +516,39 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (tmcf->conninfo.data == NULL) {
+    if (tmcf->conninfo.directive.data == NULL) {
         return NGX_OK;
     }
 
+    if (!tmcf->prepare && tmcf->listen
+        && tmcf->listen_conninfo.directive.data == NULL)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament_prepare off\" is for a pooler in "
+                      "transaction mode, through which no change is heard "
+                      "of: give \"tournament_listen\" a conninfo that leads "
+                      "past it, or set it off");
+        return NGX_ERROR;
+    }
+
+    /* such a pooler refuses "options", and its role has the timeout */
+
     tmcf->database.targets =
-        ngx_http_tournament_conninfo_resolve(cf, &tmcf->conninfo_directive,
-                                             &tmcf->conninfo,
-                                             tmcf->database.query_timeout,
-                                             &identity);
+        ngx_http_tournament_conninfo_resolve(cf, &tmcf->conninfo,
+                                             tmcf->prepare
+                                             ? tmcf->database.query_timeout
+                                             : 0,
+                                             tmcf->listen, &identity);
     if (tmcf->database.targets == NULL) {
         return NGX_ERROR;
     }
 
     tmcf->listen_targets = tmcf->database.targets;
 
-    if (tmcf->listen_conninfo.len) {
-        ngx_str_set(&listen, "tournament_listen");
-
+    if (tmcf->listen_conninfo.directive.data) {
         tmcf->listen_targets =
-            ngx_http_tournament_conninfo_resolve(cf, &listen,
-                                                 &tmcf->listen_conninfo, 0,
-                                                 NULL);
+            ngx_http_tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
+                                                 0, 1, NULL);
         if (tmcf->listen_targets == NULL) {
             return NGX_ERROR;
         }
@@ -540,7 +558,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     ngx_memcpy(secret, &tmcf->cache_version, sizeof(ngx_uint_t));
     tmcf->space = tournament_hash(secret, &identity, sizeof(uint64_t));
 
-    tmcf->database.log_level = NGX_LOG_ERR;
+    tmcf->database.prepare = tmcf->prepare;
+    tmcf->database.primary = tmcf->listen;
     tmcf->database.nstatements = NGX_HTTP_TOURNAMENT_STATEMENTS;
     tmcf->database.statements =
         ngx_http_tournament_endpoint_statements(cf->pool);
@@ -692,23 +711,20 @@ ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
 
     args = cf->args->elts;
 
-    if (tmcf->conninfo.data) {
+    if (tmcf->conninfo.directive.data) {
 
-        if (tmcf->conninfo_directive.len == args[0].len) {
+        if (tmcf->conninfo.directive.len == args[0].len) {
             return "is duplicate";
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" and \"%V\" both name the database, only "
                            "one of them is allowed",
-                           &tmcf->conninfo_directive, &args[0]);
+                           &tmcf->conninfo.directive, &args[0]);
         return NGX_CONF_ERROR;
     }
 
-    tmcf->conninfo = *value;
-    tmcf->conninfo_directive = args[0];
-
-    return ngx_http_tournament_conninfo_check(cf, &args[0], value);
+    return ngx_http_tournament_conninfo_set(cf, &tmcf->conninfo, value);
 }
 
 
@@ -913,9 +929,8 @@ ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    tmcf->listen_conninfo = value[1];
-
-    return ngx_http_tournament_conninfo_check(cf, &value[0], &value[1]);
+    return ngx_http_tournament_conninfo_set(cf, &tmcf->listen_conninfo,
+                                            &value[1]);
 }
 
 
@@ -1196,6 +1211,10 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 
     tmcf->database.metrics = tmcf->metrics;
 
+    tmcf->database.outage =
+        ngx_http_tournament_cache_outage(&tmcf->cache,
+                                         NGX_HTTP_TOURNAMENT_OUTAGE_DATABASE);
+
     tmcf->json = ngx_http_tournament_json_create(cycle->pool);
     tmcf->memo = ngx_http_tournament_memo_create(cycle->pool, &tmcf->cache);
     tmcf->pg = ngx_http_tournament_pg_create(cycle->pool, cycle->log,
@@ -1224,6 +1243,8 @@ static ngx_int_t
 ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
     ngx_http_tournament_main_conf_t *tmcf)
 {
+    ngx_http_tournament_outage_t    *outage;
+
     if (tmcf->warm) {
         tmcf->warmer = ngx_http_tournament_warm_create(cycle->pool,
                                               cycle->log, &tmcf->cache,
@@ -1236,10 +1257,20 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
 
     if (tmcf->listen) {
 
+        /* where both lead to the same place, an outage is both's */
+
+        outage = tmcf->database.outage;
+
+        if (tmcf->listen_conninfo.directive.data) {
+            outage = ngx_http_tournament_cache_outage(&tmcf->cache,
+                                         NGX_HTTP_TOURNAMENT_OUTAGE_LISTENER);
+        }
+
         /* what was loaded before it listens would have to be loaded again */
 
         tmcf->feed = ngx_http_tournament_feed_create(cycle->pool, cycle->log,
                                         &tmcf->cache, tmcf->listen_targets,
+                                        outage,
                                         tmcf->database.connect_timeout,
                                         tmcf->warm
                                         ? ngx_http_tournament_warm_start

@@ -11,6 +11,7 @@
 
 #include "ngx_http_tournament_body.h"
 #include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament_conninfo.h"
 #include "ngx_http_tournament_endpoint.h"
 #include "ngx_http_tournament_feed.h"
 #include "ngx_http_tournament_fetch.h"
@@ -26,16 +27,17 @@ typedef struct {
     ngx_shm_zone_t                       *zone;
     ngx_http_tournament_cache_t           cache;
 
-    ngx_str_t                             conninfo;
-    ngx_str_t                             conninfo_directive;
+    ngx_http_tournament_conninfo_t        conninfo;
     ngx_http_tournament_pg_conf_t         database;
     ngx_uint_t                            cache_version;
     uint64_t                              space;      /* of keys */
     ngx_uint_t                            used;       /* by some location */
 
+    ngx_flag_t                            prepare;
+
     ngx_flag_t                            listen;
-    ngx_str_t                             listen_conninfo;  /* len 0: the
-                                                               database's */
+    ngx_http_tournament_conninfo_t        listen_conninfo;
+                                            /* none: the database's */
     ngx_array_t                          *listen_targets;
     ngx_flag_t                            warm;
     ngx_msec_t                            slow;       /* 0: no slow log */

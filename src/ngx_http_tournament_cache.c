@@ -91,6 +91,7 @@ struct ngx_http_tournament_zone_s {
     u_char                       padding[24];
 
     ngx_http_tournament_listener_t  listener;
+    ngx_http_tournament_outage_t    outages[NGX_HTTP_TOURNAMENT_OUTAGES];
     uint32_t                     generation;
     uint64_t                     made;          /* ngx_current_msec, then */
     void                        *annex;
@@ -950,6 +951,14 @@ void *
 ngx_http_tournament_cache_annex(ngx_http_tournament_cache_t *cache)
 {
     return cache->zone->annex;
+}
+
+
+ngx_http_tournament_outage_t *
+ngx_http_tournament_cache_outage(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_outage_e of)
+{
+    return &cache->zone->outages[of];
 }
 
 

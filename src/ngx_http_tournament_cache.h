@@ -28,6 +28,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_tournament_key.h"
+#include "ngx_http_tournament_outage.h"
 
 
 /* bytes; below it the fixed parts leave too little room for entries */
@@ -297,6 +298,18 @@ ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(
  */
 
 void *ngx_http_tournament_cache_annex(ngx_http_tournament_cache_t *cache);
+
+
+/* Outages: of the database, and of the listener where it has its own way. */
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_OUTAGE_DATABASE = 0,
+    NGX_HTTP_TOURNAMENT_OUTAGE_LISTENER,
+    NGX_HTTP_TOURNAMENT_OUTAGES
+} ngx_http_tournament_outage_e;
+
+ngx_http_tournament_outage_t *ngx_http_tournament_cache_outage(
+    ngx_http_tournament_cache_t *cache, ngx_http_tournament_outage_e of);
 
 
 /* The configuration's number: each reload of the node has a higher one. */

@@ -9,11 +9,13 @@
 
 /*
  * libpq looks up all that it needs and checks it before it connects, in an
- * order in which the password file comes before this option: a value that no
- * libpq knows makes it stop there, with everything looked up.
+ * order in which the password file comes before these options: a value that no
+ * libpq knows makes it stop there, with everything looked up.  What is looked
+ * up for one of them is found by stopping at the other one.
  */
 
 #define NGX_HTTP_TOURNAMENT_STOP_KEYWORD  "gssencmode"
+#define NGX_HTTP_TOURNAMENT_STOP_LATER    "target_session_attrs"
 #define NGX_HTTP_TOURNAMENT_STOP_VALUE    "stop"
 
 #define NGX_HTTP_TOURNAMENT_MAX_OPTIONS   64
@@ -24,8 +26,11 @@ typedef struct {
     ngx_str_t                 *directive;
     char                      *conninfo;       /* NUL-terminated */
     ngx_msec_t                 statement_timeout;
+    ngx_uint_t                 primary;
     PQconninfoOption          *given;          /* in the conninfo itself */
     PQconninfoOption          *found;          /* with all defaults */
+    const char                *gssencmode;     /* not among found */
+    const char                *session_attrs;  /* NULL: as found */
     ngx_array_t               *targets;
 } ngx_http_tournament_conninfo_ctx_t;
 
@@ -35,6 +40,10 @@ static ngx_int_t ngx_http_tournament_conninfo_parse(
 static void ngx_http_tournament_conninfo_error(
     ngx_http_tournament_conninfo_ctx_t *ctx, char *err);
 static ngx_int_t ngx_http_tournament_conninfo_find(
+    ngx_http_tournament_conninfo_ctx_t *ctx);
+static PQconninfoOption *ngx_http_tournament_conninfo_stop(
+    ngx_http_tournament_conninfo_ctx_t *ctx, const char *keyword);
+static ngx_int_t ngx_http_tournament_conninfo_targets(
     ngx_http_tournament_conninfo_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_conninfo_hosts(
     ngx_http_tournament_conninfo_ctx_t *ctx);
@@ -62,17 +71,27 @@ static char *ngx_http_tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str);
 
 
 char *
-ngx_http_tournament_conninfo_check(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *conninfo)
+ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
+    ngx_http_tournament_conninfo_t *conninfo, ngx_str_t *text)
 {
-    ngx_http_tournament_conninfo_ctx_t  ctx;
+    ngx_str_t                           *args;
+    ngx_http_tournament_conninfo_ctx_t   ctx;
+
+    args = cf->args->elts;
+
+    conninfo->text = *text;
+    conninfo->directive = args[0];
+
+    if (cf->conf_file) {
+        conninfo->place = *cf->conf_file;
+    }
 
     ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
 
     ctx.cf = cf;
-    ctx.directive = directive;
+    ctx.directive = &conninfo->directive;
 
-    if (ngx_http_tournament_conninfo_parse(&ctx, conninfo) != NGX_OK) {
+    if (ngx_http_tournament_conninfo_parse(&ctx, text) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -83,13 +102,15 @@ ngx_http_tournament_conninfo_check(ngx_conf_t *cf, ngx_str_t *directive,
 
 
 ngx_array_t *
-ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *conninfo, ngx_msec_t statement_timeout, uint64_t *identity)
+ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
+    ngx_http_tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
+    ngx_uint_t primary, uint64_t *identity)
 {
     char                                *value;
     u_char                               key[16];
     ngx_int_t                            rc;
     ngx_uint_t                           i;
+    ngx_conf_file_t                     *here;
     ngx_http_tournament_conninfo_ctx_t   ctx;
 
     static const char  *names[] = {
@@ -99,8 +120,9 @@ ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf, ngx_str_t *directive,
     ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
 
     ctx.cf = cf;
-    ctx.directive = directive;
+    ctx.directive = &conninfo->directive;
     ctx.statement_timeout = statement_timeout;
+    ctx.primary = primary;
 
     ctx.targets = ngx_array_create(cf->pool, 2,
                                    sizeof(ngx_http_tournament_target_t));
@@ -108,15 +130,22 @@ ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf, ngx_str_t *directive,
         return NULL;
     }
 
-    if (ngx_http_tournament_conninfo_parse(&ctx, conninfo) != NGX_OK) {
-        return NULL;
-    }
+    /* messages name the line of the directive, not the one being read now */
 
-    rc = ngx_http_tournament_conninfo_find(&ctx);
+    here = cf->conf_file;
+    cf->conf_file = &conninfo->place;
+
+    rc = ngx_http_tournament_conninfo_parse(&ctx, &conninfo->text);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_tournament_conninfo_hosts(&ctx);
+        rc = ngx_http_tournament_conninfo_find(&ctx);
     }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_tournament_conninfo_targets(&ctx);
+    }
+
+    cf->conf_file = here;
 
     if (rc == NGX_OK && identity) {
         ngx_memzero(key, sizeof(key));
@@ -207,39 +236,146 @@ ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
 static ngx_int_t
 ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
 {
-    PGconn      *pg;
-    ngx_int_t    rc;
-    const char  *keywords[3], *values[3];
+    char              *value;
+    ngx_str_t          mode;
+    PQconninfoOption  *later;
+
+    ctx->found = ngx_http_tournament_conninfo_stop(ctx,
+                                           NGX_HTTP_TOURNAMENT_STOP_KEYWORD);
+    if (ctx->found == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* "prefer" is the default; what was set otherwise stays */
+
+    ctx->gssencmode = "disable";
+
+    later = ngx_http_tournament_conninfo_stop(ctx,
+                                           NGX_HTTP_TOURNAMENT_STOP_LATER);
+    if (later == NULL) {
+        return NGX_ERROR;
+    }
+
+    value = ngx_http_tournament_conninfo_value(later, "gssencmode");
+
+    if (value && (ngx_strcmp(value, "prefer") != 0
+                  || ngx_http_tournament_conninfo_value(ctx->given,
+                                                        "gssencmode")))
+    {
+        mode.data = (u_char *) value;
+        mode.len = ngx_strlen(value);
+
+        ctx->gssencmode = ngx_http_tournament_conninfo_str(ctx->cf, &mode);
+    }
+
+    PQconninfoFree(later);
+
+    return ctx->gssencmode ? NGX_OK : NGX_ERROR;
+}
+
+
+/* all options, as libpq has found them when it stops at that one */
+
+static PQconninfoOption *
+ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
+    const char *keyword)
+{
+    PGconn            *pg;
+    const char        *keywords[3], *values[3];
+    PQconninfoOption  *found;
 
     keywords[0] = "dbname";
     values[0] = ctx->conninfo;
-    keywords[1] = NGX_HTTP_TOURNAMENT_STOP_KEYWORD;
+    keywords[1] = keyword;
     values[1] = NGX_HTTP_TOURNAMENT_STOP_VALUE;
     keywords[2] = NULL;
     values[2] = NULL;
 
-    rc = NGX_ERROR;
-
     pg = PQconnectStartParams(keywords, values, 1);
     if (pg == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
-    ctx->found = PQconninfo(pg);
+    found = PQconninfo(pg);
 
-    if (ctx->found == NULL
-        || ngx_strstr(PQerrorMessage(pg), NGX_HTTP_TOURNAMENT_STOP_KEYWORD)
-           == NULL)
-    {
+    if (found == NULL || ngx_strstr(PQerrorMessage(pg), keyword) == NULL) {
+
         /* it stopped before: a service that is not defined, a bad sslmode */
 
         ngx_http_tournament_conninfo_error(ctx, PQerrorMessage(pg));
 
-    } else {
-        rc = NGX_OK;
+        PQconninfoFree(found);
+        found = NULL;
     }
 
     PQfinish(pg);
+
+    return found;
+}
+
+
+/*
+ * One address is tried at a time, and libpq's "prefer-standby" would be content
+ * with the first: all are tried for a standby, and then for any server.
+ */
+
+static ngx_int_t
+ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
+{
+    char        *attrs;
+    ngx_int_t    rc;
+    ngx_uint_t   i;
+
+    static const char  *known[] = {
+        "any", "read-write", "read-only", "primary", "standby",
+        "prefer-standby", NULL
+    };
+
+    attrs = ngx_http_tournament_conninfo_value(ctx->found,
+                                               "target_session_attrs");
+
+    /* libpq would look at it after the option that it has stopped at */
+
+    for (i = 0; attrs && known[i]; i++) {
+        if (ngx_strcmp(attrs, known[i]) == 0) {
+            break;
+        }
+    }
+
+    if (attrs && known[i] == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "invalid target_session_attrs \"%s\" in \"%V\" "
+                           "directive, it must be \"any\", \"read-write\", "
+                           "\"read-only\", \"primary\", \"standby\" or "
+                           "\"prefer-standby\"", attrs, ctx->directive);
+        return NGX_ERROR;
+    }
+
+    if (attrs == NULL || ngx_strstr(attrs, "standby") == NULL) {
+        return ngx_http_tournament_conninfo_hosts(ctx);
+    }
+
+    if (ctx->primary) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "\"target_session_attrs=%s\" in \"%V\" directive "
+                           "asks for a standby, where changes are not heard "
+                           "of: use \"primary\", or set "
+                           "\"tournament_listen off\"",
+                           attrs, ctx->directive);
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(attrs, "standby") == 0) {
+        return ngx_http_tournament_conninfo_hosts(ctx);
+    }
+
+    ctx->session_attrs = "standby";
+    rc = ngx_http_tournament_conninfo_hosts(ctx);
+
+    if (rc == NGX_OK) {
+        ctx->session_attrs = "any";
+        rc = ngx_http_tournament_conninfo_hosts(ctx);
+    }
 
     return rc;
 }
@@ -476,10 +612,12 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
             }
 
         } else if (ngx_strcmp(o->keyword, "gssencmode") == 0) {
-            value = ngx_http_tournament_conninfo_value(ctx->given,
-                                                       "gssencmode");
-            if (value == NULL) {
-                value = "disable";
+            value = (char *) ctx->gssencmode;
+
+        } else if (ngx_strcmp(o->keyword, "target_session_attrs") == 0) {
+
+            if (ctx->session_attrs) {
+                value = (char *) ctx->session_attrs;
             }
 
         } else if (ngx_strcmp(o->keyword, "client_encoding") == 0) {

@@ -27,28 +27,39 @@ typedef struct {
 } ngx_http_tournament_target_t;
 
 
+/* a conninfo as it was configured, and where, for messages */
+
+typedef struct {
+    ngx_str_t                  text;        /* string or URI */
+    ngx_str_t                  directive;   /* data is NULL: none was */
+    ngx_conf_file_t            place;
+} ngx_http_tournament_conninfo_t;
+
+
 /*
- * Resolves a conninfo string or URI into the targets to try, in libpq's order.
- * What is resolved is allocated from cf->pool; passwords among it live as long
- * as the configuration.  statement_timeout (ms) becomes a server option of each
- * session unless the conninfo sets one; 0 leaves it out.  identity, if not
- * NULL, becomes a hash of what names the database: hosts, ports, database,
- * user.  Errors are logged in the name of the directive, without anything that
- * may be a password.  Returns an array of ngx_http_tournament_target_t or NULL.
+ * Notes a conninfo that the directive which is being read has, and checks its
+ * syntax.  Returns NGX_CONF_OK or NGX_CONF_ERROR; the error is logged in the
+ * name of the directive, without anything that may be a password.
+ */
+
+char *ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
+    ngx_http_tournament_conninfo_t *conninfo, ngx_str_t *text);
+
+
+/*
+ * Resolves a conninfo into the targets to try, in libpq's order.  What is
+ * resolved is allocated from cf->pool; passwords among it live as long as the
+ * configuration.  statement_timeout (ms) becomes a server option of each
+ * session unless the conninfo sets one; 0 leaves it out.  Where primary is
+ * set, a conninfo that asks for a standby is refused.  identity, if not NULL,
+ * becomes a hash of what names the database: hosts, ports, database, user.
+ * Errors are logged as above.  Returns an array of
+ * ngx_http_tournament_target_t or NULL.
  */
 
 ngx_array_t *ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
-    ngx_str_t *directive, ngx_str_t *conninfo, ngx_msec_t statement_timeout,
-    uint64_t *identity);
-
-
-/*
- * Checks a conninfo's syntax.  Returns NGX_CONF_OK or NGX_CONF_ERROR; the error
- * is logged as above.
- */
-
-char *ngx_http_tournament_conninfo_check(ngx_conf_t *cf, ngx_str_t *directive,
-    ngx_str_t *conninfo);
+    ngx_http_tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
+    ngx_uint_t primary, uint64_t *identity);
 
 
 #endif /* _NGX_HTTP_TOURNAMENT_CONNINFO_H_INCLUDED_ */

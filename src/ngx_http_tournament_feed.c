@@ -138,7 +138,7 @@ static ngx_http_tournament_pg_statement_t
 ngx_http_tournament_feed_t *
 ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_msec_t connect_timeout,
+    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
     ngx_http_tournament_feed_begun_pt begun, void *data)
 {
     ngx_http_tournament_feed_t  *feed;
@@ -163,7 +163,9 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->conf.query_timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
     feed->conf.statements = ngx_http_tournament_feed_statements;
     feed->conf.nstatements = NGX_HTTP_TOURNAMENT_FEED_STATEMENTS;
-    feed->conf.log_level = NGX_LOG_WARN;
+    feed->conf.outage = outage;
+    feed->conf.prepare = 1;
+    feed->conf.primary = 1;
     feed->conf.ready = ngx_http_tournament_feed_ready;
     feed->conf.lost = ngx_http_tournament_feed_lost;
     feed->conf.notify = ngx_http_tournament_feed_notify;

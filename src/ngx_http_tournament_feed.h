@@ -49,14 +49,14 @@ typedef void (*ngx_http_tournament_feed_begun_pt)(void *data,
 
 
 /*
- * Joins the election, of a worker whose targets are those to listen at.
- * begun, called with data, may be NULL.  Memory is taken from pool.  NULL: no
- * memory.
+ * Joins the election, of a worker whose targets are those to listen at, and
+ * whose outages are told of there.  begun, called with data, may be NULL.
+ * Memory is taken from pool.  NULL: no memory.
  */
 
 ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
     ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_msec_t connect_timeout,
+    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
     ngx_http_tournament_feed_begun_pt begun, void *data);
 
 

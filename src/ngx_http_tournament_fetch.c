@@ -264,6 +264,10 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
         flight->store = 1;
     }
 
+    if (flight->batch) {
+        ngx_http_tournament_pg_attend(&flight->batch->query);
+    }
+
     flight->seen_clock = ngx_max(flight->seen_clock, waiter->seen_clock);
     flight->seen_fetched = ngx_max(flight->seen_fetched,
                                    waiter->seen_fetched);
@@ -839,6 +843,7 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
     batch->query.sending = ngx_http_tournament_batch_sending;
     batch->query.handler = ngx_http_tournament_batch_done;
     batch->query.data = batch;
+    batch->query.background = 1;
 
     /* the oldest waiter's time is the query's */
 
@@ -863,6 +868,10 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
     {
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->batch = batch;
+
+        if (!ngx_queue_empty(&flight->waiters)) {
+            batch->query.background = 0;
+        }
     }
 
     if (ngx_http_tournament_batch_parameters(batch) == NGX_OK

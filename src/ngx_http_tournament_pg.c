@@ -1,4 +1,27 @@
 
+/*
+ * The life of a connection, and the one place of each transition:
+ *
+ *     DOWN        -> CONNECTING   connect(), when its timer fires, and at once
+ *                                 for a query of an exiting worker
+ *     CONNECTING  -> READY        ready(): libpq says that it is open
+ *     CONNECTING,
+ *     READY       -> DOWN         down(): refused, lost, silent, of no use;
+ *                                 its queries go elsewhere, the timer is set
+ *     any         -> DOWN         close(), which down() calls, too: the worker
+ *                                 exits, and there is nothing under way
+ *
+ * Of a query:
+ *
+ *     QUEUED      -> SENT         dispatch()
+ *     SENT        -> QUEUED       retry(), when its connection is lost or its
+ *                                 statement is missing; slow(), when it is held
+ *                                 up
+ *     SENT        -> LOST         release(): it was repeated before
+ *     any         -> DONE         finish(), with the result, the server's error
+ *                                 or the deadline
+ */
+
 #include <ngx_event.h>
 
 #include "ngx_http_tournament_conninfo.h"
@@ -20,11 +43,20 @@
 
 /* ms; pauses between attempts to connect, each with up to a quarter more */
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
-#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  1000
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  500
 #define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
+
+/* ms; an outage is over when all connections have been open for so long */
+#define NGX_HTTP_TOURNAMENT_PG_SETTLE       500
+
+/* ms; an outage that takes the last connection so late is told of again */
+#define NGX_HTTP_TOURNAMENT_PG_WORSE        2000
 
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+
+/* with TLS: reads after the last one that found something in the socket */
+#define NGX_HTTP_TOURNAMENT_PG_TLS_READS    3
 
 
 typedef enum {
@@ -92,12 +124,15 @@ struct ngx_http_tournament_pg_s {
     ngx_msec_t                          down_since;  /* with no ready one */
     uint64_t                            connected;   /* us; after it */
 
+    ngx_event_t                         settled;     /* all are open */
+    ngx_http_tournament_outage_seat_t   seat;
+
     ngx_msec_t                          error_logged;
     ngx_uint_t                          errors_unlogged;
 
-    unsigned                            trouble:1;   /* logged, not over */
+    unsigned                            trouble:1;   /* an outage, here */
     unsigned                            logged:1;
-    unsigned                            closing:1;
+    unsigned                            missing:1;   /* statements: logged */
 };
 
 
@@ -108,8 +143,12 @@ static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
 static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason);
-static void ngx_http_tournament_pg_log_trouble(
+static void ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn);
+static ngx_msec_t ngx_http_tournament_pg_pause(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_log_down(
     ngx_http_tournament_pg_conn_t *conn, const char *reason);
+static void ngx_http_tournament_pg_settled(ngx_event_t *ev);
 static void ngx_http_tournament_pg_release(
     ngx_http_tournament_pg_conn_t *conn);
 
@@ -148,6 +187,10 @@ static void ngx_http_tournament_pg_enqueue(
     ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
 static void ngx_http_tournament_pg_dequeue(
     ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_again(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
+    ngx_uint_t preparing, ngx_http_tournament_pg_query_t *query,
+    PGresult *error);
 static ngx_uint_t ngx_http_tournament_pg_preparing(
     ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
 static ngx_uint_t ngx_http_tournament_pg_retry(
@@ -160,8 +203,12 @@ static void ngx_http_tournament_pg_count(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc);
 static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     ngx_uint_t statement, PGresult *error);
+static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
+    PGresult *error);
 static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
     const char *state);
+static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_fatal(PGresult *error);
 
 
 ngx_http_tournament_pg_t *
@@ -186,6 +233,11 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
 
     ngx_queue_init(&pg->queue);
+
+    pg->settled.handler = ngx_http_tournament_pg_settled;
+    pg->settled.data = pg;
+    pg->settled.log = log;
+    pg->settled.cancelable = 1;
 
     pg->conns = ngx_pcalloc(pool, conf->connections
                                   * sizeof(ngx_http_tournament_pg_conn_t));
@@ -231,31 +283,13 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
 void
 ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
 {
-    ngx_uint_t                      i;
-    ngx_http_tournament_pg_conn_t  *conn;
-
-    pg->closing = 1;
+    ngx_uint_t  i;
 
     for (i = 0; i < pg->conf->connections; i++) {
-        conn = &pg->conns[i];
-
-        ngx_http_tournament_pg_unwatch(conn);
-
-        if (conn->timer.timer_set) {
-            ngx_del_timer(&conn->timer);
-        }
-
-        if (conn->slow.timer_set) {
-            ngx_del_timer(&conn->slow);
-        }
-
-        if (conn->conn) {
-            PQfinish(conn->conn);
-            conn->conn = NULL;
-        }
-
-        conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+        ngx_http_tournament_pg_close(&pg->conns[i]);
     }
+
+    ngx_http_tournament_outage_leave(pg->conf->outage, &pg->seat);
 }
 
 
@@ -286,6 +320,7 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
     query->resent = 0;
     query->times.handed = ngx_http_tournament_metrics_now();
     query->times.sent = 0;
+    query->unnamed = 0;
 
     query->deadline.handler = ngx_http_tournament_pg_deadline;
     query->deadline.data = query;
@@ -321,6 +356,7 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
     if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
         || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
     {
+        query->deadline.cancelable = 1;
         return NGX_DECLINED;
     }
 
@@ -331,6 +367,13 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
     ngx_del_timer(&query->deadline);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
+{
+    query->deadline.cancelable = 0;
 }
 
 
@@ -416,17 +459,29 @@ ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
 }
 
 
-/* CONNECTING -> READY */
+/* CONNECTING -> READY, unless it is of no use */
 
 static void
 ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 {
     ngx_uint_t                 i;
+    const char                *status;
     ngx_http_tournament_pg_t  *pg;
 
     pg = conn->pg;
 
     ngx_del_timer(&conn->timer);
+
+    /* the server tells it of itself; a promoted one is none any more */
+
+    status = PQparameterStatus(conn->conn, "in_hot_standby");
+
+    if (pg->conf->primary && status && ngx_strcmp(status, "on") == 0) {
+        ngx_http_tournament_pg_down(conn, "it is a standby, where changes are "
+                                    "not heard of; name the primary, or set "
+                                    "\"tournament_listen off\"");
+        return;
+    }
 
     if (PQsetnonblocking(conn->conn, 1) != 0
         || PQenterPipelineMode(conn->conn) != 1
@@ -450,7 +505,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 
     for (i = 0; i < pg->conf->nstatements; i++) {
 
-        if (pg->conf->statements[i] == NULL) {
+        if (pg->conf->statements[i] == NULL || !pg->conf->prepare) {
             continue;
         }
 
@@ -470,12 +525,10 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    if (pg->trouble && pg->nready == pg->conf->connections) {
-        pg->trouble = 0;
+    /* an outage may be another worker's, who is no more */
 
-        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
-                      "tournament: PostgreSQL is available again, "
-                      "all %ui connections are open", pg->nready);
+    if (pg->nready == pg->conf->connections && !pg->settled.timer_set) {
+        ngx_add_timer(&pg->settled, NGX_HTTP_TOURNAMENT_PG_SETTLE);
     }
 
     ngx_http_tournament_pg_dispatch(pg);
@@ -498,9 +551,33 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     pg = conn->pg;
     was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
 
-    ngx_http_tournament_pg_log_trouble(conn, reason);
+    ngx_http_tournament_pg_log_down(conn, reason);
 
     ngx_http_tournament_pg_release(conn);
+    pause = ngx_http_tournament_pg_pause(conn);
+    ngx_http_tournament_pg_close(conn);
+
+    if (was_ready && pg->conf->lost) {
+        pg->conf->lost(pg->conf->data);
+    }
+
+    if (!ngx_exiting || pg->nqueued) {
+        ngx_add_timer(&conn->timer, pause);
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+/* any state -> DOWN, with nothing under way */
+
+static void
+ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
     ngx_http_tournament_pg_unwatch(conn);
 
     if (conn->conn) {
@@ -516,27 +593,47 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
         ngx_del_timer(&conn->slow);
     }
 
-    conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+    if (pg->settled.timer_set) {
+        ngx_del_timer(&pg->settled);
+    }
 
-    /* the next address; after a loss all of them, in the conninfo's order */
-
-    conn->target = was_ready ? 0
-                             : (conn->target + 1) % pg->conf->targets->nelts;
-
-    if (was_ready && --pg->nready == 0) {
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
     }
 
-    if (was_ready && pg->conf->lost) {
-        pg->conf->lost(pg->conf->data);
-    }
+    conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+}
 
-    /* one that does not last would be opened and lost in a circle */
 
-    if (was_ready && ngx_current_msec - conn->since
-                     >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
-    {
-        conn->backoff = 0;
+/*
+ * Which address is next, and in how many ms.  After a loss it is the first,
+ * since the conninfo's order is that of preference.
+ */
+
+static ngx_msec_t
+ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_msec_t                 pause;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+        conn->target = 0;
+
+        /* one that does not last would be opened and lost in a circle */
+
+        if (ngx_current_msec - conn->since
+            >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
+        {
+            conn->backoff = 0;
+        }
+
+    } else if (++conn->target < pg->conf->targets->nelts) {
+        return 0;
+
+    } else {
+        conn->target = 0;
     }
 
     pause = conn->backoff;
@@ -553,22 +650,19 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
                                     NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN),
                             NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX);
 
-    if (!ngx_exiting || pg->nqueued) {
-        ngx_add_timer(&conn->timer, pause);
-    }
-
-    ngx_http_tournament_pg_dispatch(pg);
+    return pause;
 }
 
 
 /* one line for an outage, whatever the number of connections and attempts */
 
 static void
-ngx_http_tournament_pg_log_trouble(ngx_http_tournament_pg_conn_t *conn,
+ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason)
 {
     size_t                         len;
     ngx_uint_t                     level;
+    const char                    *then;
     ngx_http_tournament_pg_t      *pg;
     ngx_http_tournament_target_t  *target;
 
@@ -577,16 +671,62 @@ ngx_http_tournament_pg_log_trouble(ngx_http_tournament_pg_conn_t *conn,
     target = pg->conf->targets->elts;
     target += conn->target;
 
+    level = NGX_LOG_INFO;
+    then = "reconnecting";
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+
+        if (pg->nready == 1
+            && ngx_http_tournament_outage_worse(pg->conf->outage,
+                                              NGX_HTTP_TOURNAMENT_PG_WORSE))
+        {
+            level = NGX_LOG_ERR;
+        }
+
+    } else if (conn->target + 1 < pg->conf->targets->nelts) {
+        then = "trying the next address";
+
+    } else if (pg->conf->targets->nelts > 1) {
+        then = "the last address, reconnecting";
+    }
+
+    if (!pg->trouble
+        && (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->target + 1 == pg->conf->targets->nelts))
+    {
+        pg->trouble = 1;
+
+        if (ngx_http_tournament_outage_begin(pg->conf->outage, &pg->seat)) {
+            level = NGX_LOG_ERR;
+        }
+    }
+
     /* the first line says it, the others are hints */
 
     len = strcspn(reason, "\r\n");
 
-    level = pg->trouble ? NGX_LOG_INFO : pg->conf->log_level;
-    pg->trouble = 1;
-
     ngx_log_error(level, pg->log, 0,
-                  "tournament: PostgreSQL at \"%V\": %*s, reconnecting",
-                  &target->name, len, reason);
+                  "tournament: PostgreSQL at \"%V\": %*s, %s",
+                  &target->name, len, reason, then);
+}
+
+
+/* all connections have been open for a while */
+
+static void
+ngx_http_tournament_pg_settled(ngx_event_t *ev)
+{
+    ngx_msec_t                 lasted;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = ev->data;
+    pg->trouble = 0;
+
+    if (ngx_http_tournament_outage_end(pg->conf->outage, &pg->seat, &lasted)) {
+        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
+                      "tournament: PostgreSQL is available again, after "
+                      "%Mms", lasted);
+    }
 }
 
 
@@ -737,12 +877,7 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
         if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
             && conn->active == 0 && conn->pg->nqueued == 0)
         {
-            ngx_http_tournament_pg_unwatch(conn);
-            PQfinish(conn->conn);
-            conn->conn = NULL;
-            conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
-            conn->pg->nready--;
-
+            ngx_http_tournament_pg_close(conn);
             ngx_http_tournament_pg_report(conn->pg);
         }
 
@@ -1050,12 +1185,14 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     ngx_uint_t statement, ngx_http_tournament_pg_query_t *query)
 {
     int                                  flush;
+    ngx_uint_t                           named;
     ngx_http_tournament_pg_t            *pg;
     ngx_http_tournament_pg_slot_t       *slot;
     ngx_http_tournament_pg_statement_t  *st;
 
     pg = conn->pg;
     st = pg->conf->statements[statement];
+    named = pg->conf->prepare && !(query && query->unnamed);
 
     slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
     conn->active++;
@@ -1064,7 +1201,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     slot->query = query;
     slot->statement = statement;
     slot->sent = ngx_current_msec;
-    slot->preparing = !conn->prepared[statement];
+    slot->preparing = named && !conn->prepared[statement];
 
     if (query) {
         query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
@@ -1077,9 +1214,17 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
         return NGX_ERROR;
     }
 
-    if (query
+    if (query && named
         && PQsendQueryPrepared(conn->conn, st->name, st->nparams,
                                query->values, NULL, NULL, 1)
+           != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (query && !named
+        && PQsendQueryParams(conn->conn, st->sql, st->nparams, NULL,
+                             query->values, NULL, NULL, 1)
            != 1)
     {
         return NGX_ERROR;
@@ -1089,8 +1234,10 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
         return NGX_ERROR;
     }
 
-    /* taken for prepared from here on: what follows comes after it */
-    conn->prepared[statement] = 1;
+    if (slot->preparing) {
+        /* taken for prepared from here on: what follows comes after it */
+        conn->prepared[statement] = 1;
+    }
 
     flush = PQflush(conn->conn);
 
@@ -1110,14 +1257,17 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 static void
 ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 {
-    ngx_uint_t  n;
+    int         waiting;
+    ngx_uint_t  n, tls;
 
     /*
      * With TLS bytes of a record, 16k at most, may be left inside OpenSSL
-     * where no event tells of them; libpq reads 8k at least each time.
+     * where no event tells of them.  libpq reads 8k at least each time: once
+     * the socket is empty, a few more reads take all that there is.
      */
 
-    n = PQsslInUse(conn->conn) ? 3 : 1;
+    tls = PQsslInUse(conn->conn);
+    n = tls ? NGX_HTTP_TOURNAMENT_PG_TLS_READS : 1;
 
     do {
         if (PQconsumeInput(conn->conn) != 1) {
@@ -1139,6 +1289,12 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
         if (ngx_http_tournament_pg_results(conn) != NGX_OK) {
             return;
+        }
+
+        if (tls && ngx_socket_nread(PQsocket(conn->conn), &waiting) == 0
+            && waiting > 0)
+        {
+            n = NGX_HTTP_TOURNAMENT_PG_TLS_READS + 1;
         }
 
     } while (--n);
@@ -1231,14 +1387,7 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
 
     case PGRES_FATAL_ERROR:
 
-        /*
-         * Class 57P is the server shutting down or terminating the session;
-         * an error without a state is libpq's own, of a lost connection.
-         */
-
-        if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL
-            || ngx_http_tournament_pg_sqlstate(res, "57P"))
-        {
+        if (ngx_http_tournament_pg_fatal(res)) {
             message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
             ngx_http_tournament_pg_down(conn,
@@ -1280,8 +1429,7 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, preparing, unprepared, reopen;
-    ngx_uint_t                       keep;
+    ngx_uint_t                       statement, preparing, changed, keep;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1342,21 +1490,10 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(result);
 
-    unprepared = ngx_http_tournament_pg_sqlstate(error, "26000");
+    changed = !preparing && ngx_http_tournament_pg_changed(error);
 
-    /* the function's result has changed: no prepared statement is good */
-    reopen = !preparing && ngx_http_tournament_pg_sqlstate(error, "0A000");
-
-    if (preparing
-        || (unprepared && !ngx_http_tournament_pg_preparing(conn, statement)))
-    {
-        /* not prepared, or not any more: the next query brings it along */
-        conn->prepared[statement] = 0;
-    }
-
-    if (query == NULL
-        || !(unprepared || reopen)
-        || !ngx_http_tournament_pg_retry(conn, query))
+    if (!ngx_http_tournament_pg_again(conn, statement, preparing, query,
+                                      error))
     {
         ngx_http_tournament_pg_log_error(pg, statement, error);
 
@@ -1370,10 +1507,57 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(error);
 
-    if (reopen) {
+    if (changed) {
+
+        /* what was prepared before it is of no use any more */
+
         ngx_http_tournament_pg_down(conn, "a function of tournament_api has "
                                     "changed");
     }
+}
+
+
+/*
+ * Whether a query that was refused goes back to the queue: for want of a
+ * statement, or since a function's result has changed.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement, ngx_uint_t preparing,
+    ngx_http_tournament_pg_query_t *query, PGresult *error)
+{
+    ngx_uint_t  missing;
+
+    /* not there any more, or there already: another client of a pooler's */
+
+    missing = ngx_http_tournament_pg_sqlstate(error, "26000")
+              || (preparing
+                  && ngx_http_tournament_pg_sqlstate(error, "42P05"));
+
+    if (preparing
+        || (missing && !ngx_http_tournament_pg_preparing(conn, statement)))
+    {
+        /* the next query brings it along */
+        conn->prepared[statement] = 0;
+    }
+
+    if (missing) {
+        ngx_http_tournament_pg_log_missing(conn->pg, error);
+
+        if (query == NULL) {
+            return 1;
+        }
+
+        query->unnamed = 1;
+
+    } else if (query == NULL || preparing
+               || !ngx_http_tournament_pg_changed(error))
+    {
+        return 0;
+    }
+
+    return ngx_http_tournament_pg_retry(conn, query);
 }
 
 
@@ -1536,7 +1720,7 @@ static void
 ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     ngx_uint_t statement, PGresult *error)
 {
-    char  *state, *message;
+    const char  *state, *message, *sql;
 
     if (pg->logged
         && ngx_current_msec - pg->error_logged
@@ -1549,16 +1733,54 @@ ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     state = PQresultErrorField(error, PG_DIAG_SQLSTATE);
     message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
 
-    ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                  "tournament: PostgreSQL refused \"%s\": %s (SQLSTATE %s), "
-                  "%ui more errors since the last such line",
-                  pg->conf->statements[statement]->sql,
-                  message ? message : "", state ? state : "?",
-                  pg->errors_unlogged);
+    if (message == NULL) {
+        message = "";
+    }
+
+    if (state == NULL) {
+        state = "none";
+    }
+
+    sql = pg->conf->statements[statement]->sql;
+
+    if (pg->errors_unlogged) {
+        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                      "tournament: PostgreSQL refused \"%s\": %s "
+                      "(SQLSTATE %s), %ui more errors since the last such "
+                      "line", sql, message, state, pg->errors_unlogged);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                      "tournament: PostgreSQL refused \"%s\": %s "
+                      "(SQLSTATE %s)", sql, message, state);
+    }
 
     pg->logged = 1;
     pg->error_logged = ngx_current_msec;
     pg->errors_unlogged = 0;
+}
+
+
+/* once: what it says does not change */
+
+static void
+ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
+    PGresult *error)
+{
+    char  *message;
+
+    if (pg->missing) {
+        return;
+    }
+
+    pg->missing = 1;
+
+    message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
+
+    ngx_log_error(NGX_LOG_WARN, pg->log, 0,
+                  "tournament: %s, the query is repeated; a pooler in "
+                  "transaction mode needs \"tournament_prepare off\"",
+                  message ? message : "a prepared statement is missing");
 }
 
 
@@ -1572,4 +1794,45 @@ ngx_http_tournament_pg_sqlstate(PGresult *res, const char *state)
     s = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 
     return s && ngx_strncmp(s, state, ngx_strlen(state)) == 0;
+}
+
+
+/*
+ * "cached plan must not change result type" shares its SQLSTATE, 0A000, with
+ * what a function may raise by itself; its place in the server's sources tells
+ * it apart in any language.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_changed(PGresult *error)
+{
+    char  *function;
+
+    function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
+
+    return ngx_http_tournament_pg_sqlstate(error, "0A000")
+           && function
+           && ngx_strcmp(function, "RevalidateCachedQuery") == 0;
+}
+
+
+/* whether the session ended with it; without a state it is libpq's own word */
+
+static ngx_uint_t
+ngx_http_tournament_pg_fatal(PGresult *error)
+{
+    char  *severity;
+
+    /* the one that is not translated; poolers send the other one alone */
+
+    severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (severity == NULL) {
+        severity = PQresultErrorField(error, PG_DIAG_SEVERITY);
+    }
+
+    return PQresultErrorField(error, PG_DIAG_SQLSTATE) == NULL
+           || severity == NULL
+           || ngx_strcmp(severity, "FATAL") == 0
+           || ngx_strcmp(severity, "PANIC") == 0;
 }

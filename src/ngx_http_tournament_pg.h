@@ -7,8 +7,13 @@
  * moves between these in one function each.  A ready one is in libpq's
  * pipeline mode: each query is followed by a sync of its own, so neighbours
  * share neither errors nor snapshots.  Statements are prepared as the
- * connection becomes ready, and again with a query that finds its statement
- * not prepared.
+ * connection becomes ready; a query that finds its statement missing, as
+ * behind a pooler, is repeated without a name, and the next one prepares it.
+ *
+ * Addresses are tried in turn, without a pause between them; a pause follows
+ * when all have failed.  Only then, or when an open connection is lost, is
+ * there an outage: the node has one line in the log as it begins, and one when
+ * all connections have been open for a moment.
  *
  * Every query has a deadline, from the moment that it is handed over.  A query
  * whose connection is lost goes to another, and once to one that was opened
@@ -24,6 +29,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <libpq-fe.h>
+
+#include "ngx_http_tournament_outage.h"
 
 
 typedef struct ngx_http_tournament_pg_s        ngx_http_tournament_pg_t;
@@ -49,8 +56,11 @@ typedef struct {
     ngx_http_tournament_pg_statement_t
                                    **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
-    ngx_uint_t                       log_level;         /* of an outage */
     ngx_http_tournament_metrics_t   *metrics;           /* NULL: not counted */
+    ngx_http_tournament_outage_t    *outage;            /* of the node */
+
+    unsigned                         prepare:1;  /* statements have names */
+    unsigned                         primary:1;  /* a standby is of no use */
 
     /*
      * What happens to a connection; each may be NULL.  A notification's
@@ -138,6 +148,8 @@ struct ngx_http_tournament_pg_query_s {
                                         *slot;      /* while SENT */
     ngx_http_tournament_pg_query_state_e state;
     ngx_uint_t                           resent;    /* times */
+    unsigned                             unnamed:1; /* its statement was
+                                                       missing */
     ngx_uint_t                           opened;    /* at the first one */
     ngx_http_tournament_pg_times_t       times;
 };
@@ -165,10 +177,11 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 /*
  * Takes back a query that was not sent yet: NGX_OK, its handler will not be
  * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
- * called.
+ * called; until attend() an exit does not wait for it.
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
+void ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query);
 
 
 /* Brings the gauges in conf->metrics up to date; this room does so itself. */

@@ -134,6 +134,63 @@ subtest 'tournament_listen' => sub {
 };
 
 
+subtest 'tournament_prepare' => sub {
+    my $direct = 'tournament_listen "host=127.0.0.1 dbname=x";';
+
+    accepted("$_->[0], $_->[1]", feed => 1, locations => $STATE,
+             http => "$ZONE $DATABASE tournament_prepare $_->[0]; $_->[1]")
+        for [ on => '' ], [ on => $direct ], [ off => $direct ],
+            [ off => 'tournament_listen off;' ];
+
+    refused("off, $_", { feed => 1, locations => $STATE,
+                         http => "$ZONE $DATABASE tournament_prepare off; $_" },
+            qr/"tournament_prepare off"/, qr/pooler/, qr/"tournament_listen"/)
+        for '', 'tournament_listen on;';
+
+    refused('neither on nor off', { http => 'tournament_prepare yes;' },
+            qr/"yes" in "tournament_prepare" directive, it must be "on"/);
+};
+
+
+subtest 'a standby and a listener' => sub {
+    my $standby = 'host=127.0.0.1 dbname=x target_session_attrs=';
+
+    for my $attrs (qw(standby prefer-standby)) {
+        refused("$attrs of the database",
+                { feed => 1, locations => $STATE,
+                  http => qq{$ZONE tournament_database "$standby$attrs";} },
+                qr/"tournament_database"/, qr/"target_session_attrs=$attrs"/,
+                qr/"primary"/, qr/"tournament_listen off"/);
+        refused("$attrs of the listener",
+                { feed => 1, locations => $STATE,
+                  http => qq{$ZONE $DATABASE
+                             tournament_listen "$standby$attrs";} },
+                qr/"tournament_listen"/, qr/"target_session_attrs=$attrs"/);
+        accepted("$attrs without a listener", locations => $STATE,
+                 http => qq{$ZONE tournament_database "$standby$attrs";});
+    }
+
+    accepted("$_ with a listener", feed => 1, locations => $STATE,
+             http => qq{$ZONE tournament_database "$standby$_";})
+        for qw(any read-write primary read-only);
+    refused('what libpq does not know', { feed => 1, locations => $STATE,
+            http => qq{$ZONE tournament_database "${standby}some";} },
+            qr/"tournament_database"/, qr/target_session_attrs/);
+};
+
+
+subtest 'the line that an error is in' => sub {
+    my $http = "$ZONE\n\ntournament_database\n'host=no-such-host.invalid';\n\n";
+    my (undef, $output) = $nginx->test(http => $http, locations => $STATE);
+
+    my ($file, $line) = $output =~ / in (\S+test\.conf):(\d+)$/m;
+
+    my @lines = split /^/, slurp($file);
+
+    like $lines[$line - 1], qr/no-such-host/, 'is that of the directive';
+};
+
+
 subtest 'endpoints without entries of their own' => sub {
     refused($_, { http => "$_;" }, qr/"states"|"purge"|"state"/,
             qr/no entries|not coalesced/)
@@ -146,6 +203,7 @@ once_in_http($_)
     for $ZONE, $DATABASE, 'tournament_database_connections 4;',
         'tournament_database_queue 8;', 'tournament_connect_timeout 1s;',
         'tournament_query_timeout 1s;', 'tournament_cache_version 2;',
+        'tournament_prepare off;',
         'tournament_listen off;', 'tournament_warm off;';
 
 

@@ -129,7 +129,7 @@ subtest 'log messages' => sub {
 
 subtest 'configurations' => sub {
     my $dir   = tempdir();
-    my $nginx = Tournament::Nginx->new(start => 0, zone => undef,
+    my $nginx = Tournament::Nginx->new(start => 0, zone => undef, feed => 1,
                                        level => 'warn', locations => '');
 
     spew("$dir/tournament.conninfo", "host=/nowhere dbname=x\n");

@@ -1,0 +1,71 @@
+
+/*
+ * What the workers of a node know of an outage together, so that it has one
+ * line in the log as it begins and one as it ends, however many workers have
+ * lost their connections.
+ *
+ * It lives in the shared zone, zeroed at first, and is written without a lock.
+ * Who is in trouble is told by process ids: those of the dead do not count.
+ * Where two workers act at the same instant a line may come twice or stand at
+ * a lower level; nothing else depends on it.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* more who are in trouble at the same time are not told apart */
+#define NGX_HTTP_TOURNAMENT_OUTAGE_PLACES  128
+
+
+typedef struct {
+    uint64_t                     begun;     /* ms, never 0; 0: there is none */
+    uint64_t                     worse;     /* said that it has become so */
+    int32_t                      pids[NGX_HTTP_TOURNAMENT_OUTAGE_PLACES];
+} ngx_http_tournament_outage_t;
+
+
+/* one who may be in trouble: a worker's pool, or the listener; zeroed */
+
+typedef struct {
+    ngx_uint_t                   place;     /* in pids, from 1; 0: none */
+} ngx_http_tournament_outage_seat_t;
+
+
+/* Whoever holds seat is in trouble.  1: the node's outage begins with it. */
+
+ngx_uint_t ngx_http_tournament_outage_begin(
+    ngx_http_tournament_outage_t *outage,
+    ngx_http_tournament_outage_seat_t *seat);
+
+
+/*
+ * Nothing is left where something was.  1: the outage has lasted longer than
+ * that many ms, and nobody has said so yet.
+ */
+
+ngx_uint_t ngx_http_tournament_outage_worse(
+    ngx_http_tournament_outage_t *outage, ngx_msec_t ms);
+
+
+/*
+ * All is well with seat's holder, which may not have been in trouble.  1: the
+ * outage ends with it, after so many ms.
+ */
+
+ngx_uint_t ngx_http_tournament_outage_end(
+    ngx_http_tournament_outage_t *outage,
+    ngx_http_tournament_outage_seat_t *seat, ngx_msec_t *lasted);
+
+
+/* The holder goes, whatever its state. */
+
+void ngx_http_tournament_outage_leave(ngx_http_tournament_outage_t *outage,
+    ngx_http_tournament_outage_seat_t *seat);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_ */
