@@ -88,6 +88,7 @@ struct ngx_http_tournament_pg_s {
     ngx_uint_t                          nqueued;
 
     ngx_msec_t                          down_since;  /* with no ready one */
+    ngx_uint_t                          failed;      /* attempts since then */
 
     ngx_msec_t                          error_logged;
     ngx_uint_t                          errors_unlogged;
@@ -319,6 +320,14 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 }
 
 
+ngx_uint_t
+ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg)
+{
+    return pg->nready == 0
+           && pg->failed >= pg->conf->connections * pg->conf->targets->nelts;
+}
+
+
 /* DOWN -> CONNECTING */
 
 static void
@@ -424,6 +433,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     conn->since = ngx_current_msec;
     conn->number = ++pg->opened;
     pg->nready++;
+    pg->failed = 0;
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
@@ -508,6 +518,14 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
 
     if (was_ready && pg->conf->lost) {
         pg->conf->lost(pg->conf->data);
+    }
+
+    if (!was_ready) {
+        pg->failed++;
+
+        if (pg->conf->away && ngx_http_tournament_pg_away(pg)) {
+            pg->conf->away(pg->conf->data);
+        }
     }
 
     /* one that does not last would be opened and lost in a circle */

@@ -53,9 +53,12 @@ typedef struct {
     /*
      * What happens to a connection; each may be NULL.  A notification's
      * payload is good until its hook returns.  closing: the worker begins to
-     * exit, and the connection stays as long as the worker.
+     * exit, and the connection stays as long as the worker.  away: an attempt
+     * to connect has failed, and ngx_http_tournament_pg_away() has come true
+     * or still is.
      */
 
+    void                           (*away)(void *data);
     void                           (*ready)(void *data);
     void                           (*lost)(void *data);
     void                           (*notify)(void *data, char *payload);
@@ -156,6 +159,15 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
+
+
+/*
+ * Whether the database is known to be away now: no connection is open, and as
+ * many attempts to open one have failed since as there are connections and
+ * addresses.
+ */
+
+ngx_uint_t ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg);
 
 
 /* Closes all connections, calling no handlers: the process exits. */
