@@ -657,10 +657,10 @@ END
 
     my $since = now();
     my $slots = 1;
-    my $load  = load(port => $node->port, concurrency => 16, path => $path,
-                     timeout => 20);
+    my $load  = load(port => $node->port, concurrency => 40, path => $path,
+                     timeout => 20, pause => 0.02);
 
-    while (now() < $since + 4) {
+    while (now() < $since + 3.3) {
         $pg->change($t, slots => ++$slots);
     }
 
