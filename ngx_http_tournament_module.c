@@ -1226,7 +1226,7 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 
     tmcf->fetch = ngx_http_tournament_fetch_create(cycle->pool, cycle->log,
                                                 &tmcf->cache, tmcf->pg,
-                                                tmcf->database.query_timeout);
+                                                &tmcf->database);
     if (tmcf->fetch == NULL) {
         return NGX_ERROR;
     }

@@ -42,7 +42,8 @@ typedef struct {
 
     uint16_t              key_len;
     uint16_t              nstripes;
-    uint32_t              missing;
+    uint16_t              missing;
+    uint16_t              failed;       /* so has a query for a newer one */
 
     u_char                data[NGX_HTTP_TOURNAMENT_CELL_SIZE - 64];
 } ngx_http_tournament_head_t;
@@ -577,6 +578,7 @@ ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
     entry->fetched = (ngx_msec_t) head->fetched;
     entry->valid_until = head->valid_until;
     entry->missing = head->missing;
+    entry->failed = head->failed;
     entry->nstripes = head->nstripes;
     entry->stripes = (uint32_t *) cache->scratch;
     entry->len = head->len;
@@ -677,6 +679,7 @@ ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
         head->key_len = (uint16_t) key->len;
         head->nstripes = (uint16_t) entry->nstripes;
         head->missing = entry->missing;
+        head->failed = 0;
 
         ngx_http_tournament_cursor_init(&cur, zone->cells, n);
         ngx_http_tournament_cursor_write(&cur, key->data, key->len);
@@ -768,6 +771,7 @@ again:
             entry.fetched = (ngx_msec_t) head->fetched;
             entry.valid_until = head->valid_until;
             entry.missing = head->missing;
+            entry.failed = head->failed;
             entry.nstripes = 0;
             entry.stripes = NULL;
             entry.len = 0;
@@ -792,6 +796,28 @@ again:
     ngx_http_tournament_cache_unlock(cache);
 
     return last <= zone->bucket_mask ? last : 0;
+}
+
+
+void
+ngx_http_tournament_cache_failed(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key)
+{
+    uint32_t                     n, hash;
+    ngx_http_tournament_zone_t  *zone;
+
+    zone = cache->zone;
+    hash = (uint32_t) tournament_hash(zone->secret, key->data, key->len);
+
+    ngx_http_tournament_cache_lock(cache);
+
+    n = ngx_http_tournament_cache_find(zone, key, hash);
+
+    if (n != NGX_HTTP_TOURNAMENT_NIL) {
+        zone->cells[n].head.failed = 1;
+    }
+
+    ngx_http_tournament_cache_unlock(cache);
 }
 
 
@@ -836,9 +862,32 @@ ngx_http_tournament_cache_claim(ngx_http_tournament_cache_t *cache,
 }
 
 
+void
+ngx_http_tournament_cache_renew(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_msec_t ms)
+{
+    uint64_t                      hash;
+    ngx_http_tournament_zone_t   *zone;
+    ngx_http_tournament_claim_t  *claim;
+
+    zone = cache->zone;
+    hash = tournament_hash(zone->secret, key->data, key->len);
+
+    ngx_http_tournament_cache_lock(cache);
+
+    claim = ngx_http_tournament_cache_claim_find(zone, hash);
+
+    if (claim && claim->pid == ngx_pid) {
+        claim->until = ngx_current_msec + ms;
+    }
+
+    ngx_http_tournament_cache_unlock(cache);
+}
+
+
 uint64_t
 ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key)
+    ngx_http_tournament_key_t *key, ngx_msec_t ms)
 {
     uint64_t                      hash, waiting;
     ngx_http_tournament_zone_t   *zone;
@@ -854,7 +903,9 @@ ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
 
     if (claim && claim->pid == ngx_pid) {
         waiting = claim->waiting;
-        claim->pid = 0;
+        claim->waiting = 0;
+        claim->until = ngx_current_msec + ms;
+        claim->pid = ms ? ngx_pid : 0;
     }
 
     ngx_http_tournament_cache_unlock(cache);
@@ -917,7 +968,8 @@ ngx_http_tournament_cache_join(ngx_http_tournament_cache_t *cache)
         worker = &cache->zone->workers[i];
         pid = __atomic_load_n(worker, __ATOMIC_SEQ_CST);
 
-        if ((pid == 0 || !ngx_http_tournament_cache_alive((ngx_pid_t) pid))
+        if ((pid == 0 || pid == (uint64_t) ngx_pid
+             || !ngx_http_tournament_cache_alive((ngx_pid_t) pid))
             && __atomic_compare_exchange_n(worker, &pid, (uint64_t) ngx_pid,
                                            0, __ATOMIC_SEQ_CST,
                                            __ATOMIC_SEQ_CST))

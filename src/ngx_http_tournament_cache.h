@@ -97,6 +97,8 @@ typedef struct {
     size_t                       len;          /* bytes */
 
     unsigned                     missing:1;
+    unsigned                     failed:1;     /* so has the last query for
+                                                  a newer one; set by get() */
 } ngx_http_tournament_entry_t;
 
 
@@ -212,6 +214,15 @@ ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
 
 
 /*
+ * A query for a newer entry of the key has failed: get() says so from now on,
+ * until there is one.
+ */
+
+void ngx_http_tournament_cache_failed(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key);
+
+
+/*
  * Before a walk that looks for what to purge: results of queries that are
  * under way, which it cannot find, will not be stored.
  */
@@ -243,19 +254,29 @@ uint32_t ngx_http_tournament_cache_walk(ngx_http_tournament_cache_t *cache,
 
 /*
  * Who fetches a key, of all workers.  NGX_OK: this worker does from now on,
- * until release(), or until that many ms have passed.  NGX_BUSY: another one
- * does, and worker, this one's number, is in the set that its release() will
- * return.  (Where the table is full it is NGX_OK: a query too many.)
+ * until release(), until it dies, or for so many ms: one that hangs does not
+ * renew its claims.  NGX_BUSY: another one does, and worker, this one's number,
+ * is in the set that its release() will return.  (Where the table is full it
+ * is NGX_OK: a query too many.)
  */
 
 ngx_int_t ngx_http_tournament_cache_claim(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_key_t *key, ngx_int_t worker, ngx_msec_t ms);
 
 
-/* Gives a claim back; the set of workers, a bit each, that wait for it. */
+/* Keeps a claim for so many ms from now, if it is this worker's still. */
+
+void ngx_http_tournament_cache_renew(ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_key_t *key, ngx_msec_t ms);
+
+
+/*
+ * Gives a claim back, or with ms keeps it for as long from now.  Returns the
+ * set of workers, a bit each, that wait for it: they are to be woken.
+ */
 
 uint64_t ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key);
+    ngx_http_tournament_key_t *key, ngx_msec_t ms);
 
 
 /*

@@ -15,8 +15,9 @@
 #define NGX_HTTP_TOURNAMENT_GATE            250
 #define NGX_HTTP_TOURNAMENT_GATE_POLL       5
 
-/* ms; a claim outlives its query's deadline by so much */
-#define NGX_HTTP_TOURNAMENT_CLAIM_GRACE     500
+/* ms; who has not renewed a claim for so long hangs, and how often it is */
+#define NGX_HTTP_TOURNAMENT_CLAIM           700
+#define NGX_HTTP_TOURNAMENT_CLAIM_RENEW     150
 
 
 struct ngx_http_tournament_fetch_s {
@@ -26,6 +27,9 @@ struct ngx_http_tournament_fetch_s {
     ngx_queue_t                        remote;     /* flights that another
                                                       worker fetches */
     ngx_event_t                        poll;       /* behind wake-ups */
+    ngx_queue_t                        claimed;    /* flights, by claim */
+    ngx_event_t                        renew;      /* their claims */
+    ngx_event_t                        away;       /* so is the database */
     ngx_http_tournament_wake_t        *wake;
 
     ngx_log_t                         *log;
@@ -62,6 +66,7 @@ struct ngx_http_tournament_flight_s {
 
     ngx_queue_t                        queue;      /* of added, of remote, or
                                                       of a batch */
+    ngx_queue_t                        claim;      /* if claimed */
     ngx_http_tournament_batch_t       *batch;      /* NULL: not sent yet, or
                                                       its result is given */
     ngx_queue_t                        waiters;
@@ -83,6 +88,9 @@ static ngx_uint_t ngx_http_tournament_fetch_closed(
     ngx_http_tournament_fetch_t *fetch);
 static void ngx_http_tournament_fetch_woken(void *data);
 static void ngx_http_tournament_fetch_poll(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_renew(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_away(void *data);
+static void ngx_http_tournament_fetch_give_up(ngx_event_t *ev);
 static void ngx_http_tournament_fetch_remote(
     ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_flight_t *flight,
     ngx_msec_t ms);
@@ -94,9 +102,15 @@ static ngx_http_tournament_flight_t *ngx_http_tournament_flight_create(
     ngx_http_tournament_key_t *key, uint32_t hash);
 static ngx_int_t ngx_http_tournament_flight_claim(
     ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_claimed(
+    ngx_http_tournament_flight_t *flight);
 static void ngx_http_tournament_flight_release(
+    ngx_http_tournament_flight_t *flight, ngx_msec_t ms);
+static void ngx_http_tournament_flight_send(
     ngx_http_tournament_flight_t *flight);
 static ngx_int_t ngx_http_tournament_flight_stored(
+    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
+static void ngx_http_tournament_flight_copy(
     ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
 static void ngx_http_tournament_flight_check(
     ngx_http_tournament_flight_t *flight);
@@ -135,7 +149,7 @@ static ngx_http_tournament_entry_t *ngx_http_tournament_batch_decode(
 ngx_http_tournament_fetch_t *
 ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_tournament_cache_t *cache, ngx_http_tournament_pg_t *pg,
-    ngx_msec_t timeout)
+    ngx_http_tournament_pg_conf_t *conf)
 {
     ngx_http_tournament_fetch_t  *fetch;
 
@@ -152,10 +166,23 @@ ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     fetch->log = log;
     fetch->cache = cache;
     fetch->pg = pg;
-    fetch->timeout = timeout;
+    fetch->timeout = conf->query_timeout;
+
+    conf->away = ngx_http_tournament_fetch_away;
+    conf->data = fetch;
 
     ngx_queue_init(&fetch->added);
     ngx_queue_init(&fetch->remote);
+    ngx_queue_init(&fetch->claimed);
+
+    fetch->renew.handler = ngx_http_tournament_fetch_renew;
+    fetch->renew.data = fetch;
+    fetch->renew.log = log;
+    fetch->renew.cancelable = 1;
+
+    fetch->away.handler = ngx_http_tournament_fetch_give_up;
+    fetch->away.data = fetch;
+    fetch->away.log = log;
 
     fetch->poll.handler = ngx_http_tournament_fetch_poll;
     fetch->poll.data = fetch;
@@ -230,6 +257,14 @@ ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
 
     if (fetch->poll.timer_set) {
         ngx_del_timer(&fetch->poll);
+    }
+
+    if (fetch->renew.timer_set) {
+        ngx_del_timer(&fetch->renew);
+    }
+
+    if (fetch->away.timer_set) {
+        ngx_del_timer(&fetch->away);
     }
 
     ngx_http_tournament_wake_destroy(fetch->wake);
@@ -475,8 +510,119 @@ ngx_http_tournament_fetch_remote(ngx_http_tournament_fetch_t *fetch,
     ngx_queue_remove(&flight->queue);
     ngx_queue_insert_tail(&fetch->remote, &flight->queue);
 
+    /* the soonest one counts */
+
+    if (fetch->poll.timer_set
+        && (ngx_msec_int_t) (fetch->poll.timer.key - ngx_current_msec - ms)
+           > 0)
+    {
+        ngx_del_timer(&fetch->poll);
+    }
+
     if (!fetch->poll.timer_set) {
         ngx_add_timer(&fetch->poll, ms);
+    }
+}
+
+
+static void
+ngx_http_tournament_fetch_renew(ngx_event_t *ev)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_flight_t  *flight;
+
+    fetch = ev->data;
+
+    if (ngx_queue_empty(&fetch->claimed)) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&fetch->claimed);
+         q != ngx_queue_sentinel(&fetch->claimed);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, claim);
+
+        ngx_http_tournament_cache_renew(fetch->cache, &flight->key,
+                                        NGX_HTTP_TOURNAMENT_CLAIM);
+    }
+
+    ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
+}
+
+
+/* of pg; handlers must not run from within a call of this room */
+
+static void
+ngx_http_tournament_fetch_away(void *data)
+{
+    ngx_http_tournament_fetch_t  *fetch = data;
+
+    if (!fetch->away.timer_set) {
+        ngx_add_timer(&fetch->away, 0);
+    }
+}
+
+
+/*
+ * No connection can be had: who has something to show does not wait until its
+ * query's deadline.  The queries wait on, and refresh what is stored if it does
+ * not take too long.
+ */
+
+static void
+ngx_http_tournament_fetch_give_up(ngx_event_t *ev)
+{
+    ngx_queue_t                    waiters, *q, *next;
+    ngx_rbtree_node_t             *node;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_flight_t  *flight;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    fetch = ev->data;
+
+    if (!ngx_http_tournament_pg_away(fetch->pg)
+        || fetch->flights.root == fetch->flights.sentinel)
+    {
+        return;
+    }
+
+    ngx_queue_init(&waiters);
+
+    for (node = ngx_rbtree_min(fetch->flights.root, fetch->flights.sentinel);
+         node;
+         node = ngx_rbtree_next(&fetch->flights, node))
+    {
+        flight = (ngx_http_tournament_flight_t *) node;
+
+        for (q = ngx_queue_head(&flight->waiters);
+             q != ngx_queue_sentinel(&flight->waiters);
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+            if (waiter->impatient) {
+                ngx_queue_remove(q);
+                ngx_queue_insert_tail(&waiters, q);
+
+                /* so that it stays where it is, whoever leaves */
+
+                flight->refresh = 1;
+            }
+        }
+    }
+
+    while (!ngx_queue_empty(&waiters)) {
+        q = ngx_queue_head(&waiters);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        flight = waiter->flight;
+
+        ngx_queue_remove(q);
+        waiter->flight = NULL;
+        waiter->handler(waiter, NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
+                        &flight->key, NULL);
     }
 }
 
@@ -548,8 +694,7 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
 
     if (ngx_http_tournament_cache_claim(fetch->cache, &flight->key,
                                ngx_http_tournament_wake_number(fetch->wake),
-                               fetch->timeout
-                               + NGX_HTTP_TOURNAMENT_CLAIM_GRACE)
+                               NGX_HTTP_TOURNAMENT_CLAIM)
         != NGX_OK)
     {
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
@@ -558,7 +703,7 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
         return NGX_BUSY;
     }
 
-    flight->claimed = 1;
+    ngx_http_tournament_flight_claimed(flight);
 
     if (ngx_http_tournament_flight_stored(flight, &entry) != NGX_OK) {
         return NGX_OK;
@@ -566,7 +711,7 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
 
     /* it came between the look-up and the claim: the next turn gives it */
 
-    ngx_http_tournament_flight_release(flight);
+    ngx_http_tournament_flight_release(flight, 0);
 
     if (ngx_queue_empty(&flight->waiters)) {
         return NGX_BUSY;
@@ -579,18 +724,44 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
 
 
 static void
-ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight)
+ngx_http_tournament_flight_claimed(ngx_http_tournament_flight_t *flight)
 {
     ngx_http_tournament_fetch_t  *fetch;
 
-    if (flight->claimed) {
-        fetch = flight->fetch;
-        flight->claimed = 0;
+    fetch = flight->fetch;
 
-        ngx_http_tournament_wake_up(fetch->wake,
-                      ngx_http_tournament_cache_release(fetch->cache,
-                                                        &flight->key));
+    flight->claimed = 1;
+    ngx_queue_insert_tail(&fetch->claimed, &flight->claim);
+
+    if (!fetch->renew.timer_set) {
+        ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
     }
+}
+
+
+/* others look at what there is now; with ms the claim is kept */
+
+static void
+ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
+    ngx_msec_t ms)
+{
+    uint64_t                      workers;
+    ngx_http_tournament_fetch_t  *fetch;
+
+    if (!flight->claimed) {
+        return;
+    }
+
+    fetch = flight->fetch;
+
+    workers = ngx_http_tournament_cache_release(fetch->cache, &flight->key,
+                                                ms);
+    if (ms == 0) {
+        flight->claimed = 0;
+        ngx_queue_remove(&flight->claim);
+    }
+
+    ngx_http_tournament_wake_up(fetch->wake, workers);
 }
 
 
@@ -600,20 +771,37 @@ static ngx_int_t
 ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
     ngx_http_tournament_entry_t *entry)
 {
-    ngx_http_tournament_cache_t  *cache;
+    ngx_queue_t                   *q;
+    ngx_http_tournament_cache_t   *cache;
+    ngx_http_tournament_waiter_t  *waiter;
 
     cache = flight->fetch->cache;
 
     if (ngx_http_tournament_cache_get(cache, &flight->key, entry) != NGX_OK
         || (entry->clock <= flight->seen_clock
-            && entry->fetched <= flight->seen_fetched)
-        || !ngx_http_tournament_cache_fresh(cache, entry->clock,
-                                            entry->stripes, entry->nstripes))
+            && entry->fetched <= flight->seen_fetched))
     {
         return NGX_DECLINED;
     }
 
-    return NGX_OK;
+    if (ngx_http_tournament_cache_fresh(cache, entry->clock, entry->stripes,
+                                        entry->nstripes))
+    {
+        return NGX_OK;
+    }
+
+    for (q = ngx_queue_head(&flight->waiters);
+         q != ngx_queue_sentinel(&flight->waiters);
+         q = ngx_queue_next(q))
+    {
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        if (ngx_http_tournament_flight_suits(flight, waiter, entry)) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -622,7 +810,7 @@ ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
 static void
 ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
 {
-    ngx_queue_t                    flights, *q;
+    ngx_queue_t                   *q;
     ngx_http_tournament_fetch_t   *fetch;
     ngx_http_tournament_entry_t    entry;
     ngx_http_tournament_waiter_t  *waiter;
@@ -641,9 +829,7 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
     }
 
     if (ngx_http_tournament_flight_stored(flight, &entry) == NGX_OK) {
-        ngx_queue_remove(&flight->queue);
-        ngx_http_tournament_flight_land(flight, NGX_HTTP_TOURNAMENT_PG_OK,
-                                        &entry);
+        ngx_http_tournament_flight_copy(flight, &entry);
         return;
     }
 
@@ -654,6 +840,7 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
         && ngx_current_msec - waiter->arrived >= fetch->timeout)
     {
         ngx_queue_remove(&flight->queue);
+        ngx_queue_init(&flight->queue);
         ngx_http_tournament_flight_land(flight,
                                         NGX_HTTP_TOURNAMENT_PG_TIMEOUT, NULL);
         return;
@@ -666,13 +853,67 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
         return;
     }
 
+    ngx_http_tournament_flight_send(flight);
+}
+
+
+/*
+ * Lands with an entry of the zone.  Handlers may look up others, which would
+ * take its place in memory.
+ */
+
+static void
+ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_entry_t *entry)
+{
+    size_t                        len;
+    u_char                       *p;
+    ngx_http_tournament_fetch_t  *fetch;
+    ngx_http_tournament_entry_t   copy;
+
+    fetch = flight->fetch;
+
+    len = ngx_align(entry->len, 8);
+
+    p = ngx_alloc(len + entry->nstripes * sizeof(uint32_t), fetch->log);
+
+    if (p == NULL) {
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+        return;
+    }
+
+    copy = *entry;
+    copy.facts = p;
+    copy.stripes = (uint32_t *) (p + len);
+
+    ngx_memcpy(copy.facts, entry->facts, entry->len);
+    ngx_memcpy(copy.stripes, entry->stripes,
+               entry->nstripes * sizeof(uint32_t));
+
+    ngx_queue_remove(&flight->queue);
+    ngx_queue_init(&flight->queue);
+    ngx_http_tournament_flight_land(flight, NGX_HTTP_TOURNAMENT_PG_OK, &copy);
+
+    ngx_free(p);
+}
+
+
+/* a flight that is claimed, or need not be, from its queue to one of its own */
+
+static void
+ngx_http_tournament_flight_send(ngx_http_tournament_flight_t *flight)
+{
+    ngx_queue_t  flights;
+
     ngx_queue_remove(&flight->queue);
 
     ngx_queue_init(&flights);
     ngx_queue_insert_tail(&flights, &flight->queue);
 
-    if (ngx_http_tournament_batch_start(fetch, &flights) != NGX_OK) {
+    if (ngx_http_tournament_batch_start(flight->fetch, &flights) != NGX_OK) {
         ngx_queue_remove(&flight->queue);
+        ngx_queue_init(&flight->queue);
         ngx_http_tournament_flight_land(flight,
                                         NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
                                         NULL);
@@ -683,7 +924,7 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
 static void
 ngx_http_tournament_flight_free(ngx_http_tournament_flight_t *flight)
 {
-    ngx_http_tournament_flight_release(flight);
+    ngx_http_tournament_flight_release(flight, 0);
 
     ngx_queue_remove(&flight->queue);
     ngx_rbtree_delete(&flight->fetch->flights, &flight->node.node);
@@ -709,72 +950,69 @@ ngx_http_tournament_flight_detach(ngx_http_tournament_flight_t *flight)
 }
 
 
-/* gives a result to those whom it suits; for the others there is a new query */
+/*
+ * Gives a result to those whom it suits.  For the others, and for those who
+ * come meanwhile, there is a new query, under the same claim: other workers
+ * that have come to wait for it need none of their own.  The flight is in no
+ * queue.
+ */
 
 static void
 ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
     ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_entry_t *entry)
 {
-    ngx_queue_t                    late, flights, *q;
+    ngx_queue_t                    ready, *q, *next;
     ngx_http_tournament_waiter_t  *waiter;
 
-    ngx_queue_init(&late);
+    flight->refresh = 0;
 
-    while (!ngx_queue_empty(&flight->waiters)) {
-        q = ngx_queue_head(&flight->waiters);
+    ngx_queue_init(&ready);
+
+    for (q = ngx_queue_head(&flight->waiters);
+         q != ngx_queue_sentinel(&flight->waiters);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        if (entry == NULL
+            || ngx_http_tournament_flight_suits(flight, waiter, entry))
+        {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&ready, q);
+        }
+    }
+
+    /* other workers need not wait for the answers of this one */
+
+    ngx_http_tournament_flight_release(flight,
+                                       ngx_queue_empty(&flight->waiters)
+                                       ? 0 : NGX_HTTP_TOURNAMENT_CLAIM);
+
+    while (!ngx_queue_empty(&ready)) {
+        q = ngx_queue_head(&ready);
         waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
 
         ngx_queue_remove(q);
-
-        if (entry
-            && !ngx_http_tournament_flight_suits(flight, waiter, entry))
-        {
-            ngx_queue_insert_tail(&late, q);
-            continue;
-        }
-
         waiter->flight = NULL;
         waiter->times = flight->times;
         waiter->handler(waiter, rc, &flight->key, entry);
     }
 
-    if (!ngx_queue_empty(&late)) {
-
-        ngx_queue_add(&flight->waiters, &late);
-
-        /*
-         * Claimed anew, where nobody else has: if somebody has, the query is
-         * one too many, and nobody waits longer than for two.
-         */
-
-        if (flight->store) {
-            flight->claimed =
-                (ngx_http_tournament_cache_claim(flight->fetch->cache,
-                                                 &flight->key, NGX_ERROR,
-                                                 flight->fetch->timeout)
-                 == NGX_OK);
-        }
-
-        ngx_queue_init(&flights);
-        ngx_queue_insert_tail(&flights, &flight->queue);
-
-        if (ngx_http_tournament_batch_start(flight->fetch, &flights)
-            == NGX_OK)
-        {
-            return;
-        }
-
-        ngx_queue_remove(&flight->queue);
-
-        ngx_http_tournament_flight_land(flight,
-                                        NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
-                                        NULL);
+    if (ngx_queue_empty(&flight->waiters)) {
+        ngx_http_tournament_flight_free(flight);
         return;
     }
 
-    ngx_queue_init(&flight->queue);
+    if (flight->claimed
+        || ngx_http_tournament_flight_claim(flight) == NGX_OK)
+    {
+        ngx_http_tournament_flight_send(flight);
+        return;
+    }
 
-    ngx_http_tournament_flight_free(flight);
+    ngx_http_tournament_fetch_remote(flight->fetch, flight,
+                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
 }
 
 
@@ -789,6 +1027,7 @@ ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
     ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_entry_t *entry)
 {
     ngx_http_tournament_cache_t  *cache;
+    ngx_http_tournament_class_e   class;
 
     if (flight->sends > waiter->sends) {
         return 1;
@@ -798,13 +1037,23 @@ ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
         return 0;
     }
 
+    if (entry->clock >= waiter->clock) {
+        return 1;
+    }
+
     cache = flight->fetch->cache;
 
-    return entry->clock >= waiter->clock
-           || (!ngx_http_tournament_cache_walked(cache, entry->clock)
-               && ngx_http_tournament_cache_valid(cache, entry->clock,
-                                                  entry->stripes,
-                                                  entry->nstripes));
+    if (ngx_http_tournament_cache_walked(cache, entry->clock)) {
+        return 0;
+    }
+
+    class = ngx_http_tournament_cache_class(cache, entry->clock,
+                                            entry->stripes, entry->nstripes);
+
+    return class == NGX_HTTP_TOURNAMENT_FRESH
+           || (class != NGX_HTTP_TOURNAMENT_PURGED
+               && ngx_http_tournament_cache_age(entry->fetched)
+                  < waiter->coalesce);
 }
 
 
@@ -1042,6 +1291,7 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
     while (!ngx_queue_empty(&batch->flights)) {
         q = ngx_queue_head(&batch->flights);
         ngx_queue_remove(q);
+        ngx_queue_init(q);
 
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->batch = NULL;
@@ -1062,9 +1312,10 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
             }
         }
 
-        /* other workers need not wait for the answers of this one */
-
-        ngx_http_tournament_flight_release(flight);
+        if (entry == NULL && flight->store) {
+            ngx_http_tournament_cache_failed(batch->fetch->cache,
+                                             &flight->key);
+        }
 
         ngx_http_tournament_flight_land(flight,
                                         (entry

@@ -7,8 +7,9 @@
  * the result from the zone, or the claim.
  *
  * A waiter that comes when the query has been sent takes its result only where
- * nothing that it shows is known to have changed before the waiter came; else
- * it waits for the next query, which is sent after it came: two at most.
+ * nothing that it shows is known to have changed before the waiter came, or
+ * where the waiter's endpoint coalesces changes; else it waits for the next
+ * query, which is sent after it came: two at most.
  */
 
 #ifndef _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_
@@ -49,9 +50,16 @@ struct ngx_http_tournament_waiter_s {
     ngx_http_tournament_fetch_handler_pt   handler;
     void                                  *data;
     void                                  *owner;
+    ngx_msec_t                             coalesce; /* a result that is
+                                                        younger will do,
+                                                        whatever changed
+                                                        since */
     unsigned                               cache:1;  /* the result may be
                                                         stored; else it must
                                                         be queried for now */
+    unsigned                               impatient:1;  /* it need not wait
+                                                        for a database that
+                                                        is away */
 
     /* of the entry that was not good enough, if there is one: else 0 */
 
@@ -70,11 +78,14 @@ struct ngx_http_tournament_waiter_s {
 };
 
 
-/* Memory is taken from pool, but for flights.  NULL: no memory. */
+/*
+ * Memory is taken from pool, but for flights.  conf is that of pg: its hook for
+ * a database that is away becomes this room's.  NULL: no memory.
+ */
 
 ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
     ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_pg_t *pg, ngx_msec_t timeout);
+    ngx_http_tournament_pg_t *pg, ngx_http_tournament_pg_conf_t *conf);
 
 
 /*

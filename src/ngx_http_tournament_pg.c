@@ -122,6 +122,7 @@ struct ngx_http_tournament_pg_s {
     ngx_uint_t                          nqueued;
 
     ngx_msec_t                          down_since;  /* with no ready one */
+    ngx_uint_t                          failed;      /* attempts since then */
     uint64_t                            connected;   /* us; after it */
 
     ngx_event_t                         settled;     /* all are open */
@@ -377,6 +378,14 @@ ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
 }
 
 
+ngx_uint_t
+ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg)
+{
+    return pg->nready == 0
+           && pg->failed >= pg->conf->connections * pg->conf->targets->nelts;
+}
+
+
 /* DOWN -> CONNECTING */
 
 static void
@@ -496,6 +505,7 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     conn->since = ngx_current_msec;
     conn->heard = ngx_current_msec;
     conn->number = ++pg->opened;
+    pg->failed = 0;
 
     if (pg->nready++ == 0) {
         pg->connected = ngx_http_tournament_metrics_now();
@@ -561,6 +571,14 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
         pg->conf->lost(pg->conf->data);
     }
 
+    if (!was_ready) {
+        pg->failed++;
+
+        if (pg->conf->away && ngx_http_tournament_pg_away(pg)) {
+            pg->conf->away(pg->conf->data);
+        }
+    }
+
     if (!ngx_exiting || pg->nqueued) {
         ngx_add_timer(&conn->timer, pause);
     }
@@ -599,6 +617,7 @@ ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
 
     if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
+        pg->failed = 0;
     }
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;

@@ -65,9 +65,12 @@ typedef struct {
     /*
      * What happens to a connection; each may be NULL.  A notification's
      * payload is good until its hook returns.  closing: the worker begins to
-     * exit, and the connection stays as long as the worker.
+     * exit, and the connection stays as long as the worker.  away: an attempt
+     * to connect has failed, and ngx_http_tournament_pg_away() has come true
+     * or still is.
      */
 
+    void                           (*away)(void *data);
     void                           (*ready)(void *data);
     void                           (*lost)(void *data);
     void                           (*notify)(void *data, char *payload);
@@ -187,6 +190,15 @@ void ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query);
 /* Brings the gauges in conf->metrics up to date; this room does so itself. */
 
 void ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg);
+
+
+/*
+ * Whether the database is known to be away now: no connection is open, and as
+ * many attempts to open one have failed since as there are connections and
+ * addresses.
+ */
+
+ngx_uint_t ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg);
 
 
 /* Closes all connections, calling no handlers: the process exits. */

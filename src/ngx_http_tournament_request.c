@@ -375,6 +375,7 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
         part->waiter.handler = ngx_http_tournament_arrived;
         part->waiter.data = part;
         part->waiter.owner = ctx;
+        part->waiter.impatient = part->stale;
 
         if (rc == NGX_ERROR
             || ngx_http_tournament_fetch_add(tmcf->fetch, part->endpoint,
@@ -414,6 +415,7 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
                                      &ngx_http_tournament_error_unavailable);
             }
 
+            ctx->waiting--;
             ngx_http_tournament_use_stale(ctx, part);
         }
 
@@ -438,7 +440,6 @@ ngx_http_tournament_use_stale(ngx_http_tournament_ctx_t *ctx,
 
     part->arrived = 1;
 
-    ctx->waiting--;
     ctx->age = ngx_max(ctx->age, age);
     ctx->status = NGX_HTTP_TOURNAMENT_STALE;
 }
@@ -464,6 +465,8 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
         ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_BYPASS);
         return NGX_DECLINED;
     }
+
+    part->waiter.coalesce = tlcf->coalesce[part->endpoint];
 
     rc = ngx_http_tournament_cache_get(&tmcf->cache, &part->key, &entry);
 
@@ -493,8 +496,12 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
         }
     }
 
+    if (status == NGX_HTTP_TOURNAMENT_STALE) {
+        ngx_http_tournament_use_stale(ctx, part);
+        return NGX_OK;
+    }
+
     if (status == NGX_HTTP_TOURNAMENT_UPDATING) {
-        part->waiter.cache = 1;
         part->stale = 1;
     }
 
@@ -514,8 +521,9 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
 /*
  * What an entry is good for: HIT, it is fresh; UPDATING, it may be shown while
- * it is refreshed; EXPIRED, it may not.  In the last case part->stale says
- * whether a failing database would let it be shown all the same.
+ * it is refreshed; STALE, it may be since the database fails; EXPIRED, it may
+ * not.  In the last case part->stale says whether a failing database would let
+ * it be shown all the same.
  */
 
 static ngx_http_tournament_cache_status_e
@@ -584,6 +592,10 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
 
     part->stale = (tlcf->stale != 0);
 
+    if (part->stale && ngx_http_tournament_pg_away(tmcf->pg)) {
+        return NGX_HTTP_TOURNAMENT_STALE;
+    }
+
     if (over) {
         return NGX_HTTP_TOURNAMENT_EXPIRED;
     }
@@ -605,7 +617,8 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
     ngx_http_tournament_fetch_refresh(tmcf->fetch, part->endpoint, &part->key,
                                       entry);
 
-    return NGX_HTTP_TOURNAMENT_UPDATING;
+    return entry->failed ? NGX_HTTP_TOURNAMENT_STALE
+                         : NGX_HTTP_TOURNAMENT_UPDATING;
 }
 
 
@@ -699,11 +712,22 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
         part->stale = ngx_http_tournament_cache_walked(&tmcf->cache,
                                                        entry->clock);
 
+        if (waiter->coalesce && entry->clock < waiter->clock
+            && !ngx_http_tournament_cache_valid(&tmcf->cache, entry->clock,
+                                                entry->stripes,
+                                                entry->nstripes))
+        {
+            /* changes pour in: it was old already as it was asked for */
+
+            ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_UPDATING);
+        }
+
         if (ngx_http_tournament_part_copy(r, part, entry) != NGX_OK) {
             result = NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
     } else if (part->stale) {
+        ctx->waiting--;
         ngx_http_tournament_use_stale(ctx, part);
 
     } else {

@@ -49,7 +49,15 @@ my $nginx = Tournament::Nginx->new(
     database    => $pg,
     connections => 2 * $CLIENTS,
     options(http => 'tournament_query_timeout 30s;',
-            main => 'worker_rlimit_nofile 8192;'),
+            main => 'worker_rlimit_nofile 8192;',
+            locations => [ q{location ~ ^/page/(?<slug>.+)$ {
+                default_type text/html;
+                ssi on;
+                return 200 '<!--# include
+                    virtual="/tournaments/api/$slug/state/" wait="yes"
+                    --><!--# include
+                    virtual="/tournaments/api/long/state/" -->';
+            }} ]),
 );
 
 my $tournament;
@@ -225,6 +233,88 @@ subtest 'the fetching worker is killed' => sub {
     is calls(), 2, 'two statements';
 
     poll_until { $nginx->worker_pids == 2 } 20, 'two workers';
+};
+
+
+# Alive, it keeps its connections and its claim; but it does not say so.
+
+subtest 'the fetching worker hangs' => sub {
+    slow();
+
+    my $workers = $nginx->connect_workers;
+    my ($hung, $other) = sort keys %$workers;
+
+    $workers->{$hung}->send('GET', $tournament->{path});
+    $gate->wait_waiting(1);
+    kill 'STOP', $hung;
+    $workers->{$other}->send('GET', $tournament->{path});
+
+    $gate->wait_waiting(2);
+    is $gate->waiting, 2, 'the other worker has taken over';
+    $gate->open;
+
+    is slots($workers->{$other}->receive), 8, 'and answers';
+    kill 'CONT', $hung;
+    is slots($workers->{$hung}->receive), 8, 'the first, too, when it can';
+    is calls(), 2, 'two statements';
+};
+
+
+# One that takes long is no reason: its claim is renewed.
+
+subtest 'a query that takes long' => sub {
+    slow();
+
+    my $workers = $nginx->connect_workers;
+    my ($first, $second) = values %$workers;
+    my $since = now();
+
+    $first->send('GET', $tournament->{path});
+    $gate->wait_waiting(1);
+    $second->send('GET', $tournament->{path});
+
+    poll_until { now() > $since + 2 } 20, 'it takes long';
+    is $gate->waiting, 1, 'one query is under way';
+    $gate->open;
+
+    is slots($_->receive), 8, 'answered' for $first, $second;
+    is calls(), 1, 'one statement';
+};
+
+
+# What a worker takes from the zone for many is not changed by what the first of
+# them does with it: a page that includes two answers, one after the other. The
+# others are users', which no memo has.
+
+subtest 'a page among those who wait' => sub {
+    slow();
+
+    my $long    = $pg->tournament(slug => 'long', slots => 77);
+    my $workers = $nginx->connect_workers;
+    my ($fetching, $waiting) = sort keys %$workers;
+
+    handled($pg, $nginx);
+
+    poll_until {
+        $workers->{$fetching}->get($long->{path})->cache eq 'HIT'
+    } 20, 'one is cached';
+
+    $workers->{$fetching}->send('GET', $tournament->{path});
+    $gate->wait_waiting(1);
+
+    my @others = map { $nginx->connect_workers->{$waiting} } 1 .. 3;
+
+    $workers->{$waiting}->send('GET', "/page/$tournament->{slug}");
+    wait_taken();
+    $_->send('GET', $tournament->{path}, 'X-Account' => 7) for @others;
+    wait_taken();
+    $gate->open;
+
+    my $page = $workers->{$waiting}->receive->body;
+
+    like $page, qr/"slots":\{"total":8,.*"slots":\{"total":77,/s, 'the page';
+    is slots($_->receive), 8, 'the others have what they asked for' for @others;
+    is calls(), 2, 'one statement for each';
 };
 
 

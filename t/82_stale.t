@@ -59,14 +59,15 @@ my $nginx = node('nginx');
 sub node {
     my ($name, %options) = @_;
 
-    my $http = delete $options{http} // '';
+    my $http    = delete $options{http} // '';
+    my $timeout = delete $options{timeout} // '1s';
 
     return Tournament::Nginx->new(
         name     => $name,
         database => $pg,
         options(
-            http      => "tournament_query_timeout 1s; tournament_stale 1h;
-                          $http",
+            http      => "tournament_query_timeout $timeout;
+                          tournament_stale 1h; $http",
             locations => \@LOCATIONS,
             %options,
         ),
@@ -352,6 +353,114 @@ subtest 'invalid, and the query takes too long' => sub {
 };
 
 
+# Nobody who has something to show waits for a database that refuses
+# connections; here a deadline is longer than the test's patience.
+
+subtest 'the database is gone, and deadlines are long' => sub {
+    my $node = node('patient', timeout => '60s');
+    my $t    = tournament();
+    my $late = tournament();
+    my $cold = $pg->tournament(slug => 'cold', slots => 10);
+
+    handled($pg, $node);
+    cached($node->connect, "/kept/$_->{slug}/state/") for $t, $late;
+
+    # Not known to have changed, and expired: no change is heard any more.
+
+    $pg->change($_, slots => 20) for $t, $late;
+    handled($pg, $node);
+    cached($node->connect, '/kept/hub/');
+
+    $gate->shut;
+
+    my @waiting = map {
+        $_->send('GET', "/kept/$late->{slug}/state/")
+    } values %{ $node->connect_workers };
+
+    $gate->wait_waiting(1);
+    $pg->stop('fast');
+    delete $gate->{session};
+
+    is seen($_->receive), '200 STALE 10', 'who waits for a query need not'
+        for @waiting;
+
+    for my $connection (values %{ $node->connect_workers }) {
+        my $response = $connection->get("/kept/$t->{slug}/state/");
+
+        is seen($response), '200 STALE 10', 'nor who comes then';
+        like $response->header('Age'), qr/^\d+$/, 'Age is said';
+
+        $response = $connection->get('/expired/hub/');
+        is $response->cache, 'STALE', 'what has expired is stale, too';
+        like $response->header('Age'), qr/^\d+$/, 'Age is said';
+    }
+
+    my $waiter = $node->connect->send('GET', '/kept/cold/state/');
+
+    is seen($node->get("/kept/$t->{slug}/state/")), '200 STALE 10', 'again';
+    ok !IO::Select->new($waiter->{socket})->can_read(0),
+        'who has nothing waits';
+    $pg->start;
+    is seen($waiter->receive), '200 MISS 10', 'until it is there again';
+
+    poll_until {
+        seen($node->get("/kept/$t->{slug}/state/")) =~ /^200 \w+ 20/
+    } 20, 'it is well again';
+
+    is $node->get("/kept/$t->{slug}/state/")->header('Age'), undef,
+        'no Age then';
+    $node->stop;
+};
+
+
+# While queries fail, what is shown is not said to be updating.
+
+subtest 'refreshes that fail' => sub {
+    for my $case ([ 'suspect', 'kept' ], [ 'expired', 'expired' ]) {
+        my ($name, $prefix) = @$case;
+        my $t    = tournament();
+        my $path = "/$prefix/$t->{slug}/state/";
+
+        handled($pg, $nginx);
+        cached($nginx->connect, "/kept/$t->{slug}/state/");
+        unheard_slots($t, 20);
+        $gate->shut;
+
+        if ($name eq 'suspect') {
+            $nginx->log_mark;
+            $pg->terminate(pid => feed_backend($pg));
+            wait_listening($nginx);
+        }
+
+        my $workers = $nginx->connect_workers;
+        my ($first) = values %$workers;
+
+        is seen($first->get($path)), '200 UPDATING 10',
+            "$name: it is tried first";
+        is $first->get($path)->header('Age'), undef, 'without Age';
+
+        for my $connection (values %$workers) {
+            my $response;
+
+            poll_until {
+                $response = $connection->get($path);
+                $response->cache ne 'UPDATING'
+            } 20, 'a query has failed';
+
+            is seen($response), '200 STALE 10', "$name: then it is stale";
+            like $response->header('Age'), qr/^\d+$/, 'and how old is said';
+        }
+
+        $gate->open;
+        poll_until {
+            seen($nginx->get("/kept/$t->{slug}/state/")) eq '200 HIT 20'
+        } 20, 'it is refreshed';
+        is $nginx->get("/kept/$t->{slug}/state/")->header('Age'), undef,
+            'without Age';
+    }
+};
+
+
 subtest 'the database is gone' => sub {
     my $node = node('lonely');
     my $t    = tournament(slug => 'orphan');
@@ -496,6 +605,88 @@ subtest 'coalesced' => sub {
     handled($pg, $node);
     is $hub->($node->get('/kept/hub/')), $slots, 'only where it is asked for';
 
+    $node->stop;
+};
+
+
+# The same with many who wait at once, in two workers, while the query takes its
+# time and changes pour in: those who come while it is under way do not make
+# another one.
+
+subtest 'coalesced, and many wait' => sub {
+    my $node = node('herd');
+    my $t    = tournament(slug => 'herd', slots => 1);
+    my $path = '/coalesced/hub/';
+
+    my $result = $pg->value(q{
+        SELECT pg_get_function_result(oid) FROM pg_proc
+         WHERE proname = 'hub'
+           AND pronamespace = 'tournament_api'::regnamespace});
+    my $arguments = $pg->value(q{
+        SELECT pg_get_function_arguments(oid) FROM pg_proc
+         WHERE proname = 'hub'
+           AND pronamespace = 'tournament_api'::regnamespace});
+    my $n = () = $arguments =~ /,/g;
+    my $passed = join ', ', map { "\$$_" } 1 .. $n + 1;
+
+    $pg->psql(<<"END");
+        ALTER FUNCTION tournament_api.hub RENAME TO hub_at_once;
+        CREATE FUNCTION tournament_api.hub($arguments) RETURNS $result
+        LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp
+        AS \$\$
+        BEGIN
+            PERFORM pg_catalog.pg_sleep(0.1);
+            RETURN QUERY SELECT * FROM tournament_api.hub_at_once($passed);
+        END
+        \$\$;
+        GRANT EXECUTE ON FUNCTION tournament_api.hub TO PUBLIC;
+END
+
+    poll_until { $node->get($path)->status == 200 } 20, 'it works';
+    handled($pg, $node);
+    poll_until { $node->get($path)->cache eq 'HIT' } 20, 'cached';
+
+    my $hub = sub {
+        my ($card) = grep { $_->{slug} eq 'herd' }
+            @{ $_[0]->json->{tournaments} };
+        return $card->{slots}{total};
+    };
+
+    $pg->reset_calls;
+
+    my $since = now();
+    my $slots = 1;
+    my $load  = load(port => $node->port, concurrency => 40, path => $path,
+                     timeout => 20, pause => 0.02);
+
+    while (now() < $since + 3.3) {
+        $pg->change($t, slots => ++$slots);
+    }
+
+    my $calls  = $pg->calls(like => '%tournament_api.hub($%');
+    my $most   = int(now() - $since) + 1;
+    my $report = $load->stop;
+
+    is_deeply [ $report->{failed}, keys %{ $report->{status} } ], [ 0, 200 ],
+        'all are answered';
+    is keys %{ $report->{workers} }, 2, 'by two workers';
+    cmp_ok $calls, '<=', $most, "$slots changes, one query a second";
+    cmp_ok $calls, '>=', 2, 'and it is queried';
+
+    # Each worker shows the last change, and goes on to.
+
+    handled($pg, $node);
+
+    for my $connection (values %{ $node->connect_workers }) {
+        poll_until {
+            $hub->($connection->get($path)) == $slots
+        } 20, 'the last';
+        is $hub->($connection->get($path)), $slots, 'the last one is shown';
+    }
+
+    $pg->psql('DROP FUNCTION tournament_api.hub;
+               ALTER FUNCTION tournament_api.hub_at_once RENAME TO hub');
     $node->stop;
 };
 
