@@ -399,6 +399,10 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
         return ctx->answer(r, ctx);
     }
 
+    if (ctx->waits == 0) {
+        ctx->waits = ngx_http_tournament_metrics_now();
+    }
+
     if (ngx_http_tournament_fetch_start(tmcf->fetch) != NGX_OK) {
 
         for (i = 0; i < ctx->nparts; i++) {
@@ -656,10 +660,6 @@ static ngx_int_t
 ngx_http_tournament_wait(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
-    if (ctx->waits == 0) {
-        ctx->waits = ngx_http_tournament_metrics_now();
-    }
-
     /* a client that goes away meanwhile is noticed */
 
     r->read_event_handler = ngx_http_test_reading;
