@@ -164,7 +164,8 @@ sub bare {
 
     (my $text = $response->status . ' ' . $response->body)
         =~ s/"timestamp":"[^"]*",?//;
-    $text =~ s/("time_until_\w+":)"[^"]*"/$1"<duration>"/g;
+    $text =~ s/("(?:time_until_\w+|registration_closes_in)":)"[^"]*"
+              /$1"<duration>"/gx;
 
     return $text;
 }

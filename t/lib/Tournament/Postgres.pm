@@ -15,6 +15,8 @@ package Tournament::Postgres;
 #   hba      [lines]: replaces the lines of pg_hba.conf for other roles than
 #            the superuser: who connects to the socket or to 127.0.0.1 is
 #            trusted by default
+#   standby_of   another Tournament::Postgres, which runs: a hot standby of it,
+#            by streaming replication
 #   start    0: do not start it yet
 #   name     for messages and the directory, "pg" by default
 #   dir      where the cluster is, or is put, and stays
@@ -31,6 +33,10 @@ package Tournament::Postgres;
 #   $pg->stop('fast')          smart | fast | immediate | kill; returns when
 #                              every process is gone
 #   $pg->restart($mode)
+#   $pg->promote               a standby becomes a primary
+#   $pg->demote($primary)      one that is stopped: its next start is as a
+#                              standby of that one
+#   $pg->wait_replayed($primary)     a standby has all that is committed there
 #   $pg->conninfo(%more)       for tournament_database: through the socket, as
 #                              role tournament; e.g. conninfo(user => 'a')
 #   $pg->conninfo_tcp(%more)   the same through 127.0.0.1
@@ -156,14 +162,16 @@ sub new {
 
     my $new = !-d $self->data_dir;
 
-    $new ? _copy_template($self->data_dir, @$files)
-         : _own_all($self->data_dir);
+    $options{standby_of} ? $self->_copy_primary($options{standby_of})
+                         : $new ? _copy_template($self->data_dir, @$files)
+                                : _own_all($self->data_dir);
 
     $self->_configure;
 
     # The kept cluster may be of yesterday, and so would be the dates in it.
 
-    $self->{renew} = $new && grep { $_ eq 'demo' } @$files;
+    $self->{renew} = $new && !$options{standby_of}
+        && grep { $_ eq 'demo' } @$files;
 
     $self->start if $options{start} // 1;
 
@@ -353,6 +361,60 @@ sub _kill_all {
     poll_until {
         !grep { alive($_) } @children
     } 10, 'backends are gone';
+
+    return;
+}
+
+
+sub _copy_primary {
+    my ($self, $primary) = @_;
+
+    mkdir $self->data_dir, 0700 or croak "mkdir " . $self->data_dir . ": $!";
+
+    _give_to($self->{user}, $self->data_dir);
+
+    run_ok({ user => $self->{user} }, bindir() . '/pg_basebackup',
+           qw(-c fast -X stream --no-sync -D), $self->data_dir,
+           '-d', $primary->conninfo(user => 'postgres', dbname => undef));
+
+    return $self->demote($primary);
+}
+
+
+sub demote {
+    my ($self, $primary) = @_;
+
+    croak "$self->{name} runs" if $self->{pid};
+
+    my $conninfo = $primary->conninfo(user => 'postgres', dbname => undef);
+
+    $conninfo =~ s/'/''/g;
+
+    $self->_write('standby.signal', '');
+    $self->_write('postgresql.auto.conf', "primary_conninfo = '$conninfo'\n");
+
+    return $self;
+}
+
+
+sub promote {
+    my ($self) = @_;
+
+    $self->value('SELECT pg_promote(true, 60)') eq 't'
+        or croak "$self->{name} was not promoted";
+
+    return $self;
+}
+
+
+sub wait_replayed {
+    my ($self, $primary) = @_;
+
+    my $lsn = $primary->value('SELECT pg_current_wal_flush_lsn()');
+
+    poll_until {
+        ($self->value("SELECT pg_last_wal_replay_lsn() >= '$lsn'") // '') eq 't'
+    } 30, "$self->{name} has replayed all of " . $primary->name;
 
     return;
 }
