@@ -87,6 +87,8 @@ static ngx_http_tournament_bounds_t  ngx_http_tournament_version_bounds =
 static ngx_http_tournament_bounds_t  ngx_http_tournament_timeout_bounds =
     { 1, 3600000, "a time from 1ms to 1h" };
 
+static ngx_http_tournament_bounds_t  ngx_http_tournament_slow_bounds =
+    { 0, 3600000, "a time from 1ms to 1h, or 0 (no slow log)" };
 
 static ngx_http_tournament_bounds_t  ngx_http_tournament_stale_bounds =
     { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
@@ -184,6 +186,13 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_tournament_main_conf_t, warm),
       NULL },
+
+    { ngx_string("tournament_slow"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_tournament_main_conf_t, slow),
+      &ngx_http_tournament_slow_bounds },
 
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -362,6 +371,7 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
 
     tmcf->listen = NGX_CONF_UNSET;
     tmcf->warm = NGX_CONF_UNSET;
+    tmcf->slow = NGX_CONF_UNSET_MSEC;
     tmcf->cache_version = NGX_CONF_UNSET_UINT;
     tmcf->database.connections = NGX_CONF_UNSET_UINT;
     tmcf->database.queue = NGX_CONF_UNSET_UINT;
@@ -379,6 +389,7 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_value(tmcf->listen, 1);
     ngx_conf_init_value(tmcf->warm, 1);
+    ngx_conf_init_msec_value(tmcf->slow, 100);
     ngx_conf_init_uint_value(tmcf->cache_version, 1);
     ngx_conf_init_uint_value(tmcf->database.connections, 4);
     ngx_conf_init_uint_value(tmcf->database.queue, 1024);
@@ -564,6 +575,8 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     ngx_str_set(&name, "tournament");
+
+    tmcf->cache.annex = ngx_http_tournament_metrics_size((size_t) size);
 
     tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name,
                                                (size_t) size,
@@ -1173,6 +1186,16 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    tmcf->metrics = ngx_http_tournament_metrics_create(cycle->pool,
+                                                       cycle->log,
+                                                       &tmcf->cache,
+                                                       tmcf->slow);
+    if (tmcf->metrics == NULL) {
+        return NGX_ERROR;
+    }
+
+    tmcf->database.metrics = tmcf->metrics;
+
     tmcf->json = ngx_http_tournament_json_create(cycle->pool);
     tmcf->memo = ngx_http_tournament_memo_create(cycle->pool, &tmcf->cache);
     tmcf->pg = ngx_http_tournament_pg_create(cycle->pool, cycle->log,
@@ -1188,6 +1211,10 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
     if (tmcf->fetch == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_http_tournament_metrics_join(tmcf->metrics,
+                              ngx_http_tournament_fetch_number(tmcf->fetch));
+    ngx_http_tournament_pg_report(tmcf->pg);
 
     return ngx_http_tournament_init_feed(cycle, tmcf);
 }
@@ -1224,6 +1251,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
             return NGX_ERROR;
         }
 
+        ngx_http_tournament_feed_measure(tmcf->feed, tmcf->metrics);
         ngx_http_tournament_fetch_gate(tmcf->fetch);
 
         return NGX_OK;
@@ -1261,6 +1289,7 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
         ngx_http_tournament_warm_destroy(tmcf->warmer);
     }
 
+    ngx_http_tournament_metrics_leave(tmcf->metrics);
     ngx_http_tournament_pg_destroy(tmcf->pg);
     ngx_http_tournament_fetch_destroy(tmcf->fetch);
     ngx_http_tournament_memo_destroy(tmcf->memo);

@@ -15,6 +15,7 @@
 #include "ngx_http_tournament_feed.h"
 #include "ngx_http_tournament_fetch.h"
 #include "ngx_http_tournament_json.h"
+#include "ngx_http_tournament_metrics.h"
 #include "ngx_http_tournament_pg.h"
 #include "ngx_http_tournament_warm.h"
 
@@ -37,6 +38,7 @@ typedef struct {
                                                                database's */
     ngx_array_t                          *listen_targets;
     ngx_flag_t                            warm;
+    ngx_msec_t                            slow;       /* 0: no slow log */
 
     ngx_http_tournament_pg_t             *pg;
     ngx_http_tournament_fetch_t          *fetch;
@@ -44,6 +46,7 @@ typedef struct {
     ngx_http_tournament_warmer_t         *warmer;
     ngx_http_tournament_memo_t           *memo;
     ngx_http_tournament_json_t           *json;
+    ngx_http_tournament_metrics_t        *metrics;
 } ngx_http_tournament_main_conf_t;
 
 

@@ -30,6 +30,20 @@ ngx_http_tournament_answer_header(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type)
+{
+    u_char  *last;
+
+    last = type->data + type->len;
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = ngx_strlchr(type->data, last, ';')
+                                      - type->data;
+    r->headers_out.content_type_lowcase = NULL;
+}
+
+
 ngx_table_elt_t *
 ngx_http_tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key,
     ngx_str_t *value)

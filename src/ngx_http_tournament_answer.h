@@ -19,6 +19,11 @@ ngx_int_t ngx_http_tournament_answer_header(ngx_http_request_t *r,
     ngx_str_t *cache_control);
 
 
+/* Another type than JSON, one with a parameter, after answer_header(). */
+
+void ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type);
+
+
 /*
  * Adds a header, whose strings must live as long as the request.  Returns it,
  * or NULL when memory is short.

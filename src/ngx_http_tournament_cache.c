@@ -92,6 +92,8 @@ struct ngx_http_tournament_zone_s {
 
     ngx_http_tournament_listener_t  listener;
     uint32_t                     generation;
+    uint64_t                     made;          /* ngx_current_msec, then */
+    void                        *annex;
     uint64_t                     workers[NGX_HTTP_TOURNAMENT_WORKERS];
 
     uint64_t                    *stripes;       /* last change */
@@ -271,6 +273,12 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
 
     ngx_memzero(zone, sizeof(ngx_http_tournament_zone_t));
 
+    if (cache->annex) {
+        zone->annex = p;
+        ngx_memzero(p, cache->annex);
+        p += ngx_align(cache->annex, NGX_HTTP_TOURNAMENT_CELL_SIZE);
+    }
+
     zone->stripes = (uint64_t *) p;
     zone->stripe_mask = stripes - 1;
     ngx_memzero(zone->stripes, stripes * sizeof(uint64_t));
@@ -296,6 +304,7 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
     ngx_http_tournament_cache_empty(zone);
 
     zone->generation = 1;
+    zone->made = ngx_current_msec;
 
     cache->zone = zone;
     cache->generation = 1;
@@ -937,6 +946,13 @@ ngx_http_tournament_cache_listener(ngx_http_tournament_cache_t *cache)
 }
 
 
+void *
+ngx_http_tournament_cache_annex(ngx_http_tournament_cache_t *cache)
+{
+    return cache->zone->annex;
+}
+
+
 uint32_t
 ngx_http_tournament_cache_generation(ngx_http_tournament_cache_t *cache)
 {
@@ -965,12 +981,14 @@ ngx_http_tournament_cache_stats(ngx_http_tournament_cache_t *cache,
 
     ngx_http_tournament_cache_lock(cache);
 
+    stats->cell_size = NGX_HTTP_TOURNAMENT_CELL_SIZE;
     stats->cells = zone->ncells;
     stats->cells_free = zone->nfree;
     stats->missing = zone->lists[1].entries;
     stats->entries = zone->lists[0].entries + stats->missing;
     stats->evictions = (ngx_uint_t) zone->evictions;
     stats->recoveries = (ngx_uint_t) zone->recoveries;
+    stats->age = ngx_http_tournament_cache_age((ngx_msec_t) zone->made);
 
     ngx_http_tournament_cache_unlock(cache);
 }

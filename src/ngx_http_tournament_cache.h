@@ -57,6 +57,9 @@ typedef struct {
 
     uint32_t                     generation;
 
+    /* bytes of the zone for another room, set before the zone is made */
+    size_t                       annex;
+
     /* what an entry was copied to; this process' own, reused */
     u_char                      *scratch;
     size_t                       scratch_size;
@@ -97,12 +100,14 @@ typedef struct {
 
 
 typedef struct {
+    size_t                       cell_size;    /* bytes */
     ngx_uint_t                   cells;
     ngx_uint_t                   cells_free;
     ngx_uint_t                   entries;      /* missing ones included */
     ngx_uint_t                   missing;
     ngx_uint_t                   evictions;    /* since the zone was made */
     ngx_uint_t                   recoveries;   /* arena emptied after a death */
+    ngx_msec_t                   age;          /* of the zone */
 } ngx_http_tournament_cache_stats_t;
 
 
@@ -280,6 +285,14 @@ typedef struct {
 
 ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(
     ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * The annex: memory of the zone that is not this room's, zeroed when the zone
+ * is made, aligned to 64 bytes.  NULL where cache->annex is 0.
+ */
+
+void *ngx_http_tournament_cache_annex(ngx_http_tournament_cache_t *cache);
 
 
 /* The configuration's number: each reload of the node has a higher one. */

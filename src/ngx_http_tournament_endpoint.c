@@ -3,6 +3,7 @@
 #include "ngx_http_tournament_endpoint.h"
 #include "ngx_http_tournament_purge.h"
 #include "ngx_http_tournament_states.h"
+#include "ngx_http_tournament_status.h"
 
 
 static ngx_http_tournament_error_t *ngx_http_tournament_check_found(
@@ -146,7 +147,23 @@ ngx_http_tournament_endpoint_t
       0, 0,
       NGX_HTTP_TOURNAMENT_NO_STATEMENT, NGX_HTTP_TOURNAMENT_NO_STATEMENT,
       NULL, 0, 0, NULL, NULL, NULL, NULL,
-      ngx_http_tournament_purge_handler }
+      ngx_http_tournament_purge_handler },
+
+    /* these are of the node itself */
+
+    { ngx_string("status"), 11,
+      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      0, 0,
+      NGX_HTTP_TOURNAMENT_NO_STATEMENT, NGX_HTTP_TOURNAMENT_NO_STATEMENT,
+      NULL, 0, 0, NULL, NULL, NULL, NULL,
+      ngx_http_tournament_status_handler },
+
+    { ngx_string("metrics"), 12,
+      NGX_HTTP_TOURNAMENT_NO_ARGUMENT, NGX_HTTP_TOURNAMENT_PUBLIC,
+      0, 0,
+      NGX_HTTP_TOURNAMENT_NO_STATEMENT, NGX_HTTP_TOURNAMENT_NO_STATEMENT,
+      NULL, 0, 0, NULL, NULL, NULL, NULL,
+      ngx_http_tournament_metrics_handler }
 };
 
 

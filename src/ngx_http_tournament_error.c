@@ -1,6 +1,7 @@
 
 #include "ngx_http_tournament_answer.h"
 #include "ngx_http_tournament_error.h"
+#include "ngx_http_tournament_request.h"
 
 
 #define ngx_http_tournament_error_body(text, code)                            \
@@ -203,6 +204,8 @@ ngx_int_t
 ngx_http_tournament_error_send(ngx_http_request_t *r,
     ngx_http_tournament_error_t *error)
 {
+    ngx_http_tournament_count(r, 1);
+
     if (ngx_http_tournament_error_has_page(r, error->status)) {
         return error->status;
     }

@@ -59,6 +59,8 @@ struct ngx_http_tournament_feed_s {
 
     void                             (*recovered)(void *data);
     void                              *data;
+
+    ngx_http_tournament_metrics_t     *metrics;
 };
 
 
@@ -160,6 +162,14 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_http_tournament_feed_tick(&feed->tick);
 
     return feed;
+}
+
+
+void
+ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics)
+{
+    feed->metrics = metrics;
 }
 
 
@@ -465,6 +475,16 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
 
     if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
         ngx_http_tournament_feed_up(feed);
+        return;
+    }
+
+    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
+                     __ATOMIC_SEQ_CST);
+
+    if (feed->metrics) {
+        ngx_http_tournament_metrics_observe(&feed->metrics->counters->delay,
+                                            query->times.done
+                                            - query->times.handed);
     }
 }
 

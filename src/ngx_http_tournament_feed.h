@@ -25,6 +25,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_tournament_cache.h"
+#include "ngx_http_tournament_metrics.h"
 
 
 typedef struct ngx_http_tournament_feed_s  ngx_http_tournament_feed_t;
@@ -46,6 +47,17 @@ typedef enum {
 ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
     ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
     ngx_msec_t connect_timeout, void (*recovered)(void *data), void *data);
+
+
+/*
+ * Measures how far it is behind, as long as this worker listens: into metrics'
+ * delay goes how long each heartbeat takes.  What was committed before the
+ * heartbeat was sent has been heard before its answer.  (Notifications have no
+ * time in them: no writer is burdened with it.)
+ */
+
+void ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics);
 
 
 /* Leaves the lease to others: the process exits. */

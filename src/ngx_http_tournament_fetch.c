@@ -66,6 +66,7 @@ struct ngx_http_tournament_flight_s {
                                                       its result is given */
     ngx_queue_t                        waiters;
     ngx_uint_t                         sends;
+    ngx_http_tournament_pg_times_t     times;      /* of its last query */
 
     uint64_t                           seen_clock;    /* the waiters' */
     ngx_msec_t                         seen_fetched;
@@ -179,6 +180,13 @@ ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
 {
     fetch->started = ngx_current_msec;
     fetch->gated = 1;
+}
+
+
+ngx_int_t
+ngx_http_tournament_fetch_number(ngx_http_tournament_fetch_t *fetch)
+{
+    return ngx_http_tournament_wake_number(fetch->wake);
 }
 
 
@@ -719,6 +727,7 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
         }
 
         waiter->flight = NULL;
+        waiter->times = flight->times;
         waiter->handler(waiter, rc, &flight->key, entry);
     }
 
@@ -1020,6 +1029,7 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
 
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->batch = NULL;
+        flight->times = query->times;
 
         entry = NULL;
 

@@ -65,6 +65,8 @@ struct ngx_http_tournament_waiter_s {
     ngx_msec_t                             arrived;
     uint64_t                               clock;    /* as it arrived */
     ngx_uint_t                             sends;    /* of the flight, then */
+    ngx_http_tournament_pg_times_t         times;    /* of its query; all 0:
+                                                        another worker's */
 };
 
 
@@ -81,6 +83,12 @@ ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
  */
 
 void ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch);
+
+
+/* This worker's number in the zone, or NGX_ERROR. */
+
+ngx_int_t ngx_http_tournament_fetch_number(
+    ngx_http_tournament_fetch_t *fetch);
 
 
 /* Forgets all flights, calling no handlers: the process exits. */

@@ -279,9 +279,7 @@ ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
 
     len = tournament_text_int(text, value);
 
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_number(json->gen, text, len));
+    ngx_http_tournament_json_number(json, key, text, len);
 }
 
 
@@ -367,6 +365,14 @@ ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
         return;
     }
 
+    ngx_http_tournament_json_number(json, key, value, len);
+}
+
+
+void
+ngx_http_tournament_json_number(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
     ngx_http_tournament_json_key(json, key);
     ngx_http_tournament_json_check(json,
                                    yajl_gen_number(json->gen, value, len));

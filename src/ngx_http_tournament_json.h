@@ -63,7 +63,8 @@ void ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
  * open_array are followed by the value's own members and close, close_array.
  * duration and now are left out of the ETag; a duration of 0 s is null.  An
  * instant that the contract's form cannot express is null.  money is a number
- * as the database wrote it, null where it is none.  raw is JSON already, with
+ * as the database wrote it, null where it is none; number any other one, as
+ * JSON writes it.  raw is JSON already, with
  * a stand-in of sum for its part of the ETag.  In strings, bytes that are not
  * UTF-8 are replaced.
  */
@@ -73,6 +74,8 @@ void ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
 void ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
     const char *key, int64_t us);
 void ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len);
+void ngx_http_tournament_json_number(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len);
 void ngx_http_tournament_json_raw(ngx_http_tournament_json_t *json,
     ngx_str_t *key, ngx_str_t *value, ngx_str_t *sum);

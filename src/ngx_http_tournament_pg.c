@@ -2,6 +2,7 @@
 #include <ngx_event.h>
 
 #include "ngx_http_tournament_conninfo.h"
+#include "ngx_http_tournament_metrics.h"
 #include "ngx_http_tournament_pg.h"
 
 
@@ -88,6 +89,7 @@ struct ngx_http_tournament_pg_s {
     ngx_uint_t                          nqueued;
 
     ngx_msec_t                          down_since;  /* with no ready one */
+    uint64_t                            connected;   /* us; after it */
 
     ngx_msec_t                          error_logged;
     ngx_uint_t                          errors_unlogged;
@@ -151,6 +153,8 @@ static ngx_uint_t ngx_http_tournament_pg_retry(
 static void ngx_http_tournament_pg_finish(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
     PGresult *res);
+static void ngx_http_tournament_pg_count(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc);
 static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     ngx_uint_t statement, PGresult *error);
 static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
@@ -259,6 +263,12 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
     ngx_uint_t  i;
 
     if (pg->nqueued >= pg->conf->queue) {
+
+        if (pg->conf->metrics) {
+            ngx_http_tournament_metrics_add(
+                                      &pg->conf->metrics->counters->refused);
+        }
+
         return NGX_BUSY;
     }
 
@@ -271,6 +281,8 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 
     query->pg = pg;
     query->resent = 0;
+    query->times.handed = ngx_http_tournament_metrics_now();
+    query->times.sent = 0;
 
     query->deadline.handler = ngx_http_tournament_pg_deadline;
     query->deadline.data = query;
@@ -356,6 +368,8 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
 
     ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
 
+    ngx_http_tournament_pg_report(pg);
+
     /* libpq says to act as if the last PQconnectPoll() had returned this */
 
     ngx_http_tournament_pg_poll(conn, PGRES_POLLING_WRITING);
@@ -423,7 +437,10 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
     conn->since = ngx_current_msec;
     conn->number = ++pg->opened;
-    pg->nready++;
+
+    if (pg->nready++ == 0) {
+        pg->connected = ngx_http_tournament_metrics_now();
+    }
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
 
@@ -721,6 +738,8 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
             conn->conn = NULL;
             conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
             conn->pg->nready--;
+
+            ngx_http_tournament_pg_report(conn->pg);
         }
 
         return;
@@ -870,6 +889,7 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
     }
 
     ngx_http_tournament_pg_finish(query, rc, NULL);
+    ngx_http_tournament_pg_report(pg);
 }
 
 
@@ -915,13 +935,16 @@ ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
 
         conn = ngx_http_tournament_pg_pick(pg);
         if (conn == NULL) {
-            return;
+            break;
         }
 
         q = ngx_queue_head(&pg->queue);
         query = ngx_queue_data(q, ngx_http_tournament_pg_query_t, queue);
 
         ngx_http_tournament_pg_dequeue(query);
+
+        query->times.connected = pg->connected;
+        query->times.sent = ngx_http_tournament_metrics_now();
 
         if (query->sending) {
             query->sending(query);
@@ -935,6 +958,8 @@ ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
             return;
         }
     }
+
+    ngx_http_tournament_pg_report(pg);
 }
 
 
@@ -1406,7 +1431,66 @@ ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
     }
 
     query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
+
+    ngx_http_tournament_pg_count(query, rc);
+
     query->handler(query, rc, res);
+}
+
+
+static void
+ngx_http_tournament_pg_count(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc)
+{
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conf_t  *conf;
+
+    pg = query->pg;
+    conf = pg->conf;
+
+    query->times.done = ngx_http_tournament_metrics_now();
+
+    if (query->times.sent == 0) {
+        query->times.connected = pg->nready ? pg->connected
+                                            : query->times.done;
+    }
+
+    if (conf->metrics) {
+        ngx_http_tournament_metrics_query(conf->metrics, query,
+                                          conf->statements[query->statement],
+                                          rc);
+    }
+}
+
+
+void
+ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i, n[3], active;
+    ngx_http_tournament_gauges_t   *gauges;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    if (pg->conf->metrics == NULL || pg->conf->metrics->gauges == NULL) {
+        return;
+    }
+
+    ngx_memzero(n, sizeof(n));
+    active = 0;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        n[conn->state]++;
+        active += conn->active;
+    }
+
+    gauges = pg->conf->metrics->gauges;
+
+    gauges->down = n[NGX_HTTP_TOURNAMENT_PG_DOWN];
+    gauges->connecting = n[NGX_HTTP_TOURNAMENT_PG_CONNECTING];
+    gauges->ready = n[NGX_HTTP_TOURNAMENT_PG_READY];
+    gauges->queued = pg->nqueued;
+    gauges->in_flight = active;
 }
 
 

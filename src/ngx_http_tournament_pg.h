@@ -28,6 +28,7 @@
 
 typedef struct ngx_http_tournament_pg_s        ngx_http_tournament_pg_t;
 typedef struct ngx_http_tournament_pg_query_s  ngx_http_tournament_pg_query_t;
+typedef struct ngx_http_tournament_metrics_s   ngx_http_tournament_metrics_t;
 
 
 typedef struct {
@@ -49,6 +50,7 @@ typedef struct {
                                    **statements;        /* some are NULL */
     ngx_uint_t                       nstatements;
     ngx_uint_t                       log_level;         /* of an outage */
+    ngx_http_tournament_metrics_t   *metrics;           /* NULL: not counted */
 
     /*
      * What happens to a connection; each may be NULL.  A notification's
@@ -70,6 +72,16 @@ typedef enum {
     NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
     NGX_HTTP_TOURNAMENT_PG_FAILED        /* the server refused the query */
 } ngx_http_tournament_pg_rc_e;
+
+
+/* when what befell a query, us; see ngx_http_tournament_metrics_now() */
+
+typedef struct {
+    uint64_t                         handed;    /* to this room */
+    uint64_t                         connected; /* a connection was there */
+    uint64_t                         sent;      /* 0: never */
+    uint64_t                         done;
+} ngx_http_tournament_pg_times_t;
 
 
 /*
@@ -127,6 +139,7 @@ struct ngx_http_tournament_pg_query_s {
     ngx_http_tournament_pg_query_state_e state;
     ngx_uint_t                           resent;    /* times */
     ngx_uint_t                           opened;    /* at the first one */
+    ngx_http_tournament_pg_times_t       times;
 };
 
 
@@ -156,6 +169,11 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
+
+
+/* Brings the gauges in conf->metrics up to date; this room does so itself. */
+
+void ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg);
 
 
 /* Closes all connections, calling no handlers: the process exits. */

@@ -331,7 +331,12 @@ ngx_http_tournament_purge_matches(ngx_http_tournament_purge_t *purge,
 static ngx_int_t
 ngx_http_tournament_purge_answer(ngx_http_request_t *r, ngx_str_t *pattern)
 {
-    ngx_str_t  text;
+    ngx_str_t                         text;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    ngx_http_tournament_metrics_add(&tmcf->metrics->counters->purges);
 
     /* a pattern has no characters that JSON escapes */
 

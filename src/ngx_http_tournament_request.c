@@ -32,6 +32,9 @@ static ngx_int_t ngx_http_tournament_send_age(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_answer_user(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_http_tournament_view_t *view);
+static void ngx_http_tournament_count_ctx(
+    ngx_http_tournament_metrics_t *metrics, ngx_http_tournament_ctx_t *ctx,
+    ngx_uint_t failed);
 static void ngx_http_tournament_cleanup(void *data);
 
 
@@ -66,6 +69,11 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
 
     endpoint = &ngx_http_tournament_endpoints[tlcf->endpoint];
 
+    ctx = ngx_http_tournament_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (endpoint->handler) {
         return endpoint->handler(r);
     }
@@ -78,11 +86,6 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_tournament_error_send(r,
                                           &ngx_http_tournament_error_method);
-    }
-
-    ctx = ngx_http_tournament_create_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_str_null(&in.argument);
@@ -197,8 +200,9 @@ ngx_http_tournament_who(ngx_http_request_t *r,
 ngx_http_tournament_ctx_t *
 ngx_http_tournament_create_ctx(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_tournament_ctx_t  *ctx;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_tournament_ctx_t       *ctx;
+    ngx_http_tournament_loc_conf_t  *tlcf;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_tournament_ctx_t));
     if (cln == NULL) {
@@ -208,7 +212,10 @@ ngx_http_tournament_create_ctx(ngx_http_request_t *r)
     ctx = cln->data;
     ngx_memzero(ctx, sizeof(ngx_http_tournament_ctx_t));
 
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
     ctx->request = r;
+    ctx->endpoint = tlcf->endpoint;
     cln->handler = ngx_http_tournament_cleanup;
 
     ngx_http_set_ctx(r, ctx, ngx_http_tournament_module);
@@ -602,6 +609,10 @@ static ngx_int_t
 ngx_http_tournament_wait(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
+    if (ctx->waits == 0) {
+        ctx->waits = ngx_http_tournament_metrics_now();
+    }
+
     /* a client that goes away meanwhile is noticed */
 
     r->read_event_handler = ngx_http_test_reading;
@@ -637,6 +648,7 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ctx->queried = 1;
+    ctx->waited = part;
     ctx->query_time = ngx_current_msec - waiter->arrived;
 
     result = NGX_OK;
@@ -820,6 +832,8 @@ ngx_http_tournament_send(ngx_http_request_t *r,
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
+    ngx_http_tournament_count(r, 0);
+
     r->headers_out.status = NGX_HTTP_OK;
 
     if (ngx_http_tournament_answer_header(r, &tlcf->cache_control)
@@ -904,6 +918,8 @@ ngx_http_tournament_answer_user(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_http_tournament_count(r, 0);
+
     r->headers_out.status = NGX_HTTP_OK;
     r->disable_not_modified = 1;
 
@@ -920,14 +936,70 @@ ngx_http_tournament_answer_user(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_tournament_count(ngx_http_request_t *r, ngx_uint_t failed)
+{
+    ngx_http_tournament_ctx_t        *ctx;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+
+    if (ctx) {
+        tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+        ngx_http_tournament_count_ctx(tmcf->metrics, ctx, failed);
+    }
+}
+
+
+static void
+ngx_http_tournament_count_ctx(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t failed)
+{
+    uint64_t  *columns;
+
+    if (ctx->counted || ctx->endpoint >= NGX_HTTP_TOURNAMENT_SERVED) {
+        return;
+    }
+
+    ctx->counted = 1;
+
+    columns = metrics->counters->requests[ctx->endpoint];
+
+    ngx_http_tournament_metrics_add(&columns[ctx->status]);
+
+    if (failed) {
+        ngx_http_tournament_metrics_add(
+                               &columns[NGX_HTTP_TOURNAMENT_METRICS_ERRORS]);
+    }
+
+    if (ctx->queried) {
+        ngx_http_tournament_metrics_waited(metrics, ctx->endpoint,
+                                           &ctx->waited->key, ctx->waits,
+                                           &ctx->waited->waiter.times);
+    }
+}
+
+
 static void
 ngx_http_tournament_cleanup(void *data)
 {
     ngx_http_tournament_ctx_t  *ctx = data;
 
-    ngx_uint_t  i;
+    ngx_uint_t                        i;
+    ngx_http_request_t               *r;
+    ngx_http_tournament_main_conf_t  *tmcf;
 
     ngx_http_tournament_leave(ctx);
+
+    if (!ctx->counted) {
+        r = ctx->request;
+        tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+        ngx_http_tournament_count_ctx(tmcf->metrics, ctx,
+                                      r->headers_out.status
+                                      == NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
 
     for (i = 0; i < ctx->nparts; i++) {
         if (ctx->parts[i].body) {

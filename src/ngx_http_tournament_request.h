@@ -66,6 +66,7 @@ struct ngx_http_tournament_ctx_s {
     ngx_http_tournament_answer_pt         answer;
     void                                 *data;      /* the endpoint's own */
 
+    ngx_uint_t                            endpoint;   /* its index */
     int64_t                               user;
     ngx_uint_t                            staff;
 
@@ -73,8 +74,12 @@ struct ngx_http_tournament_ctx_s {
     ngx_msec_t                            query_time; /* ms */
     ngx_msec_t                            age;        /* ms; of what is
                                                          stale */
+    uint64_t                              waits;      /* us; when it began to
+                                                         wait; 0: it did not */
+    ngx_http_tournament_part_t           *waited;     /* the last to come */
     unsigned                              queried:1;
     unsigned                              failed:1;   /* an error is sent */
+    unsigned                              counted:1;
 };
 
 
@@ -125,6 +130,15 @@ ngx_int_t ngx_http_tournament_part_key(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_tournament_gather(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
+
+
+/*
+ * Counts a request, as what ctx->status says, and as an error where failed is
+ * set: once, just before its answer is sent, so that who has the answer finds
+ * it counted.  What never had an answer is counted as its pool is destroyed.
+ */
+
+void ngx_http_tournament_count(ngx_http_request_t *r, ngx_uint_t failed);
 
 
 /* The value of a directive's variables.  NGX_OK or NGX_ERROR. */

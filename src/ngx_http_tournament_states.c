@@ -163,11 +163,6 @@ ngx_http_tournament_states_post(ngx_http_request_t *r,
                                        &ngx_http_tournament_error_too_large);
     }
 
-    ctx = ngx_http_tournament_create_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -181,6 +176,7 @@ ngx_http_tournament_states_post(ngx_http_request_t *r,
     cln->handler = ngx_http_tournament_states_cleanup;
     cln->data = list;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
     ctx->data = list;
 
     r->request_body_no_buffering = 1;
@@ -426,13 +422,6 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
-
-    if (ctx == NULL) {
-        ctx = ngx_http_tournament_create_ctx(r);
-        if (ctx == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
 
     ctx->data = list;
     ctx->answer = ngx_http_tournament_states_answer;

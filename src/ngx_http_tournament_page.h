@@ -1,0 +1,19 @@
+
+/*
+ * The page that endpoint status shows in a browser: src/status.html, compiled
+ * in by the rule in config.make.  It is complete in itself and reads the JSON
+ * of the address that it came from.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+extern ngx_str_t  ngx_http_tournament_page;
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_ */

@@ -1,0 +1,22 @@
+
+/*
+ * The endpoints status and metrics: the node's own figures, as JSON (as a page
+ * for a browser), and in Prometheus' text format, version 0.0.4.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/* handlers of locations; each returns a value for a handler to return */
+
+ngx_int_t ngx_http_tournament_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_tournament_metrics_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_ */
