@@ -25,7 +25,6 @@ use warnings;
 
 use Carp;
 use HTTP::Tiny;
-use IO::Socket::INET;
 use JSON::PP ();
 use MIME::Base64 ();
 use Tournament::Util qw(
@@ -74,16 +73,19 @@ sub new {
     }, $class;
 
     at_end($self);
-    $self->_start;
+
+    # Both are children of ours: one that ChromeDriver starts would outlive a
+    # test that is killed.
+
+    my $debugger = $self->_start_browser;
+
+    $self->_start_driver;
 
     my $session = $self->_call(POST => '/session', {
         capabilities => { alwaysMatch => {
-            browserName           => 'chrome',
-            'goog:loggingPrefs'   => { browser => 'ALL' },
-            'goog:chromeOptions'  => {
-                binary => _find('chromium'),
-                args   => [ @ARGUMENTS, "--user-data-dir=$dir/profile" ],
-            },
+            browserName          => 'chrome',
+            'goog:loggingPrefs'  => { browser => 'ALL' },
+            'goog:chromeOptions' => { debuggerAddress => $debugger },
         } },
     });
 
@@ -94,34 +96,64 @@ sub new {
 }
 
 
-sub _start {
+# Returns what the log has of the pattern; undef where the program ended.
+
+sub _run {
+    my ($self, $program, $pattern, @arguments) = @_;
+
+    my $log = "$self->{dir}/$program.log";
+
+    CORE::open(my $out, '>', $log) or croak "open $log: $!";
+
+    my $pid = $self->{pids}{$program} = spawn({
+        stdout => $out,
+        stderr => $out,
+        env    => { HOME => $self->{dir}, TMPDIR => $self->{dir} },
+    }, _find($program), @arguments);
+
+    my $found;
+
+    poll_until {
+        my $ended = defined reap($pid, 0);
+
+        ($found) = slurp($log) =~ $pattern;
+
+        $found || $ended
+    } 60, "$program is up";
+
+    delete $self->{pids}{$program} unless defined $found;
+
+    return $found;
+}
+
+
+sub _start_browser {
+    my ($self) = @_;
+
+    return $self->_run('chromium', qr{DevTools listening on ws://([^/\s]+)/},
+        @ARGUMENTS, '--remote-debugging-port=0',
+        "--user-data-dir=$self->{dir}/profile", 'about:blank')
+        // croak "chromium does not start:\n"
+            . slurp("$self->{dir}/chromium.log");
+}
+
+
+sub _start_driver {
     my ($self) = @_;
 
     for my $try (1 .. 5) {
-        my $log = "$self->{dir}/chromedriver.log";
+        my $port = free_port();
 
-        open my $out, '>', $log or croak "open $log: $!";
-
-        $self->{port} = free_port();
-        $self->{pid}  = spawn({
-            stdout => $out,
-            stderr => $out,
-            env    => { HOME => $self->{dir}, TMPDIR => $self->{dir} },
-        }, _find('chromedriver'), "--port=$self->{port}");
-
-        poll_until {
-            defined reap($self->{pid}, 0) and delete $self->{pid};
-
-            !$self->{pid} || slurp($log) =~ /started successfully/
-        } 30, 'chromedriver is up';
-
-        return if $self->{pid};
-
-        croak "chromedriver does not start:\n" . slurp($log)
-            if slurp($log) !~ /port/i;
+        if ($self->_run('chromedriver', qr/(started successfully)/,
+                        "--port=$port"))
+        {
+            $self->{port} = $port;
+            return;
+        }
     }
 
-    croak 'no free port for chromedriver';
+    croak "chromedriver does not start:\n"
+        . slurp("$self->{dir}/chromedriver.log");
 }
 
 
@@ -263,24 +295,23 @@ sub screenshot {
 }
 
 
-# The session's end is the browser's; chromedriver and what it started are one
-# process group.
+# What a program has started is in its process group.
 
 sub cleanup {
     my ($self) = @_;
 
     return if $self->{owner} != $$;
 
-    my $pid = delete $self->{pid} or return;
+    my $pids = delete $self->{pids} or return;
 
-    eval { $self->_command(DELETE => '') if $self->{session}; 1 }
-        or carp $@;
+    for my $pid (@{$pids}{ grep { $pids->{$_} } qw(chromedriver chromium) }) {
+        kill 'TERM', $pid;
 
-    kill 'TERM', $pid;
-    my $ended = defined reap($pid, 5);
+        my $ended = defined reap($pid, 10);
 
-    kill 'KILL', -$pid;
-    reap($pid, 5) if !$ended;
+        kill 'KILL', -$pid;
+        reap($pid, 5) if !$ended;
+    }
 
     return;
 }
