@@ -45,6 +45,7 @@ build:
 .PHONY: deps
 deps:
 	@tools/deps build run test
+	-@tools/deps browser
 
 #:   run          PORT=8080; until Ctrl-C
 
@@ -55,11 +56,13 @@ run:
 	@tools/run $(PORT)
 
 #:   test         all tests; NGINX=/path/to/sbin/nginx tests another binary,
-#:                TESTS="t/a.t t/b.t" some of t/
+#:                TESTS="t/a.t t/b.t" some of t/. Without Chromium's package
+#:                the status page is not tested
 
 .PHONY: test
 test:
 	@tools/deps build run test
+	-@tools/deps browser
 	@tools/build
 	$(UNIT) check
 	prove -j$(JOBS) -It/lib $(TESTS)
@@ -82,6 +85,15 @@ bench:
 	@tools/build
 	bench/run $(BENCH)
 	$(if $(strip $(BENCH)),,tools/readme-bench)
+
+#:   load-test    visitors of a site by Artillery, on the module and on Django;
+#:                into build/load-test.md and README.md, in three minutes
+
+.PHONY: load-test
+load-test:
+	@tools/deps build run test bench load
+	@tools/build
+	bench/load-test
 
 #:   lint         style, cppcheck and clang-tidy; warnings are errors
 

@@ -12,7 +12,7 @@ PUBLISHED = (
 
 
 class TournamentState:
-    def __init__(self, tournament, now):
+    def __init__(self, tournament, now, taken=None):
         self.tournament = tournament
         self.now = now.replace(microsecond=0)
 
@@ -21,15 +21,19 @@ class TournamentState:
         except TournamentSettings.DoesNotExist:
             settings = TournamentSettings()
 
+        self.settings = settings
         self.start = tournament.start_at or settings.start_at
         self.opens = settings.reg_open_at or tournament.reg_open_at
         self.closes = settings.reg_close_at or tournament.reg_close_at
         self.is_team_based = (
             max(settings.min_team_size or 0, settings.max_team_size or 0) > 1
         )
-        self.taken = tournament.registrations.filter(
-            status=Registration.Status.CONFIRMED
-        ).count()
+        if taken is None:
+            taken = tournament.registrations.filter(
+                status=Registration.Status.CONFIRMED
+            ).count()
+
+        self.taken = taken
 
     @property
     def is_published(self):

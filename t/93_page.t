@@ -1,0 +1,294 @@
+# The page of endpoint "status" in a real browser: its figures are those of the
+# JSON, it follows them, says when there are none, and fits a phone, by day and
+# by night.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Tournament::Test;
+use Tournament::Browser;
+
+my $missing = Tournament::Browser::missing();
+
+plan skip_all => $missing if defined $missing;
+
+my %api   = Tournament::Nginx::api();
+my $pg    = Tournament::Postgres->new;
+my $nginx = Tournament::Nginx->new(
+    database  => $pg,
+    feed      => 1,
+    workers   => 2,
+    http      => [ @{ $api{http} }, 'keepalive_timeout 5s;' ],
+    locations => [ @{ $api{locations} },
+                   'location = /status { tournament status; }' ],
+);
+
+my $slug    = $pg->tournament(slots => 8, confirmed => 3)->{slug};
+my $browser = Tournament::Browser->new;
+
+
+sub figures {
+    return $nginx->get('/status', Accept => 'application/json')->json;
+}
+
+
+# A number as the page writes it.
+
+sub shown {
+    my ($number) = @_;
+
+    1 while $number =~ s/^(\d+)(\d{3})/$1,$2/;
+
+    return $number;
+}
+
+
+sub ask {
+    my ($count, $path) = @_;
+
+    my $connection = $nginx->connect;
+
+    $connection->get($path) for 1 .. $count;
+    $connection->close;
+
+    return;
+}
+
+
+sub row {
+    my ($endpoint) = @_;
+
+    my $row = "document.querySelector('[data-endpoint=$endpoint]')";
+
+    return $browser->value("Object.fromEntries([...$row.cells].map(cell =>"
+        . ' [cell.dataset.label || "rate", cell.textContent]))');
+}
+
+
+# The text beside a term of a list, or null.
+
+sub beside {
+    my ($id, $term) = @_;
+
+    return "[...document.querySelectorAll('#$id dt')].find(dt =>"
+        . " dt.textContent === '$term').nextSibling.textContent";
+}
+
+
+sub is_live {
+    $browser->wait_for(q{document.querySelector('#live').textContent
+        === 'Live'}, 'the page is live');
+
+    return;
+}
+
+
+$nginx->wait_for_log(qr/listening to changes/);
+
+subtest 'its source' => sub {
+    my $page = slurp(project('src/status.html'));
+
+    unlike $page, qr/\b(?:innerHTML|outerHTML|insertAdjacentHTML
+                     |document\.write|eval)\b/x, 'data is text';
+    unlike $page, qr/\b(?:src|href)="(?!data:)/, 'nothing is loaded';
+    unlike $page, qr/\burl\(|\@import/, 'not by its style either';
+};
+
+
+subtest 'the figures of the JSON' => sub {
+    ask(30, "/tournaments/api/$slug/state/");
+    ask(5, "/tournaments/api/$slug/count/");
+    ask(2, '/tournaments/api/no-such-one/detail/');
+
+    $browser->open($nginx->url('/status'));
+    is_live();
+
+    my $figures = figures();
+
+    is $figures->{endpoints}{state}{requests}, 30, 'requests are counted';
+
+    for my $name (sort keys %{ $figures->{endpoints} }) {
+        my $counted = $figures->{endpoints}{$name};
+        my $row     = row($name);
+
+        for my $key (qw(requests hits misses expired updating stale bypass
+                        errors))
+        {
+            is $row->{$key}, shown($counted->{$key}), "$name: $key";
+        }
+
+        my $rate = $counted->{hit_rate};
+
+        is $browser->text("[data-endpoint=$name] .meter span"),
+            defined $rate ? sprintf('%.2f %%', 100 * $rate) : '–',
+            "$name: hit rate";
+    }
+
+    is $browser->value(beside('cache', 'Entries')),
+        shown($figures->{cache}{entries}), 'entries';
+    is $browser->value(beside('cache', 'Cells of 256 bytes, used')),
+        shown($figures->{cache}{cells}{used}) . ' of '
+        . shown($figures->{cache}{cells}{total}), 'cells';
+    is $browser->text('#feed-state'), 'up', 'the feed';
+
+    my @workers = map { "$_->{pid}" } @{ $figures->{database}{workers} };
+
+    is_deeply $browser->value(q{[...document.querySelectorAll(
+        '#workers tbody th')].map(th => th.textContent)}), \@workers,
+        'a row for each worker';
+    like $browser->text('#facts'), qr/· 2 workers ·/, 'the number of workers';
+    unlike $browser->text('#latency'), qr/NaN|undefined/, 'the latencies';
+};
+
+
+subtest 'it follows' => sub {
+    ask(1200, "/tournaments/api/$slug/state/");
+
+    $browser->wait_for("document.querySelector('[data-endpoint=state]"
+        . " [data-label=requests]').textContent === '1,230'",
+        'the new requests show');
+
+    cmp_ok $browser->value("parseFloat(document.querySelector('#requests')"
+        . ".textContent.replace(',', ''))"), '>', 0, 'requests per second';
+
+    $browser->wait_for("document.querySelectorAll('#requests-line .line')"
+        . '.length', 'a line is drawn');
+
+    # Only a purge empties it: the hub, say, goes on.
+
+    $nginx->request('GET', '/tournaments/api/hub/');
+    $pg->rows("UPDATE tournaments_tournament SET slot_size = 9
+                WHERE slug = '$slug'");
+
+    $browser->wait_for(beside('feed', 'Changes heard') . " !== '0'",
+        'a change shows');
+
+    is_deeply [ map { $_->{message} } $browser->console ], [],
+        'the console is empty';
+};
+
+
+# Nothing may reach beyond the screen, at any width of a phone.
+
+sub too_wide {
+    return $browser->value(q{[...document.querySelectorAll('body *')].filter(
+        element => element.getBoundingClientRect().right
+            > document.documentElement.clientWidth + 0.5
+            && !element.closest('svg'))
+        .map(element => element.tagName + '#' + element.id)});
+}
+
+
+# The least contrast of any text, as WCAG 2 defines it.
+
+my $CONTRAST = <<'END';
+(() => {
+    const channels = color => (color.match(/[\d.]+/g) || []).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(
+        c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const back = element => {
+        for (; element; element = element.parentElement) {
+            const color = channels(getComputedStyle(element).backgroundColor);
+            if (color[3] !== 0) return color;
+        }
+        return [255, 255, 255];
+    };
+    return Math.min(...[...document.querySelectorAll('body *')].filter(
+        element => !element.closest('script, noscript')
+            && [...element.childNodes].some(
+                node => node.nodeType === 3 && node.data.trim()))
+        .map(element => {
+            const [a, b] = [light(channels(getComputedStyle(element).color)),
+                light(back(element))].sort((x, y) => y - x);
+            return (a + 0.05) / (b + 0.05);
+        }));
+})()
+END
+
+
+subtest 'phones, day and night' => sub {
+    my %back;
+
+    for my $scheme (qw(light dark)) {
+        $browser->scheme($scheme);
+
+        for my $width (320, 360, 768, 1280) {
+            $browser->screen(width => $width, height => 780,
+                             mobile => $width < 700);
+
+            is $browser->value('document.documentElement.scrollWidth'),
+                $width, "$scheme, $width pixels: no wider than that";
+            is_deeply too_wide(), [], 'and nothing is beyond its edge';
+        }
+
+        $back{$scheme} = $browser->value(
+            'getComputedStyle(document.body).backgroundColor');
+        cmp_ok $browser->value($CONTRAST), '>=', 4.5, "$scheme: contrast";
+
+        $browser->screenshot("$ENV{TOURNAMENT_SHOTS}/$scheme.png")
+            if $ENV{TOURNAMENT_SHOTS};
+    }
+
+    isnt $back{dark}, $back{light}, 'the schemes differ';
+};
+
+
+subtest 'paused' => sub {
+    $browser->click('#pause');
+    $browser->wait_for("document.querySelector('#live').textContent"
+        . " === 'Paused'", 'it says so');
+    is $browser->value("document.querySelector('#pause').getAttribute("
+        . "'aria-pressed')"), 'true', 'to a screen reader as well';
+
+    $browser->click('#pause');
+    is_live();
+};
+
+
+subtest 'a reload, an outage, a new start' => sub {
+    my $note = 'document.querySelector("#notes").textContent';
+
+    $nginx->reload;
+    $browser->wait_for("/configuration was reloaded/.test($note)",
+        'a reload is told');
+    ok !$browser->value("/began anew/.test($note)"), 'and nothing else';
+
+    $browser->console;
+    $nginx->stop;
+    $browser->wait_for("/has not answered since .*cannot be reached/.test("
+        . "$note)", 'silence is told');
+    is $browser->text('#live'), 'Not answering', 'at the top';
+    is $browser->text('[data-endpoint=state] [data-label=requests]'), '1,230',
+        'the last figures stay';
+    like $browser->value('document.title'), qr/no answer/,
+        'the title says it, too';
+
+    $nginx->start;
+    is_live();
+    $browser->wait_for("/counters began anew/.test($note)",
+        'the counters are new');
+    is $browser->text('[data-endpoint=state] [data-label=requests]'), '0',
+        'and so are the figures';
+
+    my @other = grep { $_->{source} ne 'network' } $browser->console;
+
+    is_deeply [ map { $_->{message} } @other ], [],
+        'but for refused connections the console is empty';
+};
+
+
+subtest 'PostgreSQL is gone' => sub {
+    my $note = 'document.querySelector("#notes").textContent';
+
+    $pg->stop;
+    $browser->wait_for("/feed is down/.test($note)"
+        . " && /connections? to PostgreSQL/i.test($note)", 'it is told');
+    is $browser->text('#feed-state'), 'down', 'in the feed\'s panel as well';
+
+    $pg->start;
+    $browser->wait_for("/No trouble/.test($note)", 'and its end is');
+};
+
+
+done_testing;
