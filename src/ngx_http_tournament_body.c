@@ -148,6 +148,7 @@ ngx_http_tournament_memo_find(ngx_http_tournament_memo_t *memo,
 
         if (body->second != ngx_time()
             || ngx_http_tournament_cache_age(body->fetched) >= ttl
+            || ngx_http_tournament_cache_walked(memo->cache, body->clock)
             || !ngx_http_tournament_cache_fresh(memo->cache, body->clock,
                                                 body->stripes,
                                                 body->nstripes))

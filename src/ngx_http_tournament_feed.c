@@ -73,6 +73,8 @@ struct ngx_http_tournament_feed_s {
 
 static void ngx_http_tournament_feed_tick(ngx_event_t *ev);
 static void ngx_http_tournament_feed_hold(ngx_event_t *ev);
+static void ngx_http_tournament_feed_inherit(
+    ngx_http_tournament_feed_t *feed);
 static void ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed);
 static ngx_uint_t ngx_http_tournament_feed_vacant(
     ngx_http_tournament_feed_t *feed, uint64_t lease);
@@ -320,6 +322,8 @@ ngx_http_tournament_feed_tick(ngx_event_t *ev)
         }
 
     } else if (lease == feed->lease) {
+        ngx_http_tournament_feed_inherit(feed);
+
         __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
                          __ATOMIC_SEQ_CST);
 
@@ -333,6 +337,28 @@ ngx_http_tournament_feed_tick(ngx_event_t *ev)
     }
 
     ngx_add_timer(&feed->tick, NGX_HTTP_TOURNAMENT_FEED_TICK);
+}
+
+
+/* who listens before this one does may die meanwhile: then nobody listens */
+
+static void
+ngx_http_tournament_feed_inherit(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t   up;
+    ngx_pid_t  pid;
+
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+    pid = (ngx_pid_t) (up & 0xffffffff);
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
+        && up != 0 && up != feed->lease
+        && (!feed->follows || (kill(pid, 0) == -1 && ngx_errno == ESRCH)))
+    {
+        (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
+                                           __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST);
+    }
 }
 
 
@@ -469,6 +495,8 @@ ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
     }
 
     feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+
+    ngx_http_tournament_feed_inherit(feed);
 
     feed->pg = ngx_http_tournament_pg_create(feed->pool, feed->log,
                                              &feed->conf);

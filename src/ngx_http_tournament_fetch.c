@@ -765,7 +765,10 @@ ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
 }
 
 
-/* whether the zone has a newer entry than the one that was no good */
+/*
+ * Whether the zone has a newer entry than the one that was no good, and one
+ * that suits somebody who waits: else it would be looked at again and again.
+ */
 
 static ngx_int_t
 ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
@@ -784,10 +787,11 @@ ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_tournament_cache_fresh(cache, entry->clock, entry->stripes,
-                                        entry->nstripes))
-    {
-        return NGX_OK;
+    if (ngx_queue_empty(&flight->waiters)) {
+        return ngx_http_tournament_cache_fresh(cache, entry->clock,
+                                               entry->stripes,
+                                               entry->nstripes)
+               ? NGX_OK : NGX_DECLINED;
     }
 
     for (q = ngx_queue_head(&flight->waiters);

@@ -40,7 +40,8 @@ sub start {
     $nginx->set(options(
         database => $conninfo,
         workers  => $WORKERS,
-        http     => ["tournament_database_connections $CONNECTIONS;", @http],
+        http     => ["tournament_database_connections $CONNECTIONS;",
+                     'tournament_slow 0;', @http],
     ));
     $nginx->log_mark;
     $nginx->start;

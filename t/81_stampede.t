@@ -57,7 +57,9 @@ my $nginx = Tournament::Nginx->new(
                     virtual="/tournaments/api/$slug/state/" wait="yes"
                     --><!--# include
                     virtual="/tournaments/api/long/state/" -->';
-            }} ]),
+            }},
+            'location ~ ^/fresh/(?<slug>.+)$ {
+                tournament_ttl state 0; tournament state $slug; }' ]),
 );
 
 my $tournament;
@@ -315,6 +317,32 @@ subtest 'a page among those who wait' => sub {
     like $page, qr/"slots":\{"total":8,.*"slots":\{"total":77,/s, 'the page';
     is slots($_->receive), 8, 'the others have what they asked for' for @others;
     is calls(), 2, 'one statement for each';
+};
+
+
+# What another worker has fetched is for those who take what is cached, and no
+# reason to look again and again for who does not.
+
+subtest 'one that wants it fresh among those who wait' => sub {
+    slow();
+
+    my $workers = $nginx->connect_workers;
+    my ($fetching, $waiting) = sort keys %$workers;
+
+    $workers->{$fetching}->send('GET', $tournament->{path});
+    $gate->wait_waiting(1);
+
+    my $fresh = $nginx->connect_workers->{$waiting};
+
+    $workers->{$waiting}->send('GET', $tournament->{path});
+    wait_taken();
+    $fresh->send('GET', "/fresh/$tournament->{slug}");
+    wait_taken();
+    is $gate->waiting, 1, 'one query is under way';
+    $gate->open;
+
+    is slots($_->receive), 8, 'answered' for values %$workers, $fresh;
+    is calls(), 2, 'and one for whom it was not new enough';
 };
 
 

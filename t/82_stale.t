@@ -794,6 +794,39 @@ subtest "a user's entries while the feed is down" => sub {
 };
 
 
+# A dead listener is not taken for one that listens until another one does: here
+# none can.
+
+subtest "a user's entries when the listener has died" => sub {
+    my $node = node('orphaned');
+    my $t    = tournament(slug => 'orphaned');
+    my $path = '/kept/orphaned/context/';
+
+    handled($pg, $node);
+
+    my $pid     = listener($node);
+    my ($other) = grep { $_ != $pid } $node->worker_pids;
+    my $connection = $node->connect_workers->{$other};
+
+    cached($connection, $path, @account);
+
+    my $before = bare($connection->get($path, @account));
+
+    $node->expect_log(qr/worker process $pid exited on signal 9/,
+                      qr/timed out while connecting/);
+    kill 'STOP', $pg->pid;
+    kill 'KILL', $pid;
+    unheard($pg, 'DELETE FROM tournaments_registration');
+
+    poll_until {
+        bare($connection->get($path, @account)) ne $before
+    } 10, 'they expire soon';
+    pass 'they expire soon';
+    kill 'CONT', $pg->pid;
+    $node->stop;
+};
+
+
 $nginx->expect_log(qr/nonexistent/);
 
 done_testing;

@@ -1078,6 +1078,139 @@ START_TEST(reload_keeps_the_zone)
 END_TEST
 
 
+/*
+ * One key, two workers that are processes: this one and its parent, which is
+ * alive as long.
+ */
+
+START_TEST(claims_are_one_workers)
+{
+    pid_t                      self, other;
+    ngx_http_tournament_key_t  key;
+
+    zone_create(ZONE);
+    key_make(&key, 1);
+
+    ngx_current_msec = 1000;
+    self = getpid();
+    other = getppid();
+
+    ngx_pid = self;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
+                     NGX_OK);
+
+    ngx_pid = other;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 5, 500),
+                     NGX_BUSY);
+    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0), 0);
+
+    /* renewed it holds longer, by its owner alone */
+
+    ngx_current_msec = 1400;
+    ngx_http_tournament_cache_renew(&cache, &key, 5000);
+    ngx_pid = self;
+    ngx_http_tournament_cache_renew(&cache, &key, 500);
+
+    ngx_current_msec = 1900;
+    ngx_pid = other;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 6, 500),
+                     NGX_BUSY);
+
+    /* kept for another query, those who wait are told once */
+
+    ngx_pid = self;
+    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 500),
+                      1 << 5 | 1 << 6);
+    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 500),
+                      0);
+
+    /* who does not renew it has lost it */
+
+    ngx_current_msec = 2401;
+    ngx_pid = other;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 6, 500),
+                     NGX_OK);
+
+    ngx_pid = self;
+    ngx_http_tournament_cache_renew(&cache, &key, 5000);
+    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0), 0);
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
+                     NGX_BUSY);
+
+    ngx_pid = other;
+    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0),
+                      1 << 3);
+
+    zone_destroy();
+}
+END_TEST
+
+
+START_TEST(the_dead_have_no_claims)
+{
+    pid_t                      self, child;
+    ngx_http_tournament_key_t  key;
+
+    zone_create(ZONE);
+    key_make(&key, 1);
+
+    self = getpid();
+    child = fork();
+    ck_assert_int_ne(child, -1);
+
+    if (child == 0) {
+        _exit(0);
+    }
+
+    ngx_pid = child;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
+                     NGX_OK);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+
+    ngx_pid = self;
+    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 4, 500),
+                     NGX_OK);
+
+    zone_destroy();
+}
+END_TEST
+
+
+START_TEST(a_newer_entry_ends_a_failure)
+{
+    ngx_http_tournament_key_t    key;
+    ngx_http_tournament_entry_t  entry;
+
+    zone_create(ZONE);
+    key_make(&key, 1);
+
+    ngx_http_tournament_cache_failed(&cache, &key);
+
+    entry_make(&entry, 1, 2, 300, 3, 0, 0);
+    ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
+                     NGX_OK);
+    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
+                     NGX_OK);
+    ck_assert(!entry.failed);
+
+    ngx_http_tournament_cache_failed(&cache, &key);
+    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
+                     NGX_OK);
+    ck_assert(entry.failed);
+    ck_assert(entry_sound(&entry, 1));
+
+    entry_make(&entry, 1, 3, 300, 3, 1, 0);
+    ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
+                     NGX_OK);
+    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
+                     NGX_OK);
+    ck_assert(!entry.failed);
+
+    zone_destroy();
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -1099,6 +1232,12 @@ main(void)
     tcase = tcase_create("clock");
     tcase_add_test(tcase, change_ends_what_shows_the_thing);
     tcase_add_test(tcase, stripes_are_spread);
+    suite_add_tcase(suite, tcase);
+
+    tcase = tcase_create("fetching");
+    tcase_add_test(tcase, claims_are_one_workers);
+    tcase_add_test(tcase, the_dead_have_no_claims);
+    tcase_add_test(tcase, a_newer_entry_ends_a_failure);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("death");
