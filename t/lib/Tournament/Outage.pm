@@ -17,9 +17,10 @@ package Tournament::Outage;
 #   $outage->warm              asks for what is to be cached
 #   $outage->start_load(%options)      ($cached, $cold): Tournament::HTTP::Load
 #                              on what is cached, and on what needs a query
-#   $outage->settle            until all connections are idle, changes are
-#                              listened to, and no descriptor is held but for
-#                              them
+#   $outage->settle_connections    until all of them are there, and changes
+#                              are listened to
+#   $outage->settle            until they are idle, too, and nobody has a
+#                              descriptor but for them
 #   $outage->is_answered($report, $name)   200, and right, every time
 #   $outage->is_bearable($report, $name)   right, or 503 or 504
 #   $outage->is_kept($name)    memory is what it was but for a little
@@ -64,7 +65,10 @@ sub new {
 
     my $pg = $self->{pg} = Tournament::Postgres->new(
         load => [qw(schema install)],
-        conf => { max_connections => 20 },
+
+        # A client that falls silent as it logs in holds up a shutdown so long.
+
+        conf => { max_connections => 20, authentication_timeout => '2s' },
         hba  => [
             'local all tournament scram-sha-256',
             'local all all trust',
@@ -152,20 +156,32 @@ sub lossless { my ($self, $name) = @_; return $self->_fault($name)->{lossless} }
 # Each worker has connections of its own, so that all are open once all are
 # idle; the feed's is among them.
 
-sub settle {
-    my ($self) = @_;
+sub settle_connections {
+    my ($self, $idle) = @_;
 
-    my ($pg, $nginx) = @$self{qw(pg nginx)};
+    my $pg = $self->{pg};
 
     poll_until {
         my @all = $pg->backends;
 
-        @all == $self->{all} && !grep { ($_->{state} // '') ne 'idle' } @all;
+        @all == $self->{all}
+            && !grep { $idle && ($_->{state} // '') ne 'idle' } @all;
     } 30, "$self->{all} connections, and no more";
 
     poll_until {
         grep { $_->{query} =~ /^(?:LISTEN|SELECT 1)/ } $pg->backends
     } 30, 'changes are listened to';
+
+    return;
+}
+
+
+sub settle {
+    my ($self) = @_;
+
+    my $nginx = $self->{nginx};
+
+    $self->settle_connections(1);
 
     return unless $self->{before};
 
@@ -505,6 +521,8 @@ sub _network {
                 lossless => 1,
                 mend     => $pass,
                 break    => sub {
+                    $self->settle_connections;
+
                     my $before = $proxy->count;
 
                     $proxy->set(cut => { from => 'server', how => $how,
