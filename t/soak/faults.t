@@ -121,7 +121,7 @@ while (now() < $end) {
     subtest 'round ' . ++$round => sub {
         my ($cached, $cold) = $outage->start_load(seconds => 600);
         my ($hasty) = $outage->start_load(seconds => 600, keepalive => 0,
-                                          timeout => 0.02);
+                                          timeout => 0.02, pause => 0.05);
 
         for (1 .. $ROUND) {
             last if now() > $end;

@@ -57,6 +57,11 @@ my $KEPT = 4096;
 my $NORMAL = 2;
 my $BUSY   = 0.5;
 
+# How much slower everything is under valgrind, where SCRAM takes seconds.
+
+my $SLOW  = $ENV{TOURNAMENT_VALGRIND} ? 6 : 1;
+my $LOGIN = $ENV{TOURNAMENT_VALGRIND} ? 'password' : 'scram-sha-256';
+
 
 sub new {
     my ($class, %options) = @_;
@@ -70,9 +75,9 @@ sub new {
 
         conf => { max_connections => 20, authentication_timeout => '2s' },
         hba  => [
-            'local all tournament scram-sha-256',
+            "local all tournament $LOGIN",
             'local all all trust',
-            'host all all 127.0.0.1/32 scram-sha-256',
+            "host all all 127.0.0.1/32 $LOGIN",
         ],
     );
 
@@ -94,7 +99,8 @@ sub new {
         database  => $self->{proxy}->conninfo(password => $PASSWORD),
         http      => [
             "tournament_database_connections $CONNECTIONS;
-             tournament_query_timeout 700ms;",
+             tournament_connect_timeout ${SLOW}s;
+             tournament_query_timeout ${\ (700 * $SLOW) }ms;",
             @{ $api{http} }, $options{http} // (),
         ],
         locations => [
@@ -125,7 +131,7 @@ sub new {
 
     my @load = $self->start_load;
 
-    $_->wait_for(200) for @load;
+    $_->wait_for(200 / $SLOW) for @load;
     $_->stop for @load;
 
     $self->settle;
@@ -213,8 +219,8 @@ sub start_load {
     my ($self, %options) = @_;
 
     return map {
-        load(port => $self->{nginx}->port, concurrency => 4, pause => 0.004,
-             timeout => 30, %options, path => $_)
+        load(port => $self->{nginx}->port, concurrency => 4, timeout => 30,
+             pause => $SLOW > 1 ? 0.1 : 0.004, %options, path => $_)
     } $self->{cached}, $self->{cold};
 }
 
@@ -346,7 +352,7 @@ sub test {
 
         # Slow answers from memory tell how busy the machine is.
 
-        my $busy = $NORMAL + $BUSY + $of_cached->{p99_ms} / 100;
+        my $busy = $SLOW * ($NORMAL + $BUSY) + $of_cached->{p99_ms} / 100;
         my ($last) = sort { $b <=> $a } $back,
             map { $of_cold->{last}{$_} // 0 } 503, 504;
 
