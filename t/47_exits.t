@@ -98,8 +98,9 @@ subtest 'quit while the database does not answer (invariant 1)' => sub {
     for my $fault ('network: black hole', 'network: nobody listens',
                    'network: new ones are not answered')
     {
-        $nginx->reload(http => [ @$http,
-                                 'tournament_connect_timeout 1h;' ]);
+        $nginx->reload(http => [
+            map { s/(?<=connect_timeout )\w+/1h/r } @$http
+        ]);
         $outage->settle;
         $outage->break($fault);
 

@@ -29,7 +29,7 @@ package Tournament::Outage;
 # to be had again. What else is known of it:
 #   lossless   1: not even who asks for what is not cached notices
 #   calm       1: no connection is lost, so that the log says nothing of it
-#   times      2: connections are lost twice
+#   times      2: connections are lost at two moments
 #   partial    1: some still get their answers meanwhile
 #   feed       1: the feed is lost for certain
 
@@ -422,6 +422,7 @@ sub _server {
         'server: every connection is terminated' => {
             lossless => 1,
             feed     => 1,
+            times    => 2,
             break    => sub { $pg->terminate },
             mend     => sub { },
         },
@@ -557,10 +558,10 @@ sub _network {
         },
 
         'network: late, and in pieces' => {
-            lossless => 1,
-            calm     => 1,
-            mend     => $pass,
-            break    => sub { $proxy->set(delay => 0.02, trickle => 40) },
+            partial => 1,
+            calm    => 1,
+            mend    => $pass,
+            break   => sub { $proxy->set(delay => 0.02, trickle => 40) },
         },
     );
 }
