@@ -478,7 +478,7 @@ sub _server {
             break => sub {
                 $pg->stop('fast');
                 $pg->_write('standby.signal', '');
-                $pg->launch(hot_standby => 'off')->wait_started('standby');
+                $pg->launch(hot_standby => 'off')->wait_started;
             },
             mend => sub {
                 $pg->stop('fast');
