@@ -17,6 +17,9 @@ DESTDIR ?=
 JOBS ?= 2
 N ?= 20
 BENCH ?=
+SECONDS ?= 600
+SEED ?=
+VALGRIND ?=
 TESTS ?= $(sort $(wildcard t/*.t))
 
 export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
@@ -72,6 +75,16 @@ test:
 .PHONY: test-repeat
 test-repeat: build
 	@tools/test-repeat $(N) $(TESTS)
+
+#:   soak         random faults of the database under load, for SECONDS=600;
+#:                SEED=n the same ones again, VALGRIND=1 under valgrind
+
+.PHONY: soak
+soak:
+	@tools/deps build run test
+	@tools/build
+	TOURNAMENT_SOAK=$(SECONDS) TOURNAMENT_SEED=$(SEED) \
+	    TOURNAMENT_VALGRIND=$(VALGRIND) prove -v -It/lib t/soak/faults.t
 
 #:   bench        the measurements, into build/bench.md and build/bench.json
 #:                and README.md, in ten minutes; BENCH="--only cached" for

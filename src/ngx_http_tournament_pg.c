@@ -92,7 +92,7 @@ struct ngx_http_tournament_pg_conn_s {
     /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
     ngx_event_t                         timer;
     ngx_msec_t                          backoff;
-    ngx_msec_t                          since;     /* READY */
+    ngx_msec_t                          since;     /* CONNECTING, READY */
     ngx_msec_t                          heard;     /* the last bytes */
     ngx_uint_t                          target;
     ngx_uint_t                          number;    /* ever higher */
@@ -407,6 +407,7 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
                    "tournament pg connect to \"%V\"", &target->name);
 
     conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
+    conn->since = ngx_current_msec;
     conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
 
     if (conn->conn == NULL) {
@@ -668,6 +669,12 @@ ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
     conn->backoff = ngx_min(ngx_max(conn->backoff * 2,
                                     NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN),
                             NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX);
+
+    /* from the beginning of an attempt: one that timed out was a pause */
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
+        pause -= ngx_min(pause, ngx_current_msec - conn->since);
+    }
 
     return pause;
 }

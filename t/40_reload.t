@@ -1,5 +1,5 @@
-# Reload, graceful exit and an exchange of the binary, with requests on their
-# way: none is lost, what is cached stays, and old processes go.
+# Reload and graceful exit, with requests on their way: none is lost, what is
+# cached stays, and old processes go.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -242,96 +242,6 @@ subtest 'with other numbers of workers and connections (invariant 9)' => sub {
     is_lossless 'no request is lost', map { $_->stop } @load;
     wait_connected();
 };
-
-
-# Only a master whose parent has gone takes the signal, so that this one is a
-# daemon.
-
-subtest 'an exchange of the binary (invariant 9)' => sub {
-    my $file = $nginx->dir . '/nginx.pid';
-
-    $nginx->stop;
-    run_ok({}, $nginx->_command('-g', 'daemon on;'));
-
-    my $old = poll_until { -s $file && slurp($file) + 0 } 20, 'a master';
-    my $new;
-
-    my $ok = eval {
-        $nginx->{pid} = $old;
-        exchange($old, \$new);
-        1;
-    };
-
-    my $error = $@;
-
-    delete $nginx->{pid};
-
-    for my $master (grep { defined } $old, $new) {
-        kill 'TERM', $master unless gone($master);
-        poll_until { gone($master) } 20, 'a master is gone';
-    }
-
-    die $error unless $ok;
-
-    $nginx->start;
-};
-
-
-# Nobody may have waited for a process whose parent has gone.
-
-sub gone {
-    my ($pid) = @_;
-
-    my $stat = eval { slurp("/proc/$pid/stat") } // return 1;
-
-    return $stat =~ /\) Z/;
-}
-
-
-sub exchange {
-    my ($old, $new) = @_;
-
-    my $file = $nginx->dir . '/nginx.pid';
-
-    poll_until { $nginx->worker_pids == $WORKERS } 20, 'workers';
-    wait_connected();
-
-    my @workers = $nginx->worker_pids;
-    my @load    = start_load();
-
-    $_->wait_for(50) for @load;
-
-    kill 'USR2', $old;
-    $$new = poll_until {
-        my $pid = -s $file ? slurp($file) + 0 : 0;
-
-        $pid != $old && -e "$file.oldbin" && $pid;
-    } 20, 'a new master';
-
-    # The old one's workers go, its master stays, and could start others.
-
-    kill 'WINCH', $old;
-    poll_until { !grep { kill 0, $_ } @workers } 20, 'old workers are gone';
-
-    ok !gone($old), 'the old master is still there';
-    $_->wait_for(50) for @load;
-
-    kill 'QUIT', $old;
-    poll_until { gone($old) } 20, 'the old master is gone';
-
-    $_->wait_for(50) for @load;
-
-    is_lossless 'no request is lost', map { $_->stop } @load;
-    is $nginx->get($cached[0])->cache, 'HIT', 'the new ones have a cache';
-    wait_connected();
-
-    kill 'QUIT', $$new;
-    poll_until { gone($$new) } 20, 'the new master is gone';
-    poll_until { !$pg->backends } 20, 'connections are gone';
-    pass 'and the new ones end as ever';
-
-    return;
-}
 
 
 subtest 'nginx -s quit, with connections open and queries on their way'

@@ -195,6 +195,33 @@ subtest 'cut as it is opened (invariants 1, 9)' => sub {
 };
 
 
+# An attempt that began just before the end of an outage must time out first.
+
+subtest 'two seconds after it is over' => sub {
+    $nginx->reload(http => http('500ms')
+                       =~ s/(?<=connections )\d+|(?<=connect_timeout )10/1/gr);
+    $pg->wait_idle(1);
+    $nginx->log_mark;
+
+    # Until pauses are as long as they come to be.
+
+    $proxy->set(refuse => 1);
+    $proxy->cut;
+    poll_until { lines(qr/PostgreSQL at/) > 6 } 20, 'attempts';
+
+    my $accepted = $proxy->count->{accepted};
+
+    $proxy->set(stall => 1);
+    $proxy->wait_count(accepted => $accepted + 1);
+    $proxy->pass;
+
+    my $over = now();
+
+    $pg->wait_idle(1);
+    cmp_ok now() - $over, '<', 2, 'it is connected';
+};
+
+
 subtest 'a black hole (invariants 1, 6)' => sub {
     $nginx->reload(http => http('300ms') =~ s/(?<=connect_timeout )10s/300ms/r);
     wait_normal();

@@ -8,6 +8,7 @@ package Bench::Nginx;
 #       core   => 0,              of all its workers; undef: any
 #       workers => 2,             1 by default; the kernel spreads connections
 #                                 over several
+#       connections => 4096,      of each worker, 1024 by default
 #       module => 1,              load the tournament module
 #       load   => [...],          further load_module's files
 #       http   => '...',          in http { }
@@ -88,7 +89,7 @@ error_log %%DIR%%/error.log error;
 pid %%DIR%%/nginx.pid;
 
 events {
-    worker_connections 1024;
+    worker_connections ${\ ($options{connections} // 1024) };
 }
 
 http {

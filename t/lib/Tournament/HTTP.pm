@@ -42,6 +42,7 @@ package Tournament::HTTP;
 #       then, as long as there are connections left)
 #   $load->requests         how many have been answered so far
 #   $load->wait_for($n)     returns when $n more have been answered
+#   $load->wait             returns when it has stopped by itself
 #   my $report = $load->stop;
 #       requests            answered or failed
 #       status              { 200 => n, 503 => n, ... }
@@ -768,6 +769,19 @@ sub wait_for {
     while ($self->{count} < $goal) {
         croak 'the load has ended' if $self->{ended};
         croak "no $count more answers in time" unless $self->_read($deadline);
+    }
+
+    return $self;
+}
+
+
+sub wait {
+    my ($self, $seconds) = @_;
+
+    my $deadline = now() + ($seconds // 120);
+
+    while (!$self->{ended}) {
+        croak 'the load goes on' unless $self->_read($deadline);
     }
 
     return $self;

@@ -28,8 +28,7 @@ package Tournament::Postgres;
 #   $pg->start                 returns when the server accepts connections
 #   $pg->launch(name => value, ...)    starts it with those settings, and does
 #                              not wait
-#   $pg->wait_started($status) until it is "ready" for connections (default), or
-#                              a "standby" that accepts none
+#   $pg->wait_started          until it accepts connections, or is a standby
 #   $pg->stop('fast')          smart | fast | immediate | kill; returns when
 #                              every process is gone
 #   $pg->restart($mode)
@@ -264,9 +263,9 @@ sub launch {
 
 
 sub wait_started {
-    my ($self, $status, $seconds) = @_;
+    my ($self, $seconds) = @_;
 
-    $self->_wait_ready($seconds // 60, $status)
+    $self->_wait_ready($seconds // 60)
         or croak "$self->{name} has ended";
 
     return $self;
@@ -276,9 +275,7 @@ sub wait_started {
 # The postmaster writes its state into the last line of postmaster.pid.
 
 sub _wait_ready {
-    my ($self, $seconds, $status) = @_;
-
-    $status //= 'ready';
+    my ($self, $seconds) = @_;
 
     my $file = $self->data_dir . '/postmaster.pid';
     my $ready;
@@ -288,7 +285,7 @@ sub _wait_ready {
             my @lines = <$fh>;
 
             if (@lines >= 8 && $lines[0] == $self->{pid}
-                && $lines[7] =~ /^$status/)
+                && $lines[7] =~ /^(?:ready|standby)/)
             {
                 $ready = 1;
                 return 1;
