@@ -6,9 +6,11 @@
  *                                 for a query of an exiting worker
  *     CONNECTING  -> READY        ready(): libpq says that it is open
  *     CONNECTING,
- *     READY       -> DOWN         down(): refused, lost, silent, of no use;
- *                                 its queries go elsewhere, the timer is set
- *     any         -> DOWN         close(), which down() calls, too: the worker
+ *     READY       -> DOWN         down(): refused, lost, silent, of no use; or
+ *                                 renew(): it works, and another would work
+ *                                 better.  Its queries go elsewhere, the timer
+ *                                 is set
+ *     any         -> DOWN         close(), which these call, too: the worker
  *                                 exits, and there is nothing under way
  *
  * Of a query:
@@ -53,6 +55,9 @@
 
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+
+/* ms; a session without rights is renewed at most once in this time */
+#define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
 
 /* with TLS: reads after the last one that found something in the socket */
 #define NGX_HTTP_TOURNAMENT_PG_TLS_READS    3
@@ -140,6 +145,9 @@ static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
 static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason);
+static void ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason);
+static void ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn);
 static ngx_msec_t ngx_http_tournament_pg_pause(
     ngx_http_tournament_pg_conn_t *conn);
@@ -514,14 +522,40 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 }
 
 
-/*
- * CONNECTING or READY -> DOWN.  Its queries go to the head of the queue, once;
- * after that they fail.
- */
+/* CONNECTING or READY -> DOWN */
 
 static void
 ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason)
+{
+    ngx_http_tournament_pg_log_down(conn, reason);
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* READY -> DOWN, which is no outage: it will be open again at once */
+
+static void
+ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    ngx_http_tournament_target_t  *target;
+
+    target = conn->pg->conf->targets->elts;
+    target += conn->target;
+
+    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
+                  "tournament: PostgreSQL at \"%V\": %s, reconnecting",
+                  &target->name, reason);
+
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* its queries go to the head of the queue, once; after that they fail */
+
+static void
+ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
 {
     ngx_msec_t                 pause;
     ngx_uint_t                 was_ready;
@@ -529,8 +563,6 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
 
     pg = conn->pg;
     was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
-
-    ngx_http_tournament_pg_log_down(conn, reason);
 
     ngx_http_tournament_pg_release(conn);
     pause = ngx_http_tournament_pg_pause(conn);
@@ -1367,7 +1399,8 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, preparing, changed, keep;
+    const char                      *renew;
+    ngx_uint_t                       statement, preparing, keep;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1428,7 +1461,22 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(result);
 
-    changed = !preparing && ngx_http_tournament_pg_changed(error);
+    renew = NULL;
+
+    if (!preparing && ngx_http_tournament_pg_changed(error)) {
+
+        /* what was prepared before it is of no use any more */
+
+        renew = "a function of tournament_api has changed";
+
+    } else if (ngx_http_tournament_pg_sqlstate(error, "42501")
+               && ngx_current_msec - conn->since
+                  >= NGX_HTTP_TOURNAMENT_PG_RENEW)
+    {
+        /* a role that was made anew has the name, but not its sessions */
+
+        renew = "the role has no rights, or is another one by now";
+    }
 
     if (!ngx_http_tournament_pg_again(conn, statement, preparing, query,
                                       error))
@@ -1445,12 +1493,8 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(error);
 
-    if (changed) {
-
-        /* what was prepared before it is of no use any more */
-
-        ngx_http_tournament_pg_down(conn, "a function of tournament_api has "
-                                    "changed");
+    if (renew) {
+        ngx_http_tournament_pg_renew(conn, renew);
     }
 }
 
