@@ -108,6 +108,9 @@ struct ngx_http_tournament_pg_conn_s {
     ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
 
     u_char                             *prepared;  /* by statement */
+
+    /* what the server said as it closed an idle one; "": nothing */
+    u_char                              last_words[128];
 };
 
 
@@ -209,7 +212,7 @@ static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
 static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
     const char *state);
 static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
-static ngx_uint_t ngx_http_tournament_pg_fatal(PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_fatal(const PGresult *error);
 
 
 ngx_http_tournament_pg_t *
@@ -390,6 +393,7 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, pg->log, 0,
                    "tournament pg connect to \"%V\"", &target->name);
 
+    conn->last_words[0] = '\0';
     conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
     conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
 
@@ -403,7 +407,7 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, pg);
+    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, conn);
 
     ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
 
@@ -1061,14 +1065,26 @@ ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
 static void
 ngx_http_tournament_pg_notice(void *data, const PGresult *res)
 {
-    char                      *message;
-    ngx_http_tournament_pg_t  *pg = data;
+    char                           *message;
+    ngx_http_tournament_pg_conn_t  *conn = data;
 
     message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
-    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                  "tournament: notice from PostgreSQL: %s",
-                  message ? message : "");
+    if (message == NULL) {
+        return;
+    }
+
+    /* with no query under way an error is a notice for libpq */
+
+    if (PQresultErrorField(res, PG_DIAG_SQLSTATE)
+        && ngx_http_tournament_pg_fatal(res))
+    {
+        (void) ngx_cpystrn(conn->last_words, (u_char *) message,
+                           sizeof(conn->last_words));
+    }
+
+    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
+                  "tournament: notice from PostgreSQL: %s", message);
 }
 
 
@@ -1251,7 +1267,11 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
             /* results that came before the loss count; so do last words */
 
             if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
-                ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+                (void) PQisBusy(conn->conn);
+
+                ngx_http_tournament_pg_down(conn, conn->last_words[0]
+                                            ? (char *) conn->last_words
+                                            : PQerrorMessage(conn->conn));
             }
 
             return;
@@ -1742,7 +1762,7 @@ ngx_http_tournament_pg_changed(PGresult *error)
 /* whether the session ended with it; without a state it is libpq's own word */
 
 static ngx_uint_t
-ngx_http_tournament_pg_fatal(PGresult *error)
+ngx_http_tournament_pg_fatal(const PGresult *error)
 {
     char  *severity;
 
