@@ -24,6 +24,7 @@ my $tournament = $pg->tournament(slots => 4);
 
 sub http {
     return "tournament_database_connections $CONNECTIONS;
+            tournament_connect_timeout 10s;
             tournament_query_timeout 500ms;";
 }
 
@@ -185,7 +186,9 @@ subtest 'a server that recovers' => sub {
 
     $nginx->wait_for_log($ENDS);
     is_told 'and the end', qr/\[error\].*PostgreSQL at/, $ENDS;
-    is $nginx->get($tournament->{path})->status, 200, 'an answer';
+    poll_until {
+        $nginx->get($tournament->{path})->status == 200
+    } 20, 'an answer';
 };
 
 
