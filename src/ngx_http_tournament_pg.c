@@ -70,6 +70,15 @@ typedef enum {
 } ngx_http_tournament_pg_state_e;
 
 
+/* a statement on a connection */
+
+enum {
+    NGX_HTTP_TOURNAMENT_PG_UNPREPARED = 0,
+    NGX_HTTP_TOURNAMENT_PG_PREPARED,
+    NGX_HTTP_TOURNAMENT_PG_TAKEN         /* the name is: do without it */
+};
+
+
 /* what is under way on a connection, up to its sync */
 
 typedef struct ngx_http_tournament_pg_conn_s  ngx_http_tournament_pg_conn_t;
@@ -1180,7 +1189,9 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     pg = conn->pg;
     st = pg->conf->statements[statement];
-    named = pg->conf->prepare && !(query && query->unnamed);
+    named = pg->conf->prepare
+            && conn->prepared[statement] != NGX_HTTP_TOURNAMENT_PG_TAKEN
+            && !(query && query->unnamed);
 
     slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
     conn->active++;
@@ -1189,7 +1200,9 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     slot->query = query;
     slot->statement = statement;
     slot->sent = ngx_current_msec;
-    slot->preparing = named && !conn->prepared[statement];
+    slot->preparing = named
+                      && conn->prepared[statement]
+                         == NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
 
     if (query) {
         query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
@@ -1224,7 +1237,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     if (slot->preparing) {
         /* taken for prepared from here on: what follows comes after it */
-        conn->prepared[statement] = 1;
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_PREPARED;
     }
 
     flush = PQflush(conn->conn);
@@ -1529,22 +1542,25 @@ ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
     ngx_uint_t statement, ngx_uint_t preparing,
     ngx_http_tournament_pg_query_t *query, PGresult *error)
 {
-    ngx_uint_t  missing;
+    ngx_uint_t  missing, taken;
 
     /* not there any more, or there already: another client of a pooler's */
 
-    missing = ngx_http_tournament_pg_sqlstate(error, "26000")
-              || (preparing
-                  && ngx_http_tournament_pg_sqlstate(error, "42P05"));
+    missing = ngx_http_tournament_pg_sqlstate(error, "26000");
+    taken = preparing && ngx_http_tournament_pg_sqlstate(error, "42P05");
 
-    if (preparing
-        || (missing && !ngx_http_tournament_pg_preparing(conn, statement)))
+    if (taken) {
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_TAKEN;
+
+    } else if (preparing
+               || (missing
+                   && !ngx_http_tournament_pg_preparing(conn, statement)))
     {
         /* the next query brings it along */
-        conn->prepared[statement] = 0;
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
     }
 
-    if (missing) {
+    if (missing || taken) {
         ngx_http_tournament_pg_log_missing(conn->pg, error);
 
         if (query == NULL) {
