@@ -6,9 +6,11 @@
  *                                 for a query of an exiting worker
  *     CONNECTING  -> READY        ready(): libpq says that it is open
  *     CONNECTING,
- *     READY       -> DOWN         down(): refused, lost, silent, of no use;
- *                                 its queries go elsewhere, the timer is set
- *     any         -> DOWN         close(), which down() calls, too: the worker
+ *     READY       -> DOWN         down(): refused, lost, silent, of no use; or
+ *                                 renew(): it works, and another would work
+ *                                 better.  Its queries go elsewhere, the timer
+ *                                 is set
+ *     any         -> DOWN         close(), which these call, too: the worker
  *                                 exits, and there is nothing under way
  *
  * Of a query:
@@ -55,6 +57,9 @@
 /* ms; errors of queries are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
 
+/* ms; a session without rights is renewed at most once in this time */
+#define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
+
 /* with TLS: reads after the last one that found something in the socket */
 #define NGX_HTTP_TOURNAMENT_PG_TLS_READS    3
 
@@ -64,6 +69,15 @@ typedef enum {
     NGX_HTTP_TOURNAMENT_PG_CONNECTING,
     NGX_HTTP_TOURNAMENT_PG_READY
 } ngx_http_tournament_pg_state_e;
+
+
+/* a statement on a connection */
+
+enum {
+    NGX_HTTP_TOURNAMENT_PG_UNPREPARED = 0,
+    NGX_HTTP_TOURNAMENT_PG_PREPARED,
+    NGX_HTTP_TOURNAMENT_PG_TAKEN         /* the name is: do without it */
+};
 
 
 /* what is under way on a connection, up to its sync */
@@ -105,6 +119,9 @@ struct ngx_http_tournament_pg_conn_s {
     ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
 
     u_char                             *prepared;  /* by statement */
+
+    /* what the server said as it closed an idle one; "": nothing */
+    u_char                              last_words[128];
 };
 
 
@@ -144,6 +161,9 @@ static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
 static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason);
+static void ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason);
+static void ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn);
 static void ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn);
 static ngx_msec_t ngx_http_tournament_pg_pause(
     ngx_http_tournament_pg_conn_t *conn);
@@ -209,7 +229,7 @@ static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
 static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
     const char *state);
 static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
-static ngx_uint_t ngx_http_tournament_pg_fatal(PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_fatal(const PGresult *error);
 
 
 ngx_http_tournament_pg_t *
@@ -406,6 +426,7 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, pg->log, 0,
                    "tournament pg connect to \"%V\"", &target->name);
 
+    conn->last_words[0] = '\0';
     conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
     conn->since = ngx_current_msec;
     conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
@@ -420,7 +441,7 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
         return;
     }
 
-    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, pg);
+    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, conn);
 
     ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
 
@@ -546,14 +567,40 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
 }
 
 
-/*
- * CONNECTING or READY -> DOWN.  Its queries go to the head of the queue, once;
- * after that they fail.
- */
+/* CONNECTING or READY -> DOWN */
 
 static void
 ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
     const char *reason)
+{
+    ngx_http_tournament_pg_log_down(conn, reason);
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* READY -> DOWN, which is no outage: it will be open again at once */
+
+static void
+ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    ngx_http_tournament_target_t  *target;
+
+    target = conn->pg->conf->targets->elts;
+    target += conn->target;
+
+    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
+                  "tournament: PostgreSQL at \"%V\": %s, reconnecting",
+                  &target->name, reason);
+
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* its queries go to the head of the queue, once; after that they fail */
+
+static void
+ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
 {
     ngx_msec_t                 pause;
     ngx_uint_t                 was_ready;
@@ -561,8 +608,6 @@ ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
 
     pg = conn->pg;
     was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
-
-    ngx_http_tournament_pg_log_down(conn, reason);
 
     ngx_http_tournament_pg_release(conn);
     pause = ngx_http_tournament_pg_pause(conn);
@@ -1110,14 +1155,26 @@ ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
 static void
 ngx_http_tournament_pg_notice(void *data, const PGresult *res)
 {
-    char                      *message;
-    ngx_http_tournament_pg_t  *pg = data;
+    char                           *message;
+    ngx_http_tournament_pg_conn_t  *conn = data;
 
     message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
-    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                  "tournament: notice from PostgreSQL: %s",
-                  message ? message : "");
+    if (message == NULL) {
+        return;
+    }
+
+    /* with no query under way an error is a notice for libpq */
+
+    if (PQresultErrorField(res, PG_DIAG_SQLSTATE)
+        && ngx_http_tournament_pg_fatal(res))
+    {
+        (void) ngx_cpystrn(conn->last_words, (u_char *) message,
+                           sizeof(conn->last_words));
+    }
+
+    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
+                  "tournament: notice from PostgreSQL: %s", message);
 }
 
 
@@ -1218,7 +1275,9 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     pg = conn->pg;
     st = pg->conf->statements[statement];
-    named = pg->conf->prepare && !(query && query->unnamed);
+    named = pg->conf->prepare
+            && conn->prepared[statement] != NGX_HTTP_TOURNAMENT_PG_TAKEN
+            && !(query && query->unnamed);
 
     slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
     conn->active++;
@@ -1227,7 +1286,9 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     slot->query = query;
     slot->statement = statement;
     slot->sent = ngx_current_msec;
-    slot->preparing = named && !conn->prepared[statement];
+    slot->preparing = named
+                      && conn->prepared[statement]
+                         == NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
 
     if (query) {
         query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
@@ -1262,7 +1323,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     if (slot->preparing) {
         /* taken for prepared from here on: what follows comes after it */
-        conn->prepared[statement] = 1;
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_PREPARED;
     }
 
     flush = PQflush(conn->conn);
@@ -1305,7 +1366,11 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
             /* results that came before the loss count; so do last words */
 
             if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
-                ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+                (void) PQisBusy(conn->conn);
+
+                ngx_http_tournament_pg_down(conn, conn->last_words[0]
+                                            ? (char *) conn->last_words
+                                            : PQerrorMessage(conn->conn));
             }
 
             return;
@@ -1455,7 +1520,8 @@ static void
 ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
-    ngx_uint_t                       statement, preparing, changed, keep;
+    const char                      *renew;
+    ngx_uint_t                       statement, preparing, keep;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1516,7 +1582,22 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(result);
 
-    changed = !preparing && ngx_http_tournament_pg_changed(error);
+    renew = NULL;
+
+    if (!preparing && ngx_http_tournament_pg_changed(error)) {
+
+        /* what was prepared before it is of no use any more */
+
+        renew = "a function of tournament_api has changed";
+
+    } else if (ngx_http_tournament_pg_sqlstate(error, "42501")
+               && ngx_current_msec - conn->since
+                  >= NGX_HTTP_TOURNAMENT_PG_RENEW)
+    {
+        /* a role that was made anew has the name, but not its sessions */
+
+        renew = "the role has no rights, or is another one by now";
+    }
 
     if (!ngx_http_tournament_pg_again(conn, statement, preparing, query,
                                       error))
@@ -1533,12 +1614,8 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(error);
 
-    if (changed) {
-
-        /* what was prepared before it is of no use any more */
-
-        ngx_http_tournament_pg_down(conn, "a function of tournament_api has "
-                                    "changed");
+    if (renew) {
+        ngx_http_tournament_pg_renew(conn, renew);
     }
 }
 
@@ -1553,22 +1630,25 @@ ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
     ngx_uint_t statement, ngx_uint_t preparing,
     ngx_http_tournament_pg_query_t *query, PGresult *error)
 {
-    ngx_uint_t  missing;
+    ngx_uint_t  missing, taken;
 
     /* not there any more, or there already: another client of a pooler's */
 
-    missing = ngx_http_tournament_pg_sqlstate(error, "26000")
-              || (preparing
-                  && ngx_http_tournament_pg_sqlstate(error, "42P05"));
+    missing = ngx_http_tournament_pg_sqlstate(error, "26000");
+    taken = preparing && ngx_http_tournament_pg_sqlstate(error, "42P05");
 
-    if (preparing
-        || (missing && !ngx_http_tournament_pg_preparing(conn, statement)))
+    if (taken) {
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_TAKEN;
+
+    } else if (preparing
+               || (missing
+                   && !ngx_http_tournament_pg_preparing(conn, statement)))
     {
         /* the next query brings it along */
-        conn->prepared[statement] = 0;
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
     }
 
-    if (missing) {
+    if (missing || taken) {
         ngx_http_tournament_pg_log_missing(conn->pg, error);
 
         if (query == NULL) {
@@ -1845,7 +1925,7 @@ ngx_http_tournament_pg_changed(PGresult *error)
 /* whether the session ended with it; without a state it is libpq's own word */
 
 static ngx_uint_t
-ngx_http_tournament_pg_fatal(PGresult *error)
+ngx_http_tournament_pg_fatal(const PGresult *error)
 {
     char  *severity;
 

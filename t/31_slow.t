@@ -170,6 +170,24 @@ subtest 'the deadline (invariant 6)' => sub {
     like $line, qr/^504 MISS (?:0\.(?:49|[5-9]\d)|[1-9]\d*\.\d)\d /,
         'its query time is the deadline';
 
+    # On time to within 50 ms. Not each time, on a machine that is busy with
+    # something else; but one in ten tries is not.
+
+    my $best = 9;
+
+    for (1 .. 10) {
+        my $begin = now();
+
+        $nginx->state('slow-3');
+
+        my $late = now() - $begin - 0.5;
+
+        $best = $late if $late < $best;
+        last if $late < 0.05;
+    }
+
+    cmp_ok $best, '<', 0.05, 'on time';
+
     $gate->open;
 
     my $again;

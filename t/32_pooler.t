@@ -40,8 +40,9 @@ sub start {
     $nginx->set(options(
         database => $conninfo,
         workers  => $WORKERS,
-        http     => ["tournament_database_connections $CONNECTIONS;",
-                     'tournament_slow 0;', @http],
+        http     => ["tournament_database_connections $CONNECTIONS;
+                      tournament_connect_timeout 5s;
+                      tournament_query_timeout 5s;", @http],
     ));
     $nginx->log_mark;
     $nginx->start;

@@ -25,8 +25,8 @@ my $nginx = Tournament::Nginx->new(options(
     database => conninfo($one, $two, 'read-write'),
     workers  => $WORKERS,
     http     => ["tournament_database_connections $CONNECTIONS;
-                  tournament_query_timeout 1s;
-                  tournament_connect_timeout 500ms;"],
+                  tournament_query_timeout 2s;
+                  tournament_connect_timeout 1500ms;"],
 ));
 
 

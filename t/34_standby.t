@@ -19,6 +19,11 @@ my $standby = Tournament::Postgres->new(standby_of => $primary);
 my $nginx   = Tournament::Nginx->new(start => 0);
 
 
+# Where there is no server to use, nobody need wait for one for long.
+
+my $SHORT = 'tournament_query_timeout 500ms;';
+
+
 sub start {
     my ($conninfo, @http) = @_;
 
@@ -26,7 +31,9 @@ sub start {
     $nginx->set(options(
         database => $conninfo,
         http     => ["tournament_database_connections $CONNECTIONS;
-                      tournament_query_timeout 500ms;", @http],
+                      tournament_connect_timeout 5s;",
+                     (grep { $_ eq $SHORT } @http)
+                         ? () : 'tournament_query_timeout 10s;', @http],
         workers  => 2,
     ));
     $nginx->log_mark;
@@ -79,7 +86,7 @@ subtest 'no listener: a standby is as good as another' => sub {
 subtest 'a standby that lags, and a listener (invariant 2)' => sub {
     my $direct = $primary->conninfo(application_name => 'listener');
 
-    start($standby->conninfo, qq{tournament_listen "$direct";});
+    start($standby->conninfo, qq{tournament_listen "$direct";}, $SHORT);
     $nginx->wait_for_log(qr/listening to changes/);
     $nginx->wait_for_log(qr/\[error\].*it is a standby/);
 
@@ -108,7 +115,7 @@ subtest 'a standby that lags, and a listener (invariant 2)' => sub {
 
 
 subtest 'it is promoted (invariant 2)' => sub {
-    start($standby->conninfo);
+    start($standby->conninfo, $SHORT);
     $nginx->wait_for_log(qr/\[error\].*it is a standby/);
     is_error fresh(), 503, 'unavailable', 'a standby alone';
 
@@ -118,6 +125,7 @@ subtest 'it is promoted (invariant 2)' => sub {
 
     $nginx->wait_for_log(qr/PostgreSQL is available again/);
     $nginx->wait_for_log(qr/listening to changes/);
+    poll_until { fresh()->status == 200 } 20, 'an answer';
     is fresh()->json->{max_teams}, 11, 'it is read by itself';
 
     $standby->change($tournament, slots => 12);

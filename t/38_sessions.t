@@ -1,0 +1,214 @@
+# What ends a session and what does not: functions that change or raise an error
+# which looks like a change, queries that nobody waits for as nginx exits, and
+# what the environment says of encryption.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Tournament::Test;
+
+my $CONNECTIONS = 2;
+
+my $pg    = Tournament::Postgres->new(load => [qw(schema install)]);
+my $gate  = $pg->gate;
+my $nginx = Tournament::Nginx->new(
+    database  => $pg->conninfo(options => '-c statement_timeout=60s'),
+    http      => "tournament_database_connections $CONNECTIONS;
+                  tournament_query_timeout 60s;",
+    locations => [
+        Tournament::Nginx::state_location(),
+        'location ~ ^/fresh/(?<slug>.*)$ {
+             tournament_ttl state 0; tournament state $slug; }',
+    ],
+);
+
+my $tournament = $pg->tournament(slots => 6);
+my $result     = $pg->value(q{
+    SELECT pg_get_function_result('tournament_api.state(text)'::regprocedure)
+});
+
+
+sub fresh { return $nginx->get("/fresh/$tournament->{slug}") }
+
+sub pids {
+    return join ' ', map { $_->{pid} } $pg->backends;
+}
+
+sub lines {
+    my ($pattern) = @_;
+
+    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
+}
+
+
+# The same function under its name, with something before it.
+
+sub wrap {
+    my ($before, $returns) = @_;
+
+    $pg->psql(qq{
+        BEGIN;
+        ALTER FUNCTION tournament_api.state(text) RENAME TO state_kept;
+        CREATE FUNCTION tournament_api.state(p_slug text)
+        RETURNS ${\ ($returns // $result) } LANGUAGE plpgsql AS \$\$
+        BEGIN
+            $before
+            RETURN QUERY SELECT * FROM tournament_api.state_kept(p_slug);
+        END \$\$;
+        GRANT EXECUTE ON FUNCTION tournament_api.state(text) TO tournament;
+        COMMIT;
+    });
+
+    return;
+}
+
+
+sub unwrap {
+    $pg->psql(q{
+        BEGIN;
+        DROP FUNCTION tournament_api.state(text);
+        ALTER FUNCTION tournament_api.state_kept(text) RENAME TO state;
+        COMMIT;
+    });
+
+    return;
+}
+
+
+subtest 'an error that a function raises by itself' => sub {
+    $pg->wait_idle($CONNECTIONS);
+
+    my $before = pids();
+
+    for my $state (qw(0A000 26000 42P05 XX000 P0001)) {
+        wrap("RAISE 'no' USING ERRCODE = '$state';");
+        is fresh()->status, 503, "SQLSTATE $state" for 1 .. 3;
+        unwrap();
+        is fresh()->status, 200, 'and afterwards';
+    }
+
+    is pids(), $before, 'no connection was given up for it';
+};
+
+
+# As an install.sql does that comes with another result: what was prepared
+# cannot be used any more.
+
+subtest 'a function whose result changes (invariant 9)' => sub {
+    $nginx->reload;
+
+    my $load = load(port => $nginx->port, concurrency => 4,
+                    path => "/fresh/$tournament->{slug}");
+
+    $load->wait_for(50);
+    $nginx->log_mark;
+
+    my $before = pids();
+
+    wrap('RETURN;', 'TABLE (a int)');
+    $nginx->wait_for_log(qr/columns of ".*state.*" are not those/);
+    unwrap();
+
+    poll_until { fresh()->status == 200 } 20, 'the right one is back';
+    $load->wait_for(50);
+
+    my $report = $load->stop;
+
+    is_deeply [ sort keys %{ $report->{status} } ], [ 200, 503 ],
+        'answers, or none';
+    isnt pids(), $before, 'connections were opened anew';
+    cmp_ok scalar(lines(qr/\[info\].*a function of tournament_api has changed/)),
+        '>=', 1, 'the log says why';
+    is scalar(lines(qr/\[error\].*PostgreSQL at|available again/)), 0,
+        'it is no outage' or diag lines(qr/PostgreSQL at/);
+    is scalar(grep { fresh()->status != 200 } 1 .. 20), 0, 'all is well';
+    $nginx->reload;
+};
+
+
+# (The queries' deadline is later than the test waits for nginx to go.)
+
+subtest 'an exit does not wait for what nobody waits for' => sub {
+    my $slug = $pg->tournament(slug => 'slow-exit')->{slug};
+
+    $pg->wait_idle($CONNECTIONS);
+    $gate->shut;
+
+    my $gone = $nginx->connect->send('GET', "/tournaments/api/$slug/state/");
+
+    $gate->wait_waiting(1);
+    $gone->close;
+    poll_until {
+        grep { /^499 .*$slug/ } $nginx->access_log
+    } 20, 'the client is missed';
+
+    ok eval { $nginx->stop; 1 }, 'nobody waits for the query' or diag $@;
+
+    $nginx->start;
+    $gate->open;
+    $pg->wait_idle($CONNECTIONS);
+    $gate->shut;
+
+    # Another client has come for it since: that one is answered.
+
+    my ($first, $second) = map {
+        $nginx->connect->send('GET', "/tournaments/api/$slug/state/")
+    } 1 .. 2;
+
+    $gate->wait_waiting(1);
+    $nginx->get('/-/worker') for 1 .. 2;
+    $first->close;
+    poll_until {
+        grep({ /^499 .*$slug/ } $nginx->access_log) == 2
+    } 20, 'the client is missed';
+
+    $second->close;
+    poll_until {
+        grep({ /^499 .*$slug/ } $nginx->access_log) == 3
+    } 20, 'the other one, too';
+
+    my $third = $nginx->connect->send('GET', "/tournaments/api/$slug/state/");
+
+    $nginx->get('/-/worker') for 1 .. 2;
+    $nginx->signal('QUIT');
+    $nginx->wait_for_log(qr/gracefully shutting down/);
+    is $gate->waiting, 1, 'the query is the same';
+    $gate->open;
+    is $third->receive->status, 200, 'somebody waits for the query';
+    $nginx->stop;
+};
+
+
+subtest 'encryption by the environment' => sub {
+    my $dir  = tempdir('service');
+    my $text = join "\n", '[x]', 'host=127.0.0.1', 'port=' . $pg->port,
+        'dbname=tournament', 'user=tournament', '';
+
+    spew("$dir/plain", $text);
+    spew("$dir/wants", "${text}gssencmode=require\n");
+
+    for my $case ([ 'no word of it', 'service=x', "$dir/plain", undef, 200 ],
+                  [ 'a service file', 'service=x', "$dir/wants", undef, 503 ],
+                  [ 'PGGSSENCMODE', 'service=x', "$dir/plain", 'require',
+                    503 ],
+                  [ 'the conninfo', 'service=x gssencmode=disable',
+                    "$dir/wants", 'require', 200 ])
+    {
+        my ($name, $conninfo, $file, $mode, $status) = @$case;
+
+        local $ENV{PGSERVICEFILE} = $file;
+        local $ENV{PGGSSENCMODE}  = $mode if defined $mode;
+
+        $nginx->set(database => $conninfo, http => $status == 200 ? ''
+            : 'tournament_query_timeout 300ms;');
+        $nginx->log_mark;
+        $nginx->start;
+        is fresh()->status, $status, $name;
+        $nginx->wait_for_log(qr/GSSAPI encryption required|gssencmode/)
+            if $status != 200;
+        $nginx->stop;
+    }
+};
+
+
+done_testing;
