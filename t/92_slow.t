@@ -141,6 +141,14 @@ subtest 'a slow query' => sub {
     is $said + $line->{more}, 20, 'says how many were left out';
     is $slow->(), $before + 22, 'all are counted';
 
+    pause();
+    $nginx->log_mark;
+    held($nginx, 0.1, "$API/slow-d/state/");
+    $nginx->wait_for_log($LINE);
+
+    ($line) = lines($nginx);
+    is $line->{more}, 0, 'and says so once';
+
     unlike $nginx->log, qr/topsecret/, 'what a client sent is not told';
 };
 
