@@ -42,7 +42,8 @@ sub start {
         workers  => $WORKERS,
         http     => ["tournament_database_connections $CONNECTIONS;
                       tournament_connect_timeout 5s;
-                      tournament_query_timeout 5s;", @http],
+                      tournament_query_timeout 5s;
+                      tournament_slow 0;", @http],
     ));
     $nginx->log_mark;
     $nginx->start;
