@@ -204,6 +204,9 @@ ngx_int_t
 ngx_http_tournament_error_send(ngx_http_request_t *r,
     ngx_http_tournament_error_t *error)
 {
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament error: %ui %V", error->status, &error->body);
+
     ngx_http_tournament_count(r, 1);
 
     if (ngx_http_tournament_error_has_page(r, error->status)) {

@@ -548,6 +548,9 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
                                + NGX_HTTP_TOURNAMENT_CLAIM_GRACE)
         != NGX_OK)
     {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
+                       "tournament flight:%p waits for another worker",
+                       flight);
         return NGX_BUSY;
     }
 
@@ -1003,6 +1006,10 @@ ngx_http_tournament_batch_sending(ngx_http_tournament_pg_query_t *query)
     {
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->sends++;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p is sent at clock %uL: %s",
+                       flight, batch->clock, batch->endpoint->statement.name);
     }
 }
 
@@ -1030,6 +1037,10 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
         flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
         flight->batch = NULL;
         flight->times = query->times;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p has its result: rc %d, %d rows",
+                       flight, rc, res ? PQntuples(res) : 0);
 
         entry = NULL;
 

@@ -5,6 +5,8 @@
 #include "tournament_text.h"
 
 
+static void ngx_http_tournament_log_key(ngx_http_request_t *r,
+    ngx_http_tournament_endpoint_t *endpoint, ngx_http_tournament_key_t *key);
 static ngx_http_tournament_error_t *ngx_http_tournament_who(
     ngx_http_request_t *r, ngx_http_tournament_endpoint_t *endpoint,
     ngx_http_tournament_input_t *in);
@@ -120,6 +122,8 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
     ctx->user = in.user;
     ctx->staff = in.staff;
 
+    ngx_http_tournament_log_key(r, endpoint, &key);
+
     if (in.user == 0 && !in.staff && !in.search) {
 
         ttl = tlcf->ttl[tlcf->endpoint];
@@ -127,12 +131,29 @@ ngx_http_tournament_handler(ngx_http_request_t *r)
         ctx->body = ngx_http_tournament_memo_get(tmcf->memo, &key,
                                             ngx_http_tournament_settled(ttl));
         if (ctx->body) {
+            ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                           "tournament memo: has it");
+
             ctx->status = NGX_HTTP_TOURNAMENT_HIT;
             return ngx_http_tournament_send(r, ctx);
         }
     }
 
     return ngx_http_tournament_parts(r, ctx, &in, &key);
+}
+
+
+static void
+ngx_http_tournament_log_key(ngx_http_request_t *r,
+    ngx_http_tournament_endpoint_t *endpoint, ngx_http_tournament_key_t *key)
+{
+#if (NGX_DEBUG)
+    u_char  text[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament request: %V, key \"%s\"", &endpoint->name,
+                   ngx_http_tournament_metrics_key(text, key));
+#endif
 }
 
 
@@ -367,10 +388,18 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
         }
 
         ctx->waiting++;
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "tournament flight:%p is waited for",
+                       part->waiter.flight);
     }
 
     if (ctx->waiting == 0) {
         return ctx->answer(r, ctx);
+    }
+
+    if (ctx->waits == 0) {
+        ctx->waits = ngx_http_tournament_metrics_now();
     }
 
     if (ngx_http_tournament_fetch_start(tmcf->fetch) != NGX_OK) {
@@ -448,6 +477,11 @@ ngx_http_tournament_look_up(ngx_http_request_t *r,
 
     status = NGX_HTTP_TOURNAMENT_MISS;
 
+    if (rc == NGX_DECLINED) {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "tournament zone: no entry");
+    }
+
     if (rc == NGX_OK) {
 
         status = ngx_http_tournament_judge(r, part, &entry);
@@ -524,6 +558,10 @@ ngx_http_tournament_judge(ngx_http_request_t *r,
 
     class = ngx_http_tournament_cache_class(&tmcf->cache, entry->clock,
                                             entry->stripes, entry->nstripes);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament zone: an entry of class %d, age %M of %M ms%s",
+                   class, age, ttl, entry->missing ? ", missing" : "");
 
     if (class == NGX_HTTP_TOURNAMENT_FRESH && age < ttl && !over) {
 
@@ -609,10 +647,6 @@ static ngx_int_t
 ngx_http_tournament_wait(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
-    if (ctx->waits == 0) {
-        ctx->waits = ngx_http_tournament_metrics_now();
-    }
-
     /* a client that goes away meanwhile is noticed */
 
     r->read_event_handler = ngx_http_test_reading;
@@ -646,6 +680,10 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
     c = r->connection;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "tournament result: rc %d after %M ms", rc,
+                   ngx_current_msec - waiter->arrived);
 
     ctx->queried = 1;
     ctx->waited = part;
@@ -809,6 +847,10 @@ ngx_http_tournament_render(ngx_http_request_t *r, ngx_uint_t endpoint,
     if (body == NULL) {
         return NULL;
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament rendered: %uz bytes, ETag %V", text.len,
+                   &etag);
 
     ngx_http_tournament_json_marked(json, &start, &len);
 

@@ -325,7 +325,7 @@ ngx_http_tournament_status_quality(u_char *p, u_char *last)
             p++;
         }
 
-        if (last - p >= 3 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=') {
+        if (last - p >= 2 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=') {
             p += 2;
 
             for (last = p;

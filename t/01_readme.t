@@ -651,7 +651,13 @@ subtest 'paths of the endpoints' => sub {
                          : 200;
 
             is $response->status, $expected, "$endpoint at $path";
-            is ref $response->json, 'HASH', 'and it is JSON';
+
+            if ($endpoint eq 'metrics') {
+                like $response->body, qr/^# TYPE tournament_/m,
+                    'and it is what Prometheus reads';
+            } else {
+                is ref $response->json, 'HASH', 'and it is JSON';
+            }
         }
 
         is $row->[3], ttl_of($endpoint), "$endpoint: the TTL" if $row->[3];
@@ -687,7 +693,22 @@ subtest 'the test to begin with' => sub {
 };
 
 
+# Other tests take theirs from README.md.
+
+my %ELSEWHERE = (yaml => 't/91_metrics.t');
+
 subtest 'every block is run' => sub {
+    for my $language (sort keys %ELSEWHERE) {
+        my $test = slurp(project($ELSEWHERE{$language}));
+        my @its  = of_language($language);
+
+        like $test, qr/^my \((\$\w+(?:, )?){${\ scalar @its}}\) =
+                       \ slurp\(project\('README\.md'\)\)
+                       \ =~\ \/\^```$language\\n/mx,
+            "each $language block is in $ELSEWHERE{$language}"
+            and $_->{ran} = 1 for @its;
+    }
+
     my @fences = $readme =~ /^ *```/gm;
 
     is scalar @fences, 2 * @blocks, 'each fence begins or ends one';

@@ -273,6 +273,8 @@ sub api {
                   'registration_context $slug'),
             $at->('api/me/registrations/',              'user_registrations'),
             $at->('api/stats/',                         'platform_stats'),
+            $at->('status',                             'status'),
+            $at->('metrics',                            'metrics'),
         ],
     );
 }
