@@ -168,14 +168,19 @@ subtest 'it follows' => sub {
 };
 
 
-# Nothing may reach beyond the screen, at any width of a phone.
+# Nothing may reach beyond its panel, nor a panel beyond the screen.
 
 sub too_wide {
     return $browser->value(q{[...document.querySelectorAll('body *')].filter(
-        element => element.getBoundingClientRect().right
-            > document.documentElement.clientWidth + 0.5
-            && !element.closest('svg'))
-        .map(element => element.tagName + '#' + element.id)});
+        element => {
+            const panel = element.parentElement.closest('section');
+            const edge = panel ? panel.getBoundingClientRect().right
+                - parseFloat(getComputedStyle(panel).paddingRight)
+                : document.documentElement.clientWidth;
+
+            return element.getBoundingClientRect().right > edge + 0.5
+                && !element.closest('svg');
+        }).map(element => element.tagName + '#' + element.id)});
 }
 
 
