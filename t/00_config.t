@@ -99,6 +99,9 @@ values_of($_, qr/from 1ms to 1h/,
           [qw(1ms 250ms 2 2s 1m 1h)], [qw(0 61m 2h -1s 1x abc "")])
     for qw(tournament_connect_timeout tournament_query_timeout);
 
+values_of('tournament_slow', qr/a time from 1ms to 1h, or 0/,
+          [qw(0 1ms 250ms 2 1m 1h)], [qw(61m -1s 1x abc "")]);
+
 values_of('tournament_max_age', qr/time in whole seconds/,
           [qw(0 1 1s 5m 1d)], [qw(1ms -1 1x abc "")]);
 
@@ -135,9 +138,11 @@ subtest 'tournament_listen' => sub {
 
 
 subtest 'endpoints without entries of their own' => sub {
-    refused($_, { http => "$_;" }, qr/"states"|"purge"|"state"/,
+    refused($_, { http => "$_;" },
+            qr/"states"|"purge"|"state"|"status"|"metrics"/,
             qr/no entries|not coalesced/)
         for 'tournament_ttl states 1s', 'tournament_ttl purge 1s',
+            'tournament_ttl status 1s', 'tournament_coalesce metrics 1s',
             'tournament_coalesce states 1s', 'tournament_coalesce state 1s';
 };
 
@@ -146,7 +151,8 @@ once_in_http($_)
     for $ZONE, $DATABASE, 'tournament_database_connections 4;',
         'tournament_database_queue 8;', 'tournament_connect_timeout 1s;',
         'tournament_query_timeout 1s;', 'tournament_cache_version 2;',
-        'tournament_listen off;', 'tournament_warm off;';
+        'tournament_listen off;', 'tournament_warm off;',
+        'tournament_slow 1s;';
 
 
 subtest 'tournament_ttl and tournament_max_age are inherited' => sub {

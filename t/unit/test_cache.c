@@ -14,6 +14,7 @@
 
 
 #define ZONE        (NGX_HTTP_TOURNAMENT_ZONE_MIN)
+#define ANNEX       1000
 #define KEYS        600
 #define FACTS_MAX   30000
 
@@ -184,6 +185,8 @@ zone_create(size_t size)
 
     ngx_memzero(&cache, sizeof(ngx_http_tournament_cache_t));
     ngx_memzero(&shm_zone, sizeof(ngx_shm_zone_t));
+
+    cache.annex = ANNEX;
 
     ck_assert_ptr_eq(ngx_http_tournament_cache_add(NULL, &cache, &name, size,
                                                    NULL),
@@ -1078,6 +1081,49 @@ START_TEST(reload_keeps_the_zone)
 END_TEST
 
 
+/* another room's memory: neither does the arena touch it, nor the other way */
+
+START_TEST(annex_is_apart)
+{
+    u_char                      *annex;
+    uint32_t                     n;
+    ngx_http_tournament_key_t    key;
+    ngx_http_tournament_entry_t  entry;
+
+    zone_create(ZONE);
+
+    annex = ngx_http_tournament_cache_annex(&cache);
+
+    ck_assert_ptr_nonnull(annex);
+    ck_assert_uint_eq((uintptr_t) annex % 64, 0);
+
+    for (n = 0; n < ANNEX; n++) {
+        must(annex[n] == 0);
+    }
+
+    ngx_memset(annex, 0xa5, ANNEX);
+
+    for (n = 0; n < 3000; n++) {
+        key_make(&key, n % KEYS);
+        entry_make(&entry, n % KEYS, n, n % 900, 2, n, n % 5 == 0);
+        (void) ngx_http_tournament_cache_put(&cache, &key, &entry);
+        ngx_http_tournament_cache_change(&cache,
+                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, n);
+        ngx_http_tournament_cache_purge(&cache, NGX_HTTP_TOURNAMENT_TEAM, n);
+    }
+
+    ck_assert_uint_eq(cache.zone->recoveries, 0);
+    arena_check();
+
+    for (n = 0; n < ANNEX; n++) {
+        must(annex[n] == 0xa5);
+    }
+
+    zone_destroy();
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -1094,9 +1140,11 @@ main(void)
     tcase_add_test(tcase, size_of_an_entry_is_limited);
     tcase_add_test(tcase, missing_things_have_a_share);
     tcase_add_test(tcase, reload_keeps_the_zone);
+    tcase_add_test(tcase, annex_is_apart);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("clock");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, change_ends_what_shows_the_thing);
     tcase_add_test(tcase, stripes_are_spread);
     suite_add_tcase(suite, tcase);
