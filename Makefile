@@ -107,6 +107,7 @@ load-test:
 	@tools/deps build run test bench load
 	@tools/build
 	bench/load-test
+	tools/readme-bench build/load-test.md README.md load-test
 
 #:   lint         style, cppcheck and clang-tidy; warnings are errors
 

@@ -1,10 +1,12 @@
-# README.md: each configuration in it is accepted, each command that can be run
-# here is run, and its tables name what there is, no more and no less.
+# README.md: each configuration in it serves, each command that can be run here
+# is run, and its tables name what there is, no more and no less. A block that
+# nothing here runs fails it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Tournament::Test;
+use Tournament::PgBouncer;
 
 my $readme = slurp(project('README.md'));
 
@@ -15,20 +17,25 @@ my $source = join '', map { slurp($_) }
     glob project('*.c') . ' ' . project('src/*.c');
 
 
-# Fenced blocks: { language, place, text }, the place being the second word
-# behind the fence. Indented ones belong to a list.
+# Fenced blocks: { language, place, text, section, ran }, the place being the
+# second word behind the fence. Indented ones belong to a list. Whoever has run
+# one says so.
 
 sub blocks {
     my ($text) = @_;
 
     my @found;
 
-    while ($text =~ /^( *)```(\w+)(?: (\w+))?\n(.*?)^\1```$/gms) {
-        my ($indent, $language, $place, $block) = ($1, $2, $3, $4);
+    for my $section (split /^(?=## )/m, $text) {
+        my ($title) = $section =~ /\A## (.*)/;
 
-        $block =~ s/^$indent//gm;
-        push @found, { language => $language, place => $place,
-                       text => $block };
+        while ($section =~ /^( *)```(\w+)(?: (\w+))?\n(.*?)^\1```$/gms) {
+            my ($indent, $language, $place, $block) = ($1, $2, $3, $4);
+
+            $block =~ s/^$indent//gm;
+            push @found, { language => $language, place => $place,
+                           text => $block, section => $title // '' };
+        }
     }
 
     return @found;
@@ -127,51 +134,72 @@ subtest 'log messages' => sub {
 };
 
 
-subtest 'configurations' => sub {
-    my $dir   = tempdir();
-    my $nginx = Tournament::Nginx->new(start => 0, zone => undef, feed => 1,
-                                       level => 'warn', locations => '');
+# The application beside nginx: account 1001 is logged in, and all its answers
+# say that they are its own.
 
-    spew("$dir/tournament.conninfo", "host=/nowhere dbname=x\n");
+my $application = Tournament::Nginx->new(
+    name      => 'application',
+    module    => 0,
+    locations => {
+        '= /account/' => 'add_header X-Account 1001; return 204;',
+        '/'           => 'return 200 "application";',
+    },
+);
 
-    my @options = run({}, Tournament::Nginx::binary(), '-V');
-    my $found   = 0;
+# Its database, without our functions, and the demonstration's.
 
-    for my $block (of_language('nginx')) {
-        my ($place, $text) = @$block{qw(place text)};
-        my ($title) = $text =~ /^\s*(.*)/;
+my $pg = Tournament::Postgres->new(load => []);
 
-        $found++;
-        $text =~ s{/etc/nginx/}{$dir/}g;
+$pg->psql('CREATE DATABASE platform');
+$pg->load('schema', -dbname => 'platform');
+$pg->load('demo', -dbname => 'platform');
 
-        SKIP: {
-            skip "this nginx has no auth_request: $title", 1
-                if $text =~ /auth_request/
-                    && $options[1] !~ /http_auth_request_module/;
+my $demo_pg = Tournament::Postgres->new;
+my $demo    = Tournament::Nginx->new(
+    conf => Tournament::Nginx::example($demo_pg->conninfo));
 
-            my %conf;
+# What stands for /etc/nginx
 
-            if (!defined $place) {
-                $conf{conf} = standing_alone($text);
+my $etc = tempdir();
 
-            } elsif ($place eq 'http') {
-                $conf{http} = $text;
 
-            } else {
-                $conf{http} = 'tournament_zone 1m;'
-                    . ' tournament_database "host=/nowhere dbname=x";';
-                $conf{$place eq 'server' ? 'server' : 'locations'} = $text;
-            }
+# Two servers, the first of which is away.
 
-            my ($ok, $output) = $nginx->test(%conf);
+sub several {
+    my ($attrs) = @_;
 
-            ok $ok && $output !~ /\[(?:warn|error|crit|alert|emerg)\]/,
-                $title or diag $output;
-        }
-    }
+    return $demo_pg->conninfo_tcp(
+        host => '127.0.0.1,127.0.0.1',
+        port => free_port() . ',' . $demo_pg->port,
+    ) . " $attrs";
+}
 
-    cmp_ok $found, '>', 3, 'configurations are found';
-};
+
+my $pooler;
+
+sub pooler {
+    return $pooler //= Tournament::PgBouncer->new(
+        $demo_pg, pool_mode => 'transaction');
+}
+
+
+# A configuration of README.md with the places of this test.
+
+sub at_home {
+    my ($text) = @_;
+
+    $text =~ s{/etc/nginx/}{$etc/}g;
+    $text =~ s{127\.0\.0\.1:8000}{'127.0.0.1:' . $application->port}ge;
+    $text =~ s{host=10\.0\.0\.1,10\.0\.0\.2 (target_\S+) .*user=nginx}
+              { several($1) }ge;
+    $text =~ s{host=127\.0\.0\.1 port=5432 .*user=nginx}
+              { $demo_pg->conninfo_tcp }ge;
+    $text =~ s{host=127\.0\.0\.1 port=6432 .*user=nginx}
+              { pooler()->conninfo }ge;
+    $text =~ s{(host=127\.0\.0\.1) (?!port=)}{"$1 port=" . $pg->port . ' '}ge;
+
+    return $text;
+}
 
 
 # A whole nginx.conf, in places of its own.
@@ -179,11 +207,14 @@ subtest 'configurations' => sub {
 sub standing_alone {
     my ($conf) = @_;
 
+    my $user = worker_user();
     my $temp = join '', map { "${_}_temp_path %%DIR%%/temp_$_;\n" }
         qw(client_body proxy fastcgi uwsgi scgi);
 
+    $conf = at_home($conf);
     $conf =~ s/^load_module .*/load_module %%MODULE%%;\npid %%DIR%%\/pid;
                error_log %%DIR%%\/error.log;/m;
+    $conf = "user $user;\n$conf" if defined $user;
     $conf =~ s/^http \{\n/http {\naccess_log off;\n$temp/m;
     $conf =~ s/listen 80;/listen 127.0.0.1:%%PORT%%;/;
 
@@ -191,33 +222,237 @@ sub standing_alone {
 }
 
 
-# The servers that the commands are for: an application's database without our
-# functions, and "make run".
+# What the configuration's locations answer to, an example of each.
 
-my $pg = Tournament::Postgres->new(load => []);
+sub paths {
+    my ($text) = @_;
 
-$pg->psql('CREATE DATABASE platform');
-$pg->load('schema', -dbname => 'platform');
+    my @paths;
 
-my $demo_pg = Tournament::Postgres->new;
-my $demo    = Tournament::Nginx->new(
-    conf => Tournament::Nginx::example($demo_pg->conninfo));
+    while ($text =~ /^\s*location (=|~) (\S+) \{(.*?)\n\s*\}/gms) {
+        my ($kind, $path, $inside) = ($1, $2, $3);
+
+        next if $inside =~ /\binternal;/;
+
+        if ($kind eq '~') {
+            $path =~ s/^\^|\$$//g;
+            $path =~ s/\(\?<\w+>[^)]*\)/valorant-masters/g;
+        }
+
+        $path .= '?slugs=valorant-masters' if $inside =~ /tournament states/;
+        push @paths, [ $inside =~ /tournament purge/ ? 'PURGE' : 'GET', $path ];
+    }
+
+    return @paths;
+}
+
+
+# Those of context http that go with any other.
+
+sub additions {
+    return map { at_home($_->{text}) } grep {
+        ($_->{place} // '') eq 'http' && $_->{text} !~ /tournament_database/
+    } of_language('nginx');
+}
+
+
+sub configuration {
+    my ($block) = @_;
+
+    my $text  = at_home($block->{text});
+    my $place = $block->{place}
+        // return { conf => standing_alone($block->{text}) };
+
+    return { http => $text, locations => Tournament::Nginx::state_location(),
+             $text =~ /tournament_database/ ? (zone => undef)
+                                            : (database => $demo_pg) }
+        if $place eq 'http';
+
+    my $fallback = $text =~ /\@application/
+        ? 'location @application { proxy_pass http://127.0.0.1:'
+            . $application->port . '; }' : '';
+
+    return { http => [ additions() ], database => $demo_pg,
+             locations => '', server => "$text$fallback" };
+}
+
+
+subtest 'configurations' => sub {
+    my ($file) = grep { m{> /etc/nginx/tournament\.conninfo} }
+        map { $_->{text} } of_language('sh');
+
+    ok $file, 'the file with the conninfo is made by one of the commands';
+    spew("$etc/tournament.conninfo", $demo_pg->conninfo . "\n");
+
+    my (undef, $options) = run({}, Tournament::Nginx::binary(), '-V');
+
+    for my $block (of_language('nginx')) {
+        my ($title) = $block->{text} =~ /^\s*(.*)/;
+
+        $block->{ran} = 1;
+
+        SKIP: {
+            skip "this nginx has no auth_request: $title", 1
+                if $block->{text} =~ /auth_request/
+                    && $options !~ /http_auth_request_module/;
+
+            my $nginx = Tournament::Nginx->new(start => 0, level => 'warn',
+                                               feed => 1);
+            my $conf  = configuration($block);
+            my ($ok, $output) = $nginx->test(%$conf);
+
+            ok $ok && $output !~ /\[(?:warn|error|crit|alert|emerg)\]/,
+                "accepted: $title" or diag($output), next;
+
+            my @paths = paths($block->{text});
+
+            @paths = ([GET => '/tournaments/api/valorant-masters/state/'])
+                if !@paths && $conf->{locations};
+
+            $nginx->set(%$conf)->start;
+
+            for my $path (@paths) {
+                my $response = $nginx->request(@$path);
+
+                is $response->status, 200, "@$path: status";
+                like $response->body, qr/\Aapplication\z|"success":true
+                    |\A\#\ HELP\ tournament_/x, '... and what it says';
+            }
+
+            $nginx->stop;
+        }
+    }
+};
 
 
 # What is not run here, and why.
 
-my %NOT_RUN = map { $_ => 1 } (
-    'sudo nginx -t',              # the machine's own nginx: see the blocks
-    'sudo nginx -s reload',
-    './configure --with-compat'   # nginx's build: the mainline tests have it
-        . ' --add-dynamic-module=/usr/local/src/ngx_http_tournament_module',
-    'make modules',
+my %NOT_RUN = (
+    './configure --with-compat'
+        . ' --add-dynamic-module=/usr/local/src/ngx_http_tournament_module'
+        => 'tools/build calls nginx\'s configure, as this does',
+    'make modules' => 'and then nginx\'s make',
 );
 
 
+# The site of "Put it beside a site": the first whole configuration, and purge.
+
+my $site = do {
+    my ($whole) = grep { !defined $_->{place} } of_language('nginx');
+    my ($purge) = grep { /tournament purge/ } map { $_->{text} }
+        of_language('nginx');
+    my $conf = standing_alone($whole->{text});
+
+    $conf =~ s/(listen 127\S+;)/$1\n$purge/;
+
+    Tournament::Nginx->new(name => 'site', conf => $conf, start => 0,
+                           daemon => 1);
+};
+
+
+# What make run does in the end; building is none of this test's business.
+
+subtest 'make run' => sub {
+    my $port = free_port();
+    my $out  = tempdir() . '/out';
+
+    open my $fh, '>', $out or die "$out: $!";
+
+    my $pid = Tournament::Util::spawn({
+        stdout => $fh,
+        stderr => $fh,
+        signal => 'INT',
+        env    => { TOURNAMENT_BUILD  => tempdir(),
+                    TOURNAMENT_MODULE => Tournament::Nginx::module_file() },
+    }, project('tools/run'), $port);
+
+    poll_until {
+        slurp($out) =~ /^Ready/m || !alive($pid)
+    } 120, 'it is ready';
+
+    like slurp($out), qr/^Ready/m, 'it is ready';
+
+    my $curls = 0;
+
+    for my $block (grep { /:8080\// } map { $_->{text} } of_language('sh')) {
+        for my $line (grep { /^curl / } split /\n/, $block) {
+            (my $here = $line) =~ s/:8080\//:$port\//;
+            $here =~ s/^curl /curl --fail --show-error /;
+
+            my ($status, $output) = run({}, 'sh', '-c', $here);
+
+            is $status, 0, $line;
+            like $output, qr/"success":true/, '... and success';
+            $curls++;
+        }
+    }
+
+    cmp_ok $curls, '>', 1, 'its lines are in README.md';
+
+    kill 'INT', $pid;
+    is Tournament::Util::reap($pid, 60), 0, 'Ctrl-C ends it';
+};
+
+
+# A command of README.md as it is run here, with the places of this test;
+# undef for one that is not known.
+
+sub command {
+    my ($line, $root) = @_;
+
+    my $binary = Tournament::Nginx::binary();
+
+    return undef if $line =~ /\bsudo\b.*\bsudo\b/;
+
+    $line =~ s/^sudo //;
+
+    # Not built again: others may be testing it.
+
+    if ($line =~ /^make (?:un)?install\b/) {
+        $line =~ s{NGINX=\S+}{NGINX=$binary};
+
+        return "make -o build DESTDIR=$root " . ($line =~ s/^make //r);
+    }
+
+    if ($line =~ /^make\b/) {
+        $line =~ s{NGINX=\S+}{NGINX=$binary};
+
+        return $line =~ s/^make\b/make -n/r;
+    }
+
+    if ($line =~ /^nginx (-t|-s \w+)$/) {
+        return "$binary -p " . $site->dir . '/ -c ' . $site->conf_file . " $1";
+    }
+
+    if ($line =~ /^curl .*http:\/\/127\.0\.0\.1\//) {
+        $line =~ s{http://127\.0\.0\.1/}{$site->url('/')}e;
+
+        return $line =~ s/^curl /curl --fail --silent --show-error /r;
+    }
+
+    return "test -e " . project($1)
+        if $line =~ /^(?:TOURNAMENT_\w+=1 )?prove\b.* (t\/\S+)$/;
+
+    # What the reader gives some seconds is waited for here.
+
+    my $pid = $site->dir . '/pid';
+
+    return $line =~ s{/run/nginx\.pid}{$pid}r if $line =~ /^kill -(?:USR2|QUIT) /;
+    return "timeout 30 sh -c 'until test -s $pid && test -s $pid.oldbin;"
+        . " do sleep 0.1; done'" if $line =~ /^sleep \d+$/;
+
+    return $line =~ s{/etc/nginx/}{$etc/}gr if $line =~ m{/etc/nginx/};
+
+    return $line =~ /^psql / ? $line : undef;
+}
+
+
+# Functions are there before somebody calls them: the database's section is
+# the second step of the first one.
+
 subtest 'commands' => sub {
-    my $etc = tempdir();
-    my %env = (
+    my $root = tempdir();
+    my %env  = (
         PATH             => Tournament::Postgres::bindir() . ":$ENV{PATH}",
         PGHOST           => $pg->socket_dir,
         PGPORT           => $pg->port,
@@ -226,47 +461,161 @@ subtest 'commands' => sub {
         MAKEFLAGS        => '',
     );
 
-    my @commands = map { grep { /\S/ } split /\n/, $_->{text} }
-        of_language('sh');
+    my @all    = of_language('sh');
+    my @blocks = ((grep { $_->{section} eq 'The database' } @all),
+                  (grep { $_->{section} ne 'The database' } @all));
+    my %seen;
 
-    cmp_ok scalar @commands, '>', 15, 'commands are found';
+    for my $block (@blocks) {
+        my $known = 1;
 
-    for my $command (@commands) {
-        next if $NOT_RUN{$command};
+        for my $line (grep { /\S/ } split /\n/, $block->{text}) {
+            $seen{$line} = 1;
 
-        my $line = $command;
+            next if $NOT_RUN{$line} || $line =~ /^curl .*:8080\//;
 
-        if ($line =~ s/^(?:sudo )?make\b/make -n/) {
-            $line =~ s{NGINX=\S+}{'NGINX=' . Tournament::Nginx::binary()}e;
+            my $command = command($line, $root);
 
-        } elsif ($line =~ /^(?:TOURNAMENT_\w+=1 )?prove\b.* (t\/\S+)$/) {
-            ok -e project($1), $command;
-            next;
+            if (!defined $command) {
+                fail "$line: this test does not know how to run it";
+                $known = 0;
+                next;
+            }
 
-        } elsif ($line =~ /^curl /) {
-            ok $line =~ s{http://127\.0\.0\.1:8080/}{$demo->url('/')}ge,
-                'an address of make run';
-            $line =~ s/^curl /curl --fail --show-error /;
+            $site->start if $command =~ /^\S*nginx |^curl /
+                            && !$site->running;
 
-        } elsif ($line =~ m{/etc/nginx/}) {
-            $line =~ s{/etc/nginx/}{$etc/}g;
+            my ($status, $output) =
+                run({ env => \%env, dir => project() }, 'sh', '-c', $command);
 
-        } elsif ($line !~ /^psql /) {
-            fail "$command: this test does not know how to run it";
-            next;
+            is $status, 0, $line or diag $output;
+
+            after($line, $output, $root);
         }
 
-        my ($status, $output) =
-            run({ env => \%env, dir => project() }, 'sh', '-c', $line);
-
-        is $status, 0, $command or diag $output;
+        $block->{ran} = $known;
     }
 
-    my $mode = (stat "$etc/tournament.conninfo")[2] & 0777;
+    is_deeply [ grep { !$seen{$_} } sort keys %NOT_RUN ], [],
+        'what is not run is in README.md';
+};
 
-    is sprintf('%o', $mode), '600', 'only its owner reads the password';
-    like slurp("$etc/tournament.conninfo"), qr/^host=\S+ .*password=/,
-        'and it is a conninfo';
+
+# What a command must have done.
+
+sub after {
+    my ($line, $output, $root) = @_;
+
+    my $module = 'ngx_http_tournament_module.so';
+    my @there  = grep { /\Q$module\E$/ } split /\n/,
+        run_ok({}, 'find', $root, '-type', 'f');
+
+    if ($line =~ /^(?:sudo )?make install/) {
+        is scalar @there, 1, '... the module is installed';
+
+    } elsif ($line =~ /^(?:sudo )?make uninstall/) {
+        is scalar @there, 0, '... the module is gone';
+
+    } elsif ($line =~ /kill -QUIT/) {
+        my $before = $site->pid;
+
+        isnt $site->upgraded->pid, $before, '... there is another master';
+
+    } elsif ($line =~ /^curl -i/) {
+        like $output, qr/^Cache-Control: public.*"success":true/ms,
+            '... the module has answered';
+
+    } elsif ($line =~ /^curl .*PURGE/) {
+        like $output, qr/"success":true,"purged":"\*"/, '... purged';
+
+    } elsif ($line =~ /-f sql\/install\.sql/) {
+        is run_ok({}, Tournament::Postgres::bindir() . '/psql', '-XAtc',
+                  "SELECT count(*) > 5 FROM pg_proc WHERE pronamespace ="
+                  . " 'tournament_api'::regnamespace",
+                  $pg->conninfo(user => 'postgres', dbname => 'platform')),
+            "t\n", '... the functions are there';
+
+    } elsif ($line =~ m{^echo .*/tournament\.conninfo}) {
+        my $mode = (stat "$etc/tournament.conninfo")[2] & 0777;
+
+        is sprintf('%o', $mode), '600', '... only its owner reads it';
+        like slurp("$etc/tournament.conninfo"), qr/^host=\S+ .*password=/,
+            '... and it is a conninfo';
+    }
+
+    return;
+}
+
+
+# What "Upgrade and removal" says of reloads, and of upgrades on the fly
+
+subtest 'another build of the module' => sub {
+    my $dir   = tempdir();
+    my $user  = worker_user() // '';
+    my $place = sub {
+        spew("$dir/new", slurp(Tournament::Nginx::module_file()));
+        rename "$dir/new", "$dir/module.so" or die "rename: $!";
+    };
+
+    $place->();
+
+    my $conninfo = $demo_pg->conninfo;
+    my $nginx    = Tournament::Nginx->new(daemon => 1, conf => <<"END");
+${\ ($user ? "user $user;" : '') }
+load_module $dir/module.so;
+worker_processes 2;
+pid %%DIR%%/pid;
+error_log %%DIR%%/error.log info;
+events { }
+http {
+    tournament_zone 1m;
+    tournament_database "$conninfo";
+    access_log off;
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location = /status { tournament status; }
+        location ~ ^/tournaments/api/(?<slug>.+)/state/\$ {
+            tournament state \$slug;
+        }
+    }
+}
+END
+
+    my $state   = '/tournaments/api/valorant-masters/state/';
+    my $counted = sub {
+        return $nginx->get('/status')->json->{endpoints}{state}{requests};
+    };
+
+    $nginx->get($state) for 1 .. 3;
+    is $counted->(), 3, 'requests are counted';
+
+    $nginx->reload;
+    is $counted->(), 3, 'a reload keeps the counters';
+
+    my $load = load(port => $nginx->port, path => $state, concurrency => 4);
+
+    $load->wait_for(20);
+    $place->();
+    $nginx->reload;
+    $load->wait_for(20);
+    cmp_ok $counted->(), '>', 40, 'it does so with another file in its place';
+
+    $nginx->signal('USR2');
+
+    poll_until {
+        -s $nginx->dir . '/pid.oldbin' && -s $nginx->dir . '/pid'
+    } 30, 'there is a second master';
+
+    $nginx->signal('QUIT')->upgraded;
+    $load->wait_for(20);
+
+    my $report = $load->stop;
+
+    is_deeply [ keys %{ $report->{status} } ], [200], 'no request is lost';
+    cmp_ok $counted->(), '<', $report->{requests},
+        'and the new module has counted anew';
+
+    $nginx->stop;
 };
 
 
@@ -311,6 +660,9 @@ sub ttl_of {
 
 subtest 'the test to begin with' => sub {
     my ($block) = of_language('perl');
+
+    $block->{ran} = 1;
+
     my $file    = tempdir() . '/begin.t';
     my $text    = $block->{text};
 
@@ -321,6 +673,33 @@ subtest 'the test to begin with' => sub {
 
     is $status, 0, 'passes' or diag $output;
     like $output, qr/^ok 1 - three of eight/m, 'and tests something';
+};
+
+
+# Other tests take theirs from README.md.
+
+my %ELSEWHERE = (yaml => 't/91_metrics.t');
+
+subtest 'every block is run' => sub {
+    for my $language (sort keys %ELSEWHERE) {
+        my $test = slurp(project($ELSEWHERE{$language}));
+        my @its  = of_language($language);
+        my ($variables) = $test =~ /^my\ \((.*)\)\ =\ slurp\(project\(
+            'README\.md'\)\)\s=~\ \/\^```$language\\n/mx;
+        my @taken = split /,/, $variables // '';
+
+        is scalar @taken, scalar @its,
+            "each $language block is taken by $ELSEWHERE{$language}"
+            or next;
+
+        $_->{ran} = 1 for @its;
+    }
+
+    my @fences = $readme =~ /^ *```/gm;
+
+    is scalar @fences, 2 * @blocks, 'each fence begins or ends one';
+    is_deeply [ map { "$_->{language}: $_->{text}" }
+                grep { !$_->{ran} } @blocks ], [], 'each has been run';
 };
 
 

@@ -30,6 +30,8 @@ package Tournament::Nginx;
 #   clock      seconds since 1970: what its clock shows, and goes on showing,
 #              through libfaketime. Its timers are not concerned.
 #   start      0: do not start it yet
+#   daemon     1: in the background, as a service; only then it takes USR2. A
+#              test that is killed leaves it behind
 #   name       for messages and the directory, "nginx" by default
 #   dir, port  instead of a temporary directory and a free port
 #
@@ -41,6 +43,9 @@ package Tournament::Nginx;
 #                                  old ones are gone; wait => 0 does not wait
 #                                  for the latter. Takes options of new() that
 #                                  change the configuration first.
+#   $nginx->upgraded               after USR2 and QUIT: returns when the old
+#                                  master is gone; the new one is ours from
+#                                  then on
 #   $nginx->test(%options)         nginx -t with other options: (ok, output)
 #   $nginx->set(%options)          for the next start or reload
 #   $nginx->pid, port, dir, conf_file, url($path), running
@@ -129,6 +134,8 @@ sub new {
     at_end($self);
 
     my $start = delete $options{start} // 1;
+
+    $self->{daemon} = delete $options{daemon};
 
     delete @options{qw(name valgrind dir port)};
 
@@ -328,7 +335,15 @@ sub start {
             stdout => $out,
             stderr => $out,
             defined $self->{clock} ? (env => $self->_clock_environment) : (),
-        }, $self->_command('-g', 'daemon off;'));
+        }, $self->_command('-g', $self->{daemon} ? 'daemon on;'
+                                                 : 'daemon off;'));
+
+        if ($self->{daemon}) {
+            reap($self->{pid}, 30);
+            $self->{pid} = $self->_pid_of_file
+                // croak "nginx does not start:\n"
+                    . slurp("$self->{dir}/stderr");
+        }
 
         my $ready = $self->_wait_ready($seconds // 30);
 
@@ -364,7 +379,7 @@ sub _wait_ready {
 
     eval {
         poll_until {
-            if (defined reap($self->{pid}, 0)) {
+            if (defined reap($self->{pid}, 0) && !alive($self->{pid})) {
                 $ended = 1;
                 return 1;
             }
@@ -494,6 +509,30 @@ sub reload {
 }
 
 
+sub _pid_of_file {
+    my ($self) = @_;
+
+    my ($file) = $self->_conf =~ /^\s*pid (\S+);/m;
+
+    return -s $file && slurp($file) =~ /(\d+)/ ? $1 : undef;
+}
+
+
+sub upgraded {
+    my ($self) = @_;
+
+    my $old = $self->{pid};
+
+    poll_until {
+        !alive($old)
+    } 30, "the old master of $self->{name} is gone";
+
+    $self->{pid} = $self->_pid_of_file;
+
+    return $self;
+}
+
+
 sub signal {
     my ($self, $signal) = @_;
 
@@ -532,7 +571,7 @@ sub stop {
     my $gone = eval {
         poll_until {
             return 1 if defined reap($pid, 0)
-                        && !grep { alive($_) } @workers;
+                        && !grep { alive($_) } $pid, @workers;
 
             kill $signal, $pid if $again;
 
