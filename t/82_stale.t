@@ -449,6 +449,11 @@ subtest 'refreshes that fail' => sub {
 
             is seen($response), '200 STALE 10', "$name: then it is stale";
             like $response->header('Age'), qr/^\d+$/, 'and how old is said';
+
+            $response = $connection->get($path, @account);
+
+            is seen($response), '200 STALE 10', 'to a user, too';
+            like $response->header('Age'), qr/^\d+$/, 'and how old is said';
         }
 
         $gate->open;
