@@ -378,7 +378,11 @@ subtest 'the database is gone, and deadlines are long' => sub {
     } values %{ $node->connect_workers };
 
     $gate->wait_waiting(1);
-    $pg->stop('fast');
+
+    # At once: else the gate would be gone before who waits there.
+
+    $pg->rows('CHECKPOINT');
+    $pg->stop('immediate');
     delete $gate->{session};
 
     is seen($_->receive), '200 STALE 10', 'who waits for a query need not'
