@@ -666,7 +666,7 @@ END
 
     my $since = now();
     my $slots = 1;
-    my $load  = load(port => $node->port, concurrency => 40, path => $path,
+    my $load  = load(port => $node->{spread}, concurrency => 40, path => $path,
                      timeout => 20, pause => 0.02);
 
     while (now() < $since + 3.3) {
