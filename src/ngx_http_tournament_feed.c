@@ -229,15 +229,14 @@ ngx_http_tournament_feed_source(ngx_array_t *targets)
             keyword = target[i].keywords[k];
             value = target[i].values[k];
 
-            if (ngx_strcmp(keyword, "host") == 0
-                || ngx_strcmp(keyword, "hostaddr") == 0
-                || ngx_strcmp(keyword, "port") == 0
-                || ngx_strcmp(keyword, "dbname") == 0)
+            if (value
+                && (ngx_strcmp(keyword, "host") == 0
+                    || ngx_strcmp(keyword, "hostaddr") == 0
+                    || ngx_strcmp(keyword, "port") == 0
+                    || ngx_strcmp(keyword, "dbname") == 0))
             {
-                ngx_memcpy(secret, &hash, sizeof(uint64_t));
-                secret[15] = keyword[4];
-
                 hash = tournament_hash(secret, value, ngx_strlen(value));
+                ngx_memcpy(secret, &hash, sizeof(uint64_t));
             }
         }
     }

@@ -998,6 +998,12 @@ ngx_http_tournament_answer_user(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->status == NGX_HTTP_TOURNAMENT_STALE
+        && ngx_http_tournament_send_age(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_tournament_answer_send(r, &text);
 }
 

@@ -96,7 +96,7 @@ sub stampede {
 
     if (!$pid) {
         my @responses = fetch(
-            port    => $nginx->port,
+            port    => $nginx->{spread},
             paths   => [ ($path) x $clients ],
             started => sub { syswrite $is_ready, 'x' },
         );

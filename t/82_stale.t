@@ -378,7 +378,11 @@ subtest 'the database is gone, and deadlines are long' => sub {
     } values %{ $node->connect_workers };
 
     $gate->wait_waiting(1);
-    $pg->stop('fast');
+
+    # At once: else the gate would be gone before who waits there.
+
+    $pg->rows('CHECKPOINT');
+    $pg->stop('immediate');
     delete $gate->{session};
 
     is seen($_->receive), '200 STALE 10', 'who waits for a query need not'
@@ -448,6 +452,11 @@ subtest 'refreshes that fail' => sub {
             } 20, 'a query has failed';
 
             is seen($response), '200 STALE 10', "$name: then it is stale";
+            like $response->header('Age'), qr/^\d+$/, 'and how old is said';
+
+            $response = $connection->get($path, @account);
+
+            is seen($response), '200 STALE 10', 'to a user, too';
             like $response->header('Age'), qr/^\d+$/, 'and how old is said';
         }
 
@@ -657,7 +666,7 @@ END
 
     my $since = now();
     my $slots = 1;
-    my $load  = load(port => $node->port, concurrency => 40, path => $path,
+    my $load  = load(port => $node->{spread}, concurrency => 40, path => $path,
                      timeout => 20, pause => 0.02);
 
     while (now() < $since + 3.3) {

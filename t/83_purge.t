@@ -409,6 +409,45 @@ subtest 'many entries' => sub {
 };
 
 
+# A worker's memo may have an answer for its second whose entry has had to go
+# from the zone. The clock stands still, so that the second does not pass.
+
+subtest 'what has gone from the zone' => sub {
+    my $node = Tournament::Nginx->new(
+        name     => 'small',
+        database => $pg,
+        clock    => 1_800_000_000,
+        zone     => '256k',
+        options(
+            feed      => 0,
+            workers   => 1,
+            locations => [
+                'location ~ ^/purge/(?<slug>.*)$ { tournament purge $slug; }',
+            ],
+        ),
+    );
+
+    my $t     = $pg->tournament(slug => 'winter-cup', slots => 1);
+    my @many  = map { "/tournaments/api/many-$_/state/" } 1 .. 1500;
+    my $slots = sub { $node->get($t->{path})->json->{max_teams} };
+
+    $pg->rows("INSERT INTO tournaments_tournament (name, slug, game, status,
+            created_at, updated_at, groups_published)
+        SELECT 'Many', 'many-' || n, 'many', 'PUBLISHED', now(), now(), false
+          FROM generate_series(1, 1500) n");
+
+    is $slots->(), 1, 'it is there';
+    fetch(port => $node->port, paths => \@many, concurrency => 20);
+    unheard($pg, "UPDATE tournaments_tournament SET slot_size = 2
+                   WHERE slug = 'winter-cup'");
+    is $node->get($t->{path})->cache, 'HIT', 'and is remembered';
+    is $slots->(), 1, 'as it was';
+    is $node->request('PURGE', '/purge/winter-*')->status, 200, 'purged';
+    is $slots->(), 2, 'it is not any more';
+    $node->stop;
+};
+
+
 subtest 'the database fails' => sub {
     my $nginx = Tournament::Nginx->new(
         database => $pg,

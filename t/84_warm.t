@@ -156,10 +156,13 @@ for my $case ([ 'heard' ], [ 'unheard', http => 'tournament_listen off;' ]) {
     my ($name, %options) = @$case;
 
     subtest "a new tournament_cache_version, $name" => sub {
+        $pg->reset_calls;
+
         my $node = node($name, %options);
         my $http = $node->{http};
 
         $node->wait_for_log($LOADED);
+        is_loaded($node, 'under the first keys');
 
         for my $version (2, 3) {
             $pg->reset_calls;
