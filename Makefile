@@ -70,10 +70,11 @@ test:
 test-repeat: build
 	@tools/test-repeat $(N) $(TESTS)
 
-#:   bench        the measurements, into build/bench.md and build/bench.json
-#:                and README.md, in ten minutes; BENCH="--only cached" for
-#:                some of them (see bench/run), which leaves README.md alone.
-#:                Without a peer's package the others are measured
+#:   bench        the measurements, into build/bench.md and build/bench.json,
+#:                README.md and its bench/chart.svg, in ten minutes;
+#:                BENCH="--only cached" for some of them (see bench/run), which
+#:                leaves README.md alone.  Without a peer's package the others
+#:                are measured
 
 .PHONY: bench
 bench:

@@ -30,16 +30,19 @@ sub start {
 
     my $long = $SECONDS + 30;
 
-    return spawn({}, on_core($bench->load, 'wrk', '-t', 1, '-c', 4,
+    open my $null, '>', '/dev/null' or die "/dev/null: $!\n";
+
+    return spawn({ stdout => $null }, on_core($bench->load, 'wrk', '-t', 1, '-c', 4,
             '-d', "${long}s", '-s', project('bench', 'wrk', 'distinct.lua'),
             'http://127.0.0.1:' . $nginx->port, '--', $TOURNAMENTS, $HOT + 1,
             '/uncached/bench-', '/'))
         if $what eq 'misses';
 
-    return spawn({}, Tournament::Postgres::bindir() . '/pgbench',
-        '--no-vacuum', '--protocol', 'prepared', '--client', 1,
-        '--rate', $CHANGES, '--time', $long,
-        '--define', 'first=' . ($HOT + 1), '--define', "last=$TOURNAMENTS",
+    return spawn({ stdout => $null },
+        Tournament::Postgres::bindir() . '/pgbench', '--no-vacuum',
+        '--protocol', 'prepared', '--client', 1, '--rate', $CHANGES,
+        '--time', $long, '--define', 'first=' . ($HOT + 1),
+        '--define', "last=$TOURNAMENTS",
         '--file', project('bench', 'sql', 'changes.sql'),
         $pg->conninfo(user => 'postgres'));
 }
