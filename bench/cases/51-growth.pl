@@ -123,7 +123,7 @@ sub from_memo {
 sub from_zone {
     my ($bench, $nginx, $size) = @_;
 
-    my $seconds = 4;
+    my $seconds = 3;
 
     for (1 .. $seconds) {
         sleep ceil(time) + 0.01 - time;

@@ -68,8 +68,9 @@ sub new {
     return bless {
         quick    => $options{quick} // 0,
         rounds   => $options{rounds} // ($options{quick} ? 2 : 5),
-        seconds  => $options{seconds} // ($options{quick} ? 1 : 3),
+        seconds  => $options{seconds} // ($options{quick} ? 1 : 2),
         warm_up  => 1,
+        databases => 0,         # of postgres_of: each has a name of its own
         cores    => \@cores,
         say      => $options{say} // sub { },
     }, $class;
@@ -179,7 +180,7 @@ sub postgres_of {
     my ($self, $tournaments, %options) = @_;
 
     my $pg = Tournament::Postgres->new(
-        name => "bench$tournaments",
+        name => "bench$tournaments-" . ++$self->{databases},
         load => ['schema', 'demo'],
         %options,
     );
