@@ -153,7 +153,7 @@ $drawn[1]->absent('peer', 'it is not installed');
 my $panels = panels(\@drawn);
 
 is_deeply [map { $_->{title} } @$panels],
-    ['A "title": requests/s', 'Latency: µs, p50 and p99'], 'panels';
+    ['A "title": requests/s', 'Latency: µs, p50 and p99, logarithmic'], 'panels';
 is_deeply $panels->[0]{bars}, [
     { name => 'this module', value => 2000, low => 1000, high => 3000,
       ours => 1 },

@@ -23,10 +23,10 @@ our @EXPORT_OK = qw(panels script chart);
 
 # Pixels.
 
-my $WIDTH = 860;
+my $WIDTH = 890;
 my $BAR   = 24;
 my $HEAD  = 64;                 # of a panel: its title, and air above
-my $LEFT  = 300;
+my $LEFT  = 330;
 my $RIGHT = 90;
 
 # gnuplot is told of these colours, which the page's own then replace.
@@ -58,7 +58,7 @@ my @PANELS = (
     { case => 'cached', title => 'requests/s' },
     { case => 'hits', title => 'requests/s', all => 1 },
     { case => 'misses', title => 'requests/s' },
-    { case => 'latency', title => 'µs, p50 and p99', all => 1,
+    { case => 'latency', title => 'µs, p50 and p99, logarithmic', all => 1,
       latency => 1, log => 1 },
     { case => 'growth', title => 'µs/request', all => 1 },
 );
