@@ -86,10 +86,11 @@ soak:
 	TOURNAMENT_SOAK=$(SECONDS) TOURNAMENT_SEED=$(SEED) \
 	    TOURNAMENT_VALGRIND=$(VALGRIND) prove -v -It/lib t/soak/faults.t
 
-#:   bench        the measurements, into build/bench.md and build/bench.json
-#:                and README.md, in ten minutes; BENCH="--only cached" for
-#:                some of them (see bench/run), which leaves README.md alone.
-#:                Without a peer's package the others are measured
+#:   bench        the measurements, into build/bench.md and build/bench.json,
+#:                README.md and its bench/chart.svg, in ten minutes;
+#:                BENCH="--only cached" for some of them (see bench/run), which
+#:                leaves README.md alone.  Without a peer's package the others
+#:                are measured
 
 .PHONY: bench
 bench:

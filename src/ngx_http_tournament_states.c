@@ -20,6 +20,10 @@ typedef struct {
     ngx_uint_t                    n;
     ngx_http_tournament_error_t  *error;
 
+    /* of each slug: its state for this second, NULL where there is none */
+
+    ngx_http_tournament_body_t   *bodies[NGX_HTTP_TOURNAMENT_STATES_MAX];
+
     yajl_handle                   yajl;
     off_t                         received;    /* bytes of the body */
     unsigned                      in_array:1;
@@ -59,12 +63,20 @@ static ngx_uint_t ngx_http_tournament_states_repeated(
     ngx_http_tournament_seen_t *seen, ngx_str_t *slug, uint32_t hash);
 static ngx_int_t ngx_http_tournament_states_gather(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list);
+static ngx_uint_t ngx_http_tournament_states_look_up(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_release(
+    ngx_http_tournament_list_t *list);
+static ngx_int_t ngx_http_tournament_states_parts(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
 static ngx_int_t ngx_http_tournament_states_refresh(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale);
 static ngx_int_t ngx_http_tournament_states_answer(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_states_send(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
 static ngx_http_tournament_body_t *ngx_http_tournament_states_join(
-    ngx_http_request_t *r, ngx_http_tournament_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_tournament_list_t *list);
 static uint64_t ngx_http_tournament_states_sum(
     ngx_http_tournament_body_t *body, ngx_str_t *slug);
 static void ngx_http_tournament_states_cleanup(void *data);
@@ -454,30 +466,49 @@ static ngx_int_t
 ngx_http_tournament_states_gather(ngx_http_request_t *r,
     ngx_http_tournament_list_t *list)
 {
-    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    uint32_t                          hash;
-    ngx_str_t                        *slug;
-    ngx_msec_t                        ttl;
-    ngx_uint_t                        i, n;
-    ngx_http_tournament_key_t         key;
-    ngx_http_tournament_seen_t        seen;
-    ngx_http_tournament_ctx_t        *ctx;
-    ngx_http_tournament_part_t       *part;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+    ngx_int_t                   rc;
+    ngx_http_tournament_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
 
     ctx->data = list;
     ctx->answer = ngx_http_tournament_states_answer;
-    ctx->parts = ngx_pcalloc(r->pool, (list->n + 1)
-                                      * sizeof(ngx_http_tournament_part_t));
-    if (ctx->parts == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    if (ngx_http_tournament_states_look_up(r, list) != list->n) {
+        return ngx_http_tournament_states_parts(r, ctx);
     }
+
+    if (list->n) {
+        ctx->status = NGX_HTTP_TOURNAMENT_HIT;
+    }
+
+    rc = ngx_http_tournament_states_send(r, ctx);
+
+    ngx_http_tournament_states_release(list);
+
+    return rc;
+}
+
+
+/* asks the memo for each slug; how many it has */
+
+static ngx_uint_t
+ngx_http_tournament_states_look_up(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    uint32_t                          hash;
+    ngx_str_t                        *slug;
+    ngx_msec_t                        ttl;
+    ngx_uint_t                        i, n, found;
+    ngx_http_tournament_key_t         key;
+    ngx_http_tournament_body_t       *body;
+    ngx_http_tournament_seen_t        seen;
+    ngx_http_tournament_loc_conf_t   *tlcf;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ttl = ngx_http_tournament_settled(tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE]);
 
@@ -486,11 +517,11 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
 
     ngx_memzero(seen.slugs, sizeof(seen.slugs));
 
-    n = list->n;
-    list->n = 0;
+    n = 0;
+    found = 0;
 
-    for (i = 0; i < n; i++) {
-        slug = &list->slugs[list->n];
+    for (i = 0; i < list->n; i++) {
+        slug = &list->slugs[n];
         *slug = list->slugs[i];
 
         /* a slug always fits */
@@ -503,18 +534,82 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
             continue;
         }
 
-        part = &ctx->parts[list->n++];
-        ctx->nparts++;
+        body = ngx_http_tournament_memo_find(tmcf->memo, &key, hash, ttl);
+
+        list->bodies[n++] = body;
+        found += (body != NULL);
+    }
+
+    list->n = n;
+
+    return found;
+}
+
+
+static void
+ngx_http_tournament_states_release(ngx_http_tournament_list_t *list)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < list->n; i++) {
+        if (list->bodies[i]) {
+            ngx_http_tournament_body_release(list->bodies[i]);
+        }
+    }
+}
+
+
+/* some are to be looked up in the zone, and queried where it has none */
+
+static ngx_int_t
+ngx_http_tournament_states_parts(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    ngx_uint_t                        i;
+    ngx_http_tournament_key_t         key;
+    ngx_http_tournament_list_t       *list;
+    ngx_http_tournament_part_t       *part;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    list = ctx->data;
+
+    ctx->parts = ngx_pcalloc(r->pool,
+                             list->n * sizeof(ngx_http_tournament_part_t));
+    if (ctx->parts == NULL) {
+        ngx_http_tournament_states_release(list);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->nparts = list->n;
+
+    /* the bodies are the parts' from here on, whatever fails */
+
+    for (i = 0; i < list->n; i++) {
+        part = &ctx->parts[i];
 
         part->endpoint = NGX_HTTP_TOURNAMENT_STATE;
         part->waiter.cache = 1;
-        part->body = ngx_http_tournament_memo_find(tmcf->memo, &key, hash,
-                                                   ttl);
+        part->body = list->bodies[i];
+    }
+
+    for (i = 0; i < list->n; i++) {
+        part = &ctx->parts[i];
 
         if (part->body) {
             ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
+            continue;
+        }
 
-        } else if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+        ngx_http_tournament_key_init(&key, buf, tmcf->space,
+              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+
+        (void) ngx_http_tournament_key_add(&key, list->slugs[i].data,
+                                           list->slugs[i].len);
+
+        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -568,7 +663,10 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
     ngx_http_tournament_ctx_t *ctx)
 {
     ngx_uint_t                   i, stale;
+    ngx_http_tournament_list_t  *list;
     ngx_http_tournament_part_t  *part;
+
+    list = ctx->data;
 
     if (ngx_http_tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -583,20 +681,29 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
     for (i = 0; i < ctx->nparts; i++) {
         part = &ctx->parts[i];
 
-        if (part->body || part->entry.missing) {
-            continue;
+        if (part->body == NULL && !part->entry.missing) {
+
+            part->body = ngx_http_tournament_render(r, part->endpoint,
+                                                    part->stale ? NULL
+                                                                : &part->key,
+                                                    &part->entry);
+            if (part->body == NULL) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
         }
 
-        part->body = ngx_http_tournament_render(r, part->endpoint,
-                                                part->stale ? NULL
-                                                            : &part->key,
-                                                &part->entry);
-        if (part->body == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        list->bodies[i] = part->body;
     }
 
-    ctx->body = ngx_http_tournament_states_join(r, ctx);
+    return ngx_http_tournament_states_send(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_send(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    ctx->body = ngx_http_tournament_states_join(r, ctx->data);
     if (ctx->body == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -616,7 +723,7 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
 
 static ngx_http_tournament_body_t *
 ngx_http_tournament_states_join(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx)
+    ngx_http_tournament_list_t *list)
 {
     u_char                           *p;
     size_t                            start, len, size;
@@ -625,13 +732,11 @@ ngx_http_tournament_states_join(ngx_http_request_t *r,
     ngx_uint_t                        i, n;
     ngx_http_tournament_body_t       *body, *state;
     ngx_http_tournament_json_t       *json;
-    ngx_http_tournament_list_t       *list;
     ngx_http_tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     json = tmcf->json;
-    list = ctx->data;
 
     ngx_http_tournament_json_begin(json);
     ngx_http_tournament_json_bool(json, "success", 1);
@@ -647,8 +752,8 @@ ngx_http_tournament_states_join(ngx_http_request_t *r,
     n = 0;
     size = 0;
 
-    for (i = 0; i < ctx->nparts; i++) {
-        state = ctx->parts[i].body;
+    for (i = 0; i < list->n; i++) {
+        state = list->bodies[i];
 
         if (state) {
             sums[n++] = ngx_http_tournament_states_sum(state,
@@ -688,8 +793,8 @@ ngx_http_tournament_states_join(ngx_http_request_t *r,
 
     p = ngx_cpymem(body->text.data, text.data, start);
 
-    for (i = 0; i < ctx->nparts; i++) {
-        state = ctx->parts[i].body;
+    for (i = 0; i < list->n; i++) {
+        state = list->bodies[i];
 
         if (state == NULL) {
             continue;

@@ -726,6 +726,17 @@ subtest 'tools/readme-bench' => sub {
     run_ok({}, $tool, "$dir/bench.md", "$dir/README.md");
     is slurp("$dir/README.md"), $once, 'a second time changes nothing';
 
+    spew("$dir/bench.svg", '<svg/>');
+    run_ok({}, $tool, "$dir/bench.md", "$dir/README.md");
+    like slurp("$dir/README.md"),
+        qr{^!\[[^\]]+\]\(bench/chart\.svg\)\n\nMeasured\.$}m,
+        'a chart goes above them';
+    is slurp("$dir/bench/chart.svg"), '<svg/>', 'to its own place';
+
+    unlink "$dir/bench.svg";
+    run_ok({}, $tool, "$dir/bench.md", "$dir/README.md");
+    is slurp("$dir/README.md"), $once, 'and is gone with the next run\'s';
+
     spew("$dir/bench.md", "\n");
     my ($status) = run({}, $tool, "$dir/bench.md", "$dir/README.md");
     isnt $status, 0, 'no figures are refused';

@@ -11,8 +11,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../bench/lib";
 
 use Bench;
-use Bench::Machine qw(busy others);
-use Bench::Report qw(json markdown number section);
+use Bench::Chart qw(chart panels script);
+use Bench::Machine qw(busy cpu_time others);
+use Bench::Report qw(json markdown number section targets);
 use Bench::Result;
 use Bench::Stats qw(median quantile);
 use JSON::PP ();
@@ -102,6 +103,16 @@ like section(do {
 }), qr/^\| \*\*this module\*\*, 4 clients \|/m, 'ours stands out';
 unlike $text, qr/p50/, 'no column without contents';
 
+my $targets = targets([$result]);
+
+like $targets, qr/^1 of 2 are met\.$/m, 'targets are counted';
+like $targets, qr/^\| Title \| other \| 0\.50 of base \| ≥ 0\.50 ✓ \|$/m,
+    'one for a ratio';
+like $targets, qr/^\|  \| low \| 1\.2 \| ≤ 1\.1 ✗ \|$/m, 'one for a value';
+unlike $targets, qr/^\|[^|]*\| base \|/m, 'no row without a target';
+is targets([Bench::Result->new({ name => 'w', title => 'None' })]), '',
+    'no table without one';
+
 my $skipped = Bench::Result->new({ name => 'y', title => 'Other' });
 
 ok !defined $bench->try($skipped, 'a', sub { $bench->skip('why not') }),
@@ -126,6 +137,58 @@ is_deeply $json->{cases}[0]{rows}[1]{target}, { at_least => 0.5 },
     'a target as JSON';
 
 
+# A chart has the cases that it knows of, a bar for each row with a figure.
+
+my @drawn = (
+    Bench::Result->new({ name => 'latency', title => 'Latency' }),
+    Bench::Result->new({ name => 'cached', title => 'A "title"' }),
+    $result,
+);
+
+$drawn[0]->row(name => '1 worker', value => 7, p50_us => 80, p99_us => 900);
+$drawn[1]->row(name => 'this module', samples => [1000, 3000, 2000]);
+$drawn[1]->row(name => 'nginx `return 200`', samples => [1500]);
+$drawn[1]->absent('peer', 'it is not installed');
+
+my $panels = panels(\@drawn);
+
+is_deeply [map { $_->{title} } @$panels],
+    ['A "title": requests/s', 'Latency: µs, p50 and p99, logarithmic'], 'panels';
+is_deeply $panels->[0]{bars}, [
+    { name => 'this module', value => 2000, low => 1000, high => 3000,
+      ours => 1 },
+    { name => 'nginx return 200', value => 1500, low => 1500, high => 1500,
+      ours => 0 },
+], 'bars with their range';
+is_deeply [map { $_->{value} } @{ $panels->[1]{bars} }], [80, 900],
+    'a latency has two';
+is_deeply panels([$result]), [], 'nothing of what is not drawn';
+like script($panels), qr/^0 2000 1000 3000 1 "this module" "2,000"$/m,
+    'gnuplot gets figures and names';
+like script($panels), qr/set label 1 "A \\"title\\": /, 'and quoted text';
+
+SKIP: {
+    skip 'gnuplot is not installed', 4
+        if !grep { -x "$_/gnuplot" } split /:/, $ENV{PATH};
+
+    my $svg = chart(\@drawn);
+
+    like $svg, qr/\A<\?xml.*<svg.*<\/svg>\s*\z/s, 'an SVG';
+    like $svg, qr/prefers-color-scheme: dark/, 'for dark pages as well';
+    unlike $svg, qr/rgb\(/, 'whose colours are all its own';
+    is chart([$result]), undef, 'none of nothing';
+}
+
+
+# A process's time grows with its work.
+
+my $worked = cpu_time($$);
+
+{ my $n = 0; $n += $_ for 1 .. 1_000_000 }
+
+cmp_ok cpu_time($$), '>', $worked, 'time that a process worked';
+
+
 # Two cores for 100 ticks: one of them ours all the time, the other half busy.
 
 is busy({ 0 => { total => 0, idle => 0 } },
@@ -134,7 +197,10 @@ is others({ total => 0, processes => 0, ours => 0 },
           { total => 200, processes => 150, ours => 100 }), 0.25,
     'what others took';
 
-like run_ok({}, $^X, project('bench', 'run'), '--list'), qr/^cached\s/m,
-    'every case can be loaded';
+my $list = run_ok({}, $^X, project('bench', 'run'), '--list');
+
+like $list, qr/^$_\s+\S/m, "case $_ can be loaded"
+    for qw(answers cached hits instructions misses overlap stampede memory
+           growth states hub endpoints fresh writer latency);
 
 done_testing;

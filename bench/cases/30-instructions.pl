@@ -43,6 +43,7 @@ return {
                 unit   => 'instructions/request',
                 value  => $module,
                 ratio  => $module / $same,
+                ratio_to => 'nginx `return 200`, same bytes',
                 target => [at_most => 1.10],
             );
         });

@@ -136,7 +136,7 @@ END
 
             push @subjects,
                 subject($bench, 'this module, 16 clients', $nginx, 16,
-                        target => [at_least => 0.8]),
+                        target => [at_least => 0.9]),
                 subject($bench, 'this module, 4 clients', $nginx, 4);
         });
 

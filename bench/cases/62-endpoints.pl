@@ -28,21 +28,29 @@ my %FOR_USERS = map { $_ => 1 }
     qw(participants registration_context user_registrations);
 
 
-# Name, path, target in ms.
+# What takes as long whatever the database's size: so many times what it does
+# at the smallest one, at most.
+
+my $GROWTH = 2;
+
+
+# Name, path, and what it may take: ms at every size, or at the smallest one,
+# which are those of the application that is replaced, and no more at others.
 
 my @ENDPOINTS = (
-    ['state',                 'api/bench-7/state/'],
+    ['state',                 'api/bench-7/state/', first => 45],
     ['states, 100 of them',   'api/states/?slugs='
-                              . join ',', map { "bench-$_" } 1 .. 100],
-    ['hub',                   'api/hub/', 10],
+                              . join(',', map { "bench-$_" } 1 .. 100),
+                              first => undef],
+    ['hub',                   'api/hub/', each => 10],
     ['hub, page 3 of a game', 'api/hub/?game=valorant&page=3'],
     ['hub, most popular',     'api/hub/?sort=popular'],
     ['hub, a text',           'api/hub/?q=bench+9'],
-    ['detail',                'api/bench-7/detail/'],
-    ['participants',          'api/bench-7/participants/'],
-    ['count',                 'api/bench-7/count/'],
-    ['registration_context',  'api/bench-7/register/context/'],
-    ['user_registrations',    'api/me/registrations/'],
+    ['detail',                'api/bench-7/detail/', first => 120],
+    ['participants',          'api/bench-7/participants/', first => undef],
+    ['count',                 'api/bench-7/count/', first => undef],
+    ['registration_context',  'api/bench-7/register/context/', first => 65],
+    ['user_registrations',    'api/me/registrations/', first => undef],
     ['platform_stats',        'api/stats/'],
 );
 
@@ -90,6 +98,28 @@ sub durations {
 }
 
 
+# Compares a row with that of the smallest size, and gives it its target.
+
+sub limit {
+    my ($rows, $size, %limit) = @_;
+
+    my $row   = $rows->{$size};
+    my $first = $rows->{ $SIZES[0] };
+    my $ms    = $size == $SIZES[0] ? $limit{each} // $limit{first}
+                                   : $limit{each};
+
+    $row->{target} = [at_most => $ms] if defined $ms;
+
+    return if !exists $limit{first} || $row == $first;
+
+    $row->{ratio}    = $row->{value} / $first->{value};
+    $row->{ratio_to} = 'that of ' . number($SIZES[0]);
+    $row->{target}   = [at_most => $GROWTH] if $size == $SIZES[-1];
+
+    return;
+}
+
+
 return {
     name  => 'endpoints',
     title => 'Each endpoint, not cached',
@@ -116,7 +146,7 @@ return {
             my $client = Bench::Client->http($nginx->port);
 
             for my $n (0 .. $#ENDPOINTS) {
-                my ($name, $path, $limit) = @{ $ENDPOINTS[$n] };
+                my ($name, $path, %limit) = @{ $ENDPOINTS[$n] };
                 my %headers = !$FOR_USERS{$name} ? ()
                     : ('X-Account' => $account, 'X-Staff' => 1);
 
@@ -139,10 +169,11 @@ return {
                     name   => "$name, " . number($size) . ' tournaments',
                     unit   => 'ms',
                     value  => median(@took),
-                    target => $limit ? [at_most => $limit] : undef,
                     p99_us => 1e3 * quantile(0.99, @took),
                     more   => { requests => scalar @took },
                 };
+
+                limit($rows[$n], $size, %limit);
 
                 $bench->say(sprintf '  %-60s %8.2f ms',
                     @{ $rows[$n]{$size} }{qw(name value)});
@@ -160,6 +191,7 @@ return {
         }
 
         $result->note("Medians of at most $REQUESTS requests on one "
-            . 'connection, a statement each, prepared before.');
+            . 'connection, a statement each, prepared before. The ratio is '
+            . 'to the time with ' . number($SIZES[0]) . ' tournaments.');
     },
 };

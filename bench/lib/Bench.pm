@@ -46,6 +46,7 @@ use Bench::Nginx;
 use Bench::Stats qw(median);
 use Carp;
 use JSON::PP ();
+use List::Util qw(min);
 use Scalar::Util ();
 use Tournament::Nginx;
 use Tournament::Postgres;
@@ -67,8 +68,9 @@ sub new {
     return bless {
         quick    => $options{quick} // 0,
         rounds   => $options{rounds} // ($options{quick} ? 2 : 5),
-        seconds  => $options{seconds} // ($options{quick} ? 1 : 3),
+        seconds  => $options{seconds} // ($options{quick} ? 1 : 2),
         warm_up  => 1,
+        databases => 0,         # of postgres_of: each has a name of its own
         cores    => \@cores,
         say      => $options{say} // sub { },
     }, $class;
@@ -178,7 +180,7 @@ sub postgres_of {
     my ($self, $tournaments, %options) = @_;
 
     my $pg = Tournament::Postgres->new(
-        name => "bench$tournaments",
+        name => "bench$tournaments-" . ++$self->{databases},
         load => ['schema', 'demo'],
         %options,
     );
@@ -246,6 +248,8 @@ sub django {
 #   connections  32 by default
 #   seconds      that of the run by default
 #   script       of bench/wrk/, report.lua by default; args => [...] for it
+#   headers      { name => value } of each request; not for a script that
+#                makes requests of its own
 #   core         of wrk; load by default
 #   watch        core whose work is reported as busy; server by default
 #   bytes        size of each answer: dies when they were others
@@ -272,7 +276,8 @@ sub wrk {
 
     my ($status, $output) = run({ timeout => $whole + 60 }, on_core(
         $options{core} // $self->load, 'wrk', '-t', 1, '-c', $connections,
-        '-d', "${whole}s", '--timeout', '10s', '-s', $script, $url,
+        '-d', "${whole}s", '--timeout', '10s', '-s', $script,
+        _headers($options{headers}), $url,
         $options{args} ? ('--', @{ $options{args} }) : ()));
 
     my $after = busy_clock();
@@ -304,6 +309,13 @@ sub wrk {
 }
 
 
+sub _headers {
+    my ($headers) = @_;
+
+    return map { ('-H', "$_: $headers->{$_}") } sort keys %{ $headers // {} };
+}
+
+
 # Measures subjects in turn, round after round, and adds a row for each.
 # Neighbours in time are compared: a subject's ratio is the median of the
 # rounds' ratios, so that what slows the machine for a while slows both.
@@ -311,6 +323,7 @@ sub wrk {
 #   unit       of the figure
 #   base       name of the subject that the others are compared with; a
 #              subject may name another one (base => ...)
+#   rounds     at most so many
 #   saturated  1: the watched core is to have no time left; a remark names
 #              the subjects that left it some, as their figure may be wrk's
 #   subjects   [{ name, target, before => sub, measure => sub }, ...]
@@ -323,7 +336,9 @@ sub compare {
     my @subjects = @{ $options{subjects} };
     my (%samples, %reports);
 
-    for my $round (1 .. $self->{rounds}) {
+    my $rounds = $options{rounds} // $self->{rounds};
+
+    for my $round (1 .. min($rounds, $self->{rounds})) {
 
         # There and back, so that none is always behind the same one.
 

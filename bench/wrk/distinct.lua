@@ -1,22 +1,25 @@
--- Asks for a random one of the bench's tournaments each time.
+-- Asks for a random one of the bench's tournaments each time: bench-FIRST to
+-- bench-LAST, by the paths HEAD .. number .. TAIL.
 --
---     wrk ... -s distinct.lua URL -- COUNT
+--     wrk ... -s distinct.lua URL -- LAST [FIRST [HEAD TAIL]]
 
 dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
 
 local random = math.random
-local count, head, tail
+local first, last, head, tail
 
 
 function init(args)
-    count = tonumber(args[1])
-    head = "GET /tournaments/api/bench-"
-    tail = "/state/ HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\n\r\n"
+    last = tonumber(args[1])
+    first = tonumber(args[2] or 1)
+    head = "GET " .. (args[3] or "/tournaments/api/bench-")
+    tail = (args[4] or "/state/") .. " HTTP/1.1\r\nHost: "
+           .. wrk.headers["Host"] .. "\r\n\r\n"
 
     math.randomseed(os.time())
 end
 
 
 function request()
-    return head .. random(count) .. tail
+    return head .. random(first, last) .. tail
 end

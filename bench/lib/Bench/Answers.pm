@@ -7,6 +7,8 @@ package Bench::Answers;
 #       path      => '/tournaments/api/bench-cached/state/',
 #       location  => '~ ^/tournaments/api/(?<slug>[^/]+)/state/$',
 #       directive => 'tournament state $slug;',
+#       headers   => { 'X-Account' => 7 },      of the request; none by default
+#       http      => '...',                     beside module_conf; as well
 #   );
 #
 # Takes one real answer, from the module or, while that is not built, from the
@@ -62,6 +64,13 @@ sub path  { return $_[0]{path} }
 sub bytes { return $_[0]{like}{bytes} }
 
 
+sub _ask {
+    my ($self, $port) = @_;
+
+    return response($port, $self->{path}, %{ $self->{headers} // {} });
+}
+
+
 sub _sample {
     my ($self) = @_;
 
@@ -70,7 +79,7 @@ sub _sample {
     if ($bench->module) {
         my $nginx = $bench->nginx($self->module);
 
-        return response($nginx->port, $self->{path});
+        return $self->_ask($nginx->port);
     }
 
     my $django = $bench->django;
@@ -101,7 +110,8 @@ sub module {
     return (
         name   => 'module',
         module => 1,
-        http   => $self->{bench}->module_conf,
+        http   => join("\n", $self->{bench}->module_conf,
+                       $self->{http} // ()),
         server => "location $self->{location} { $self->{directive} }",
     );
 }
@@ -123,9 +133,9 @@ sub _own_headers {
 sub _quoted {
     my ($text) = @_;
 
-    croak "not to be written into nginx.conf: $text" if $text =~ /[\$\\']/;
+    croak "not to be written into nginx.conf: $text" if $text =~ /\$/;
 
-    return "'$text'";
+    return "'" . $text =~ s/([\\'])/\\$1/gr . "'";
 }
 
 
@@ -247,7 +257,7 @@ sub check {
     my ($self, $port) = @_;
 
     my $like = $self->{like};
-    my $got  = response($port, $self->{path});
+    my $got  = $self->_ask($port);
 
     my ($wanted, $have) = map { _shape($_) } $like, $got;
 

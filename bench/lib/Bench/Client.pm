@@ -5,6 +5,8 @@ package Bench::Client;
 #
 #   my $http = Bench::Client->http($port);
 #   $http->get($path, %headers)      (head, body) of the answer
+#   $http->ask($path, %headers)      the same in two steps, so that several
+#   $http->answer                    connections can wait at the same time
 #
 #   my $db = Bench::Client->postgres($pg);       as superuser
 #   $db->execute($sql)               returns when the server says that it is
@@ -36,10 +38,26 @@ sub http {
 sub get {
     my ($self, $path, %headers) = @_;
 
-    my $got = '';
+    $self->ask($path, %headers);
+
+    return $self->answer;
+}
+
+
+sub ask {
+    my ($self, $path, %headers) = @_;
 
     syswrite $self->{socket}, join "\r\n", "GET $path HTTP/1.1", 'Host: bench',
         map({ "$_: $headers{$_}" } keys %headers), '', '';
+
+    return;
+}
+
+
+sub answer {
+    my ($self) = @_;
+
+    my $got = '';
 
     while (1) {
         my $end = index $got, "\r\n\r\n";

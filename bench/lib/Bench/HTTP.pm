@@ -3,7 +3,7 @@ package Bench::HTTP;
 # The client for what wrk is not for: single answers as they are on the wire,
 # and an exact number of requests.
 #
-#   response($port, $path)
+#   response($port, $path, %headers)
 #       one GET: { bytes, status, headers => { lower case }, body }, bytes with
 #       the headers
 #   ask($port, $path, $count)
@@ -34,9 +34,10 @@ sub _connect {
 
 
 sub _request {
-    my ($port, $path) = @_;
+    my ($port, $path, %headers) = @_;
 
-    return "GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\n\r\n";
+    return join "\r\n", "GET $path HTTP/1.1", "Host: 127.0.0.1:$port",
+        map({ "$_: $headers{$_}" } sort keys %headers), '', '';
 }
 
 
@@ -77,11 +78,11 @@ sub _answer {
 
 
 sub response {
-    my ($port, $path) = @_;
+    my ($port, $path, %headers) = @_;
 
     my $socket = _connect($port);
 
-    syswrite $socket, _request($port, $path);
+    syswrite $socket, _request($port, $path, %headers);
 
     my ($head, $body, $bytes) = _answer($socket);
 

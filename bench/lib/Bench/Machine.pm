@@ -9,6 +9,8 @@ package Bench::Machine;
 #   others_clock()     the time that everything worked, and that we did;
 #                      others($before, $after) is the share of the machine's
 #                      time that somebody else took in between
+#   cpu_time($pid)     seconds that the process has worked so far: what it costs
+#                      does not depend on who else wants the core
 #   busy_clock()       the CPUs' times; busy($before, $after, $core) is the
 #                      share of the time between two of them, 0 to 1, that
 #                      the core (all cores without one) worked
@@ -23,6 +25,7 @@ use Tournament::Util qw(run);
 
 our @EXPORT_OK = qw(
     cores describe pin on_core busy_clock busy children others_clock others
+    cpu_time
 );
 
 
@@ -128,6 +131,22 @@ sub children {
     }
 
     return @found;
+}
+
+
+# Nanoseconds where the kernel counts them, else ticks.
+
+sub cpu_time {
+    my ($pid) = @_;
+
+    my ($ns) = _read("/proc/$pid/schedstat") =~ /^(\d+) /;
+
+    return $ns / 1e9 if $ns;
+
+    my ($fields) = _read("/proc/$pid/stat") =~ /.*\) (.*)/s;
+    my ($user, $system) = (split ' ', $fields)[11, 12];
+
+    return ($user + $system) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 

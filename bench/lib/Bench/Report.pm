@@ -3,6 +3,7 @@ package Bench::Report;
 # Results as Markdown, for the README and for the terminal, and as JSON.
 #
 #   markdown($machine, \@results, \@warnings)     the whole document
+#   targets(\@results)                            a table of all targets
 #   section($result)                              one case of it
 #   json($machine, \@results, \@warnings, \%run)
 #   number($value)                                12345.6 is 12,346
@@ -14,7 +15,7 @@ use utf8;
 use Exporter 'import';
 use JSON::PP ();
 
-our @EXPORT_OK = qw(markdown section json number);
+our @EXPORT_OK = qw(markdown section targets json number);
 
 
 # Small ones keep three significant digits.
@@ -149,6 +150,49 @@ sub section {
 }
 
 
+# What was measured of a row that its target is for.
+
+sub _measured {
+    my ($row) = @_;
+
+    return sprintf('%.2f of %s', $row->{ratio}, $row->{ratio_to} // 'that')
+        if defined $row->{ratio};
+
+    return join ' ', number($row->{value}), $row->{unit} // ();
+}
+
+
+sub targets {
+    my ($results) = @_;
+
+    my @rows;
+
+    for my $result (@$results) {
+        push @rows, map { [$result->{title}, $_] }
+            grep { $_->{target} } @{ $result->{rows} };
+    }
+
+    return '' if !@rows;
+
+    my $met  = grep { $_->[1]{met} } @rows;
+    my $text = "### Targets\n\n$met of " . scalar @rows . " are met.\n\n"
+        . "| | | measured | target |\n| --- | --- | ---: | ---: |\n";
+
+    my $last = '';
+
+    for (@rows) {
+        my ($title, $row) = @$_;
+
+        $text .= '| ' . join(' | ', $title eq $last ? '' : $title,
+            $row->{name}, _measured($row), _target($row)) . " |\n";
+
+        $last = $title;
+    }
+
+    return "$text\n";
+}
+
+
 sub markdown {
     my ($machine, $results, $warnings) = @_;
 
@@ -163,6 +207,7 @@ sub markdown {
         . ".\n\n";
 
     $text .= "**$_**\n\n" for @$warnings;
+    $text .= targets($results);
     $text .= section($_) for @$results;
 
     $text =~ s/\n+\z/\n/;
