@@ -674,6 +674,10 @@ SELECT to_regclass('tournament_api.registered_change') IS NULL AS is_new
     ) WITH (autovacuum_vacuum_threshold = 1000,
             autovacuum_vacuum_scale_factor = 0, vacuum_truncate = off);
 
+    -- A key would be work for writers; a publication of all tables refuses
+    -- DELETE where there is none.
+    ALTER TABLE tournament_api.registered_change REPLICA IDENTITY FULL;
+
     INSERT INTO tournament_api.registered_change VALUES (NULL, 0);
 \endif
 
@@ -992,6 +996,8 @@ BEGIN
            INTO v_total, v_valid, v_ids
           USING v_now, p_game, v_pattern, v_page, v_per_page, v_changed,
                 v_changes, lower(p_q COLLATE "C");
+
+        PERFORM set_config('enable_seqscan', 'off', true);
     ELSE
         EXECUTE format('SELECT count(*) FILTER (WHERE true%s), least(%s)'
                        ' FROM %s WHERE t.status = ANY (%L)%s',
