@@ -910,6 +910,70 @@ subtest 'demonstration data' => sub {
 };
 
 
+# What is the same letter, says ILIKE: with some of the letters in ASCII alone,
+# whether few match or many, with the index of trigrams and without.
+
+subtest 'letters' => sub {
+    my $db = database();
+
+    $db->rows(q{
+        INSERT INTO tournaments_tournament (name, slug, game,
+               short_description, status, created_at, updated_at,
+               groups_published)
+        SELECT w.name, 'a' || w.n || '-' || c.n, w.game, w.text, 'PUBLISHED',
+               now(), now(), false
+          FROM (VALUES (1, E'\u0130stanbul Kup', 'a', NULL),
+                       (2, E'5\u212A RUN', 'B', ''),
+                       (3, 'x', E'\u212Aing', 'y'),
+                       (4, 'x', 'y', E'Na\u00EFve \u0130'),
+                       (5, 'STRASSE', 'y', E'STRA\u1E9EE stra\u00DFe'),
+                       (6, 'x', 'y', E'\u039F\u0394\u039F\u03A3'),
+                       (7, 'Istanbul King Run', 'Five', 'NAIVE plain')
+                       ) AS w (n, name, game, text),
+               generate_series(1, 20) AS c (n)});
+
+    my $words = values_of('q', map { $pg->quote($_) }
+        'i', 'istanbul', 'ISTANBUL', "\x{130}STAN", 'k', '5k', '5k run',
+        "5\x{212A}", "\x{212A}ing", 'king', 'KING', 'run', 'naive',
+        "na\x{ef}ve", "NA\x{cf}VE \x{130}", 'strasse', "stra\x{df}e",
+        "STRA\x{1e9e}E", "\x{3bf}\x{3b4}\x{3bf}\x{3c3}",
+        "\x{3bf}\x{3b4}\x{3bf}\x{3c2}", 'x', 'xy', "x\x01y", 'yx');
+
+    for my $trigrams (0, 1) {
+        if ($trigrams) {
+            $db->rows('CREATE EXTENSION pg_trgm');
+            $pg->load('install', -dbname => $db->{name});
+        }
+
+        # A table of which a quarter matches, and one of which little does
+
+        for my $more (0, 1) {
+            $db->rows(q{
+                INSERT INTO tournaments_tournament (name, slug, game, status,
+                       created_at, updated_at, groups_published)
+                SELECT '-', gen_random_uuid(), '-', 'PUBLISHED', now(), now(),
+                       false
+                  FROM generate_series(1, 2000)}) if $more;
+            $db->rows('ANALYZE');
+
+            none($db, "trigrams $trigrams, more rows $more", qq{
+                SELECT q, h.total_count, o.n
+                  FROM $words
+                 CROSS JOIN LATERAL (
+                       SELECT count(*) FROM tournaments_tournament
+                        WHERE name ILIKE '%' || q || '%'
+                           OR game ILIKE '%' || q || '%'
+                           OR short_description ILIKE '%' || q || '%') o (n)
+                 CROSS JOIN LATERAL tournament_api.hub('', '', '', '', '', q,
+                                                       1, 1) h
+                 WHERE h.total_count <> o.n});
+
+            $db->rows(q{DELETE FROM tournaments_tournament WHERE name = '-'});
+        }
+    }
+};
+
+
 # Rows as only other writers make them. Ids of an int column end at 2^31.
 
 sub odd_rows {
