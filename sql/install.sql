@@ -1,7 +1,7 @@
 -- What ngx_http_tournament_module needs in a site's database: schema
--- tournament_api with the functions that it calls, the indexes that serve
--- them, and the triggers that tell it of changes.  Nothing of the site's own
--- is changed.
+-- tournament_api with the functions that it calls and two small tables of
+-- counts, the indexes that serve them, and the triggers that tell the module
+-- of changes and keep the counts.  Nothing of the site's own is changed.
 --
 --     psql -X -v ON_ERROR_STOP=1 -f sql/install.sql \
 --          [-v role=NAME] [-v tables_schema=NAME] [conninfo]
@@ -654,7 +654,8 @@ $sql$);
 --
 -- A row without tournament says that there is no telling: the counts were
 -- never taken, or the table was emptied by TRUNCATE, or the trigger failed.
--- Until install.sql has counted anew, hub counts for itself.
+-- Until install.sql has counted anew, hub counts for itself, as it does where
+-- there are more changes than are quickly summed up.
 
 CREATE TABLE IF NOT EXISTS tournament_api.registered (
     tournament_id  bigint  PRIMARY KEY,
@@ -672,7 +673,11 @@ SELECT to_regclass('tournament_api.registered_change') IS NULL AS is_new
         tournament_id  bigint,
         n              bigint  NOT NULL
     ) WITH (autovacuum_vacuum_threshold = 1000,
-            autovacuum_vacuum_scale_factor = 0, vacuum_truncate = off);
+            autovacuum_vacuum_scale_factor = 0);
+
+    CREATE INDEX registered_change_no_telling
+        ON tournament_api.registered_change (tournament_id)
+     WHERE tournament_id IS NULL;
 
     -- A key would be work for writers; a publication of all tables refuses
     -- DELETE where there is none.
@@ -695,29 +700,35 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '100ms'
+SET jit = off
+SET enable_seqscan = off
 AS $body$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtext('tournament_api'),
-                                     hashtext('registered'))
+    -- Each statement must see what the last caller left.
+
+    IF current_setting('transaction_isolation') <> 'read committed'
+       OR NOT pg_try_advisory_xact_lock(hashtext('tournament_api'),
+                                        hashtext('registered'))
     THEN
         RETURN;
     END IF;
 
-    INSERT INTO tournament_api.registered_change
-    SELECT o.id, o.n
-      FROM (SELECT i.id,
-                   (SELECT count(*)
-                      FROM @tables@.tournaments_registration r
-                     WHERE r.tournament_id = i.id
-                       AND r.status IN ('PENDING', 'CONFIRMED'))
-                   - coalesce((SELECT p.n
-                                 FROM tournament_api.registered p
-                                WHERE p.tournament_id = i.id), 0)
-                   - coalesce((SELECT sum(c.n)
-                                 FROM tournament_api.registered_change c
-                                WHERE c.tournament_id = i.id), 0) AS n
-              FROM unnest(p_ids) AS i (id)) AS o
-     WHERE o.n <> 0;
+    IF cardinality(p_ids) > 0 THEN
+        INSERT INTO tournament_api.registered_change
+        SELECT i.id, r.n - coalesce(p.n, 0) - coalesce(c.n, 0)
+          FROM unnest(p_ids) AS i (id)
+         CROSS JOIN LATERAL (
+                   SELECT count(*)
+                     FROM @tables@.tournaments_registration r
+                    WHERE r.tournament_id = i.id
+                      AND r.status IN ('PENDING', 'CONFIRMED')
+               ) AS r (n)
+          LEFT JOIN tournament_api.registered p ON p.tournament_id = i.id
+          LEFT JOIN (SELECT c.tournament_id, sum(c.n)
+                       FROM tournament_api.registered_change c
+                      GROUP BY c.tournament_id) AS c (id, n) ON c.id = i.id
+         WHERE r.n <> coalesce(p.n, 0) + coalesce(c.n, 0);
+    END IF;
 
     -- Not more than a moment's work: the rest is the next caller's.
 
@@ -725,7 +736,7 @@ BEGIN
         DELETE FROM tournament_api.registered_change
          WHERE ctid = ANY (ARRAY(SELECT c.ctid
                                    FROM tournament_api.registered_change c
-                                  LIMIT 10000))
+                                  LIMIT 2000))
            AND NOT EXISTS (SELECT
                              FROM tournament_api.registered_change c
                             WHERE c.tournament_id IS NULL)
@@ -748,7 +759,7 @@ $sql$);
 
 -- hub: a page of the tournaments that match, and how many match.
 --
---     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $6, $7)
+--     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
 --
 --     $1 text: game        $2 text: open, live, upcoming or completed
 --     $3 text: free, paid  $4 text: high, medium or low
@@ -802,8 +813,9 @@ DECLARE
 
     c_table     CONSTANT text := $$@tables@.tournaments_tournament t$$;
 
-    -- So many changes of counts are counted in when they are met.
+    -- So many changes of counts are counted in, so many not summed up.
     c_many      CONSTANT integer := 500;
+    c_too_many  CONSTANT integer := 20000;
 
     v_now       timestamptz := date_trunc('second', p_now);
     v_statuses  text[] := '{PUBLISHED,RUNNING}';
@@ -826,8 +838,18 @@ DECLARE
     v_changes   bigint[];
     v_rows      bigint;
     v_counts    bigint[];
-    v_kept      boolean := false;
+    v_kept      boolean;
+    v_by_index  boolean := false;
 BEGIN
+    SELECT count(*),
+           NOT EXISTS (SELECT
+                         FROM tournament_api.registered_change c
+                        WHERE c.tournament_id IS NULL)
+      INTO v_rows, v_kept
+      FROM (SELECT
+              FROM tournament_api.registered_change c
+             LIMIT c_too_many + 1) AS c;
+
     -- Rows that the clock takes out for good are left out at once, and the
     -- first of the others to go or to come is the boundary.  An instant that
     -- is reached still counts where the comparison says "or equal": the
@@ -875,16 +897,14 @@ BEGIN
         v_order := 'ASC';
         v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
     WHEN 'popular' THEN
-        SELECT array_agg(g.id), array_agg(g.n), sum(g.rows)
-          INTO v_changed, v_changes, v_rows
-          FROM (SELECT c.tournament_id AS id, sum(c.n)::bigint AS n,
-                       count(*) AS rows
-                  FROM tournament_api.registered_change c
-                 GROUP BY c.tournament_id) AS g;
+        IF v_kept AND v_rows <= c_too_many THEN
+            SELECT array_agg(g.id), array_agg(g.n)
+              INTO v_changed, v_changes
+              FROM (SELECT c.tournament_id, sum(c.n)::bigint
+                      FROM tournament_api.registered_change c
+                     GROUP BY c.tournament_id) AS g (id, n);
 
-        v_kept := array_position(v_changed, NULL) IS NULL;
-
-        IF v_kept THEN
+            v_by_index := true;
             v_key := 'coalesce(p.n, 0) + coalesce(d.n, 0)';
             v_from := v_from || ' LEFT JOIN tournament_api.registered p'
                                 ' ON p.tournament_id = t.id'
@@ -1012,7 +1032,7 @@ BEGIN
     -- Those with most registrations come as the index of the counts has them,
     -- but for those whose counts have changed since.
 
-    IF v_kept AND v_ids IS NULL THEN
+    IF v_by_index AND v_ids IS NULL THEN
         EXECUTE format('SELECT array_agg(p.id ORDER BY p.key DESC, p.id DESC),'
                        ' array_agg(p.key ORDER BY p.key DESC, p.id DESC)'
                        ' FROM (SELECT p.id, p.key FROM ('
@@ -1069,6 +1089,8 @@ BEGIN
                 v_changes;
     END IF;
 
+    -- What this answer shows comes from the snapshot that it began with.
+
     IF v_kept
        AND current_setting('transaction_read_only')::boolean = false
        AND (v_rows > c_many
@@ -1080,7 +1102,7 @@ BEGIN
                                WHERE r.tournament_id = p.id
                                  AND r.status IN ('PENDING', 'CONFIRMED'))))
     THEN
-        PERFORM tournament_api.count_in(v_ids);
+        PERFORM tournament_api.count_in(CASE WHEN v_by_index THEN v_ids END);
     END IF;
 
     RETURN QUERY
