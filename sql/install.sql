@@ -1,7 +1,7 @@
 -- What ngx_http_tournament_module needs in a site's database: schema
--- tournament_api with the functions that it calls, the indexes that serve
--- them, and the triggers that tell it of changes.  Nothing of the site's own
--- is changed.
+-- tournament_api with the functions that it calls and two small tables of
+-- counts, the indexes that serve them, and the triggers that tell the module
+-- of changes and keep the counts.  Nothing of the site's own is changed.
 --
 --     psql -X -v ON_ERROR_STOP=1 -f sql/install.sql \
 --          [-v role=NAME] [-v tables_schema=NAME] [conninfo]
@@ -54,6 +54,7 @@
 SET client_min_messages = warning;
 SET statement_timeout = 0;
 SET search_path = pg_catalog, pg_temp;
+SET default_transaction_isolation = 'read committed';
 SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
        set_config('tournament_api.role', :'role', false);
 
@@ -460,7 +461,10 @@ LANGUAGE sql AS $$
              ON c.tournament_id = t.id$sql$
     ELSE $sql$(SELECT NULL::integer, NULL::integer)
              AS c (check_in_open_mins, check_in_close_mins)
-             ON false$sql$ END)
+             ON false$sql$ END),
+
+    ('@has_trigrams@', (SELECT (count(*) > 0)::text
+                          FROM pg_temp.tournament_api_trgm()))
 $$;
 
 -- Creates or replaces one function, @tables@ and the names above replaced in
@@ -562,7 +566,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    RETURN 2;
+    RETURN 3;
 END
 $body$
 $sql$);
@@ -637,6 +641,122 @@ $body$
 $sql$);
 
 
+-- How many registrations each tournament has (PENDING and CONFIRMED), for
+-- hub's order by them: to count them all would take the longer the more there
+-- are.
+--
+-- A row of registered is what was counted once.  Who changes registrations
+-- does not touch it, since then whoever else changes those of the same
+-- tournament would wait for the end of that transaction, or for each other: a
+-- trigger puts what changed into registered_change, in rows of the writer's
+-- own, and the sum of both is right in every snapshot.  count_in() moves it
+-- from there to here.
+--
+-- A row without tournament says that there is no telling: the counts were
+-- never taken, or the table was emptied by TRUNCATE, or the trigger failed.
+-- Until install.sql has counted anew, hub counts for itself, as it does where
+-- there are more changes than are quickly summed up.
+
+CREATE TABLE IF NOT EXISTS tournament_api.registered (
+    tournament_id  bigint  PRIMARY KEY,
+    n              bigint  NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS registered_n
+    ON tournament_api.registered (n DESC, tournament_id DESC);
+
+SELECT to_regclass('tournament_api.registered_change') IS NULL AS is_new
+\gset
+
+\if :is_new
+    CREATE TABLE tournament_api.registered_change (
+        tournament_id  bigint,
+        n              bigint  NOT NULL
+    ) WITH (autovacuum_vacuum_threshold = 1000,
+            autovacuum_vacuum_scale_factor = 0);
+
+    CREATE INDEX registered_change_no_telling
+        ON tournament_api.registered_change (tournament_id)
+     WHERE tournament_id IS NULL;
+
+    -- A key would be work for writers; a publication of all tables refuses
+    -- DELETE where there is none.
+    ALTER TABLE tournament_api.registered_change REPLICA IDENTITY FULL;
+
+    INSERT INTO tournament_api.registered_change VALUES (NULL, 0);
+\endif
+
+REVOKE ALL ON tournament_api.registered, tournament_api.registered_change
+    FROM PUBLIC;
+
+
+-- count_in: what has changed goes to the counts, one caller at a time; others
+-- do not wait, and whoever changes registrations is not in the way.  Counts of
+-- the tournaments p_ids that are wrong, because rows came and went past the
+-- triggers, are mended.
+SELECT pg_temp.tournament_api_define('count_in(bigint[])', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.count_in(p_ids bigint[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '100ms'
+SET jit = off
+SET enable_seqscan = off
+AS $body$
+BEGIN
+    -- Each statement must see what the last caller left.
+
+    IF current_setting('transaction_isolation') <> 'read committed'
+       OR NOT pg_try_advisory_xact_lock(hashtext('tournament_api'),
+                                        hashtext('registered'))
+    THEN
+        RETURN;
+    END IF;
+
+    IF cardinality(p_ids) > 0 THEN
+        INSERT INTO tournament_api.registered_change
+        SELECT i.id, r.n - coalesce(p.n, 0) - coalesce(c.n, 0)
+          FROM unnest(p_ids) AS i (id)
+         CROSS JOIN LATERAL (
+                   SELECT count(*)
+                     FROM @tables@.tournaments_registration r
+                    WHERE r.tournament_id = i.id
+                      AND r.status IN ('PENDING', 'CONFIRMED')
+               ) AS r (n)
+          LEFT JOIN tournament_api.registered p ON p.tournament_id = i.id
+          LEFT JOIN (SELECT c.tournament_id, sum(c.n)
+                       FROM tournament_api.registered_change c
+                      GROUP BY c.tournament_id) AS c (id, n) ON c.id = i.id
+         WHERE r.n <> coalesce(p.n, 0) + coalesce(c.n, 0);
+    END IF;
+
+    -- Not more than a moment's work: the rest is the next caller's.
+
+    WITH changed AS (
+        DELETE FROM tournament_api.registered_change
+         WHERE ctid = ANY (ARRAY(SELECT c.ctid
+                                   FROM tournament_api.registered_change c
+                                  LIMIT 2000))
+           AND NOT EXISTS (SELECT
+                             FROM tournament_api.registered_change c
+                            WHERE c.tournament_id IS NULL)
+        RETURNING tournament_id, n
+    )
+    INSERT INTO tournament_api.registered AS p
+    SELECT c.tournament_id, sum(c.n)
+      FROM changed c
+     GROUP BY c.tournament_id
+    HAVING sum(c.n) <> 0
+        ON CONFLICT (tournament_id) DO UPDATE SET n = p.n + excluded.n;
+
+EXCEPTION WHEN OTHERS THEN
+    -- The answer does not depend on it, and the next caller tries again.
+    RAISE WARNING 'tournament_api: counts of registrations: %', SQLERRM;
+END
+$body$
+$sql$);
+
+
 -- hub: a page of the tournaments that match, and how many match.
 --
 --     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
@@ -650,6 +770,9 @@ $sql$);
 -- Null is none, and so is an empty text.  All of it is about the tournament's
 -- own columns, whatever its settings say.  A page past the end is the last
 -- one.  There always is a row: where nothing matches, its id is null.
+--
+-- The clock is the second's, as the module's is: what opens at 18:00:00.5 is
+-- closed until 18:00:01, what closes at 18:00:00 is open until then.
 --
 -- The statements are built from constants, so that each combination has the
 -- plan that fits it; what the client sent goes as parameters.  The tournaments
@@ -682,29 +805,55 @@ SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
 DECLARE
+    -- Of the instants in the tables: those that the clock will reach; a whole
+    -- second from which on an instant is past; and one that has reached it.
     c_far       CONSTANT text := $$timestamptz '290000-01-01 00:00:00+00'$$;
-    c_moment    CONSTANT text := $$interval '1 microsecond'$$;
+    c_past      CONSTANT text := $$interval '1 second'$$;
+    c_reached   CONSTANT text := $$interval '999999 microseconds'$$;
 
+    c_table     CONSTANT text := $$@tables@.tournaments_tournament t$$;
+
+    -- So many changes of counts are counted in, so many not summed up.
+    c_many      CONSTANT integer := 500;
+    c_too_many  CONSTANT integer := 20000;
+
+    v_now       timestamptz := date_trunc('second', p_now);
     v_statuses  text[] := '{PUBLISHED,RUNNING}';
     v_where     text   := '';
     v_counted   text   := '';
     v_key       text   := 't.start_at';
     v_order     text   := 'DESC';
     v_until     text   := 'NULL::timestamptz';
-    v_found     text   := 'NULL::bigint[]';
-    v_from      text   := $$@tables@.tournaments_tournament t$$;
+    v_from      text   := c_table;
     v_pattern   text;
+    v_few       boolean;
     v_branches  text;
     v_total     bigint;
     v_per_page  bigint := least(greatest(coalesce(p_per_page, 12), 1), 100);
     v_page      bigint := greatest(coalesce(p_page, 1), 1);
+    v_first     bigint;
     v_valid     timestamptz;
     v_ids       bigint[];
+    v_changed   bigint[];
+    v_changes   bigint[];
+    v_rows      bigint;
+    v_counts    bigint[];
+    v_kept      boolean;
+    v_by_index  boolean := false;
 BEGIN
+    SELECT count(*),
+           NOT EXISTS (SELECT
+                         FROM tournament_api.registered_change c
+                        WHERE c.tournament_id IS NULL)
+      INTO v_rows, v_kept
+      FROM (SELECT
+              FROM tournament_api.registered_change c
+             LIMIT c_too_many + 1) AS c;
+
     -- Rows that the clock takes out for good are left out at once, and the
     -- first of the others to go or to come is the boundary.  An instant that
     -- is reached still counts where the comparison says "or equal": the
-    -- change is a microsecond later.
+    -- change is a second later.
 
     CASE coalesce(p_status, '')
     WHEN '' THEN
@@ -713,15 +862,17 @@ BEGIN
         v_statuses := '{PUBLISHED}';
         v_where := ' AND t.reg_close_at >= $1';
         v_counted := ' AND t.reg_open_at <= $1';
-        v_until := 'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1),'
-                   ' min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
-                   || c_far || ') + ' || c_moment;
+        v_until := 'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1'
+                   ' AND t.reg_open_at < ' || c_far || ') + ' || c_reached
+                   || ', min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
+                   || c_far || ') + ' || c_past;
     WHEN 'live' THEN
         v_statuses := '{RUNNING}';
     WHEN 'upcoming' THEN
         v_statuses := '{PUBLISHED}';
         v_where := ' AND t.start_at > $1';
-        v_until := 'min(t.start_at)';
+        v_until := 'min(t.start_at) FILTER (WHERE t.start_at < ' || c_far
+                   || ') + ' || c_reached;
     WHEN 'completed' THEN
         v_statuses := '{COMPLETED}';
     ELSE
@@ -737,7 +888,7 @@ BEGIN
         v_order := 'ASC';
         v_where := v_where || ' AND t.start_at >= $1';
         v_until := v_until || ', min(t.start_at) FILTER (WHERE t.start_at < '
-                   || c_far || ') + ' || c_moment;
+                   || c_far || ') + ' || c_past;
     WHEN 'prize_high' THEN
         v_key := 't.prize_pool_bdt';
         v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
@@ -746,10 +897,25 @@ BEGIN
         v_order := 'ASC';
         v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
     WHEN 'popular' THEN
-        v_key := $$(SELECT count(*)
-                      FROM @tables@.tournaments_registration r
-                     WHERE r.tournament_id = t.id
-                       AND r.status IN ('PENDING', 'CONFIRMED'))$$;
+        IF v_kept AND v_rows <= c_too_many THEN
+            SELECT array_agg(g.id), array_agg(g.n)
+              INTO v_changed, v_changes
+              FROM (SELECT c.tournament_id, sum(c.n)::bigint
+                      FROM tournament_api.registered_change c
+                     GROUP BY c.tournament_id) AS g (id, n);
+
+            v_by_index := true;
+            v_key := 'coalesce(p.n, 0) + coalesce(d.n, 0)';
+            v_from := v_from || ' LEFT JOIN tournament_api.registered p'
+                                ' ON p.tournament_id = t.id'
+                                ' LEFT JOIN unnest($6, $7) AS d (id, n)'
+                                ' ON d.id = t.id';
+        ELSE
+            v_key := $$(SELECT count(*)
+                          FROM @tables@.tournaments_registration r
+                         WHERE r.tournament_id = t.id
+                           AND r.status IN ('PENDING', 'CONFIRMED'))$$;
+        END IF;
     ELSE
         RAISE 'hub: no such sort' USING ERRCODE = '22023';
     END CASE;
@@ -785,50 +951,162 @@ BEGIN
         v_where := v_where || ' AND t.game = $2';
     END IF;
 
-    -- A search takes long: it is made once, and keeps what it has found.
-
     IF p_q <> '' THEN
+        -- Two ways.  By the index of trigrams, where there is one and not too
+        -- many match, going by a sample.  Else by reading all, where lower()
+        -- is what takes the time: that of ASCII is faster by far, and as good
+        -- for who looks for ASCII, unless a text has other characters: some
+        -- are ASCII in lower case.
+
         v_pattern := '%' || replace(replace(replace(p_q, E'\\', E'\\\\'),
                                             '%', E'\\%'), '_', E'\\_') || '%';
-        v_where := v_where || ' AND (t.name ILIKE $3 OR t.game ILIKE $3'
-                              ' OR t.short_description ILIKE $3)';
-        v_found := 'array_agg(t.id)';
+        v_few := false;
+
+        IF @has_trigrams@ AND p_q ~ '[[:alnum:]]{3}' THEN
+            SELECT array_agg((i.first + trunc((i.last::numeric - i.first)
+                                              * n / 199))::bigint)
+              INTO v_ids
+              FROM (SELECT min(t.id), max(t.id)
+                      FROM @tables@.tournaments_tournament t
+                   ) AS i (first, last)
+             CROSS JOIN generate_series(0, 199) AS n;
+
+            SELECT 4 * count(*) FILTER (WHERE t.name ILIKE v_pattern
+                                           OR t.game ILIKE v_pattern
+                                           OR t.short_description
+                                              ILIKE v_pattern) <= count(*)
+              INTO v_few
+              FROM @tables@.tournaments_tournament t
+             WHERE t.id = ANY (v_ids);
+        END IF;
+
+        PERFORM set_config('enable_seqscan', 'on', true);
+
+        SELECT v_where || ' AND (' || string_agg(
+                   replace(CASE WHEN v_few
+                           THEN '@ ILIKE $3'
+                           WHEN getdatabaseencoding() = 'UTF8'
+                            AND octet_length(p_q) = char_length(p_q)
+                            AND lower('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
+                                = 'abcdefghijklmnopqrstuvwxyz'
+                           THEN 'strpos(lower(@ COLLATE "C"), $8) > 0'
+                                ' OR octet_length(@) > char_length(@)'
+                                ' AND lower(@) LIKE lower($3)'
+                           ELSE 'lower(@) LIKE lower($3)' END,
+                           '@', c.name), ' OR ') || ')'
+          INTO v_where
+          FROM (VALUES ('t.name'), ('t.game'), ('t.short_description'))
+               AS c (name);
+
+        -- What is found is kept, to count it and to take the page from it.
+
+        EXECUTE format('WITH t AS MATERIALIZED ('
+                       'SELECT t.id, %s AS key, true%s AS counted,'
+                       ' t.reg_open_at, t.reg_close_at, t.start_at'
+                       ' FROM %s WHERE t.status = ANY (%L)%s),'
+                       ' n AS (SELECT count(*) FILTER (WHERE counted) AS total,'
+                       ' least(%s) AS until FROM t)'
+                       ' SELECT n.total, n.until, ARRAY('
+                       'SELECT id FROM t WHERE counted'
+                       ' ORDER BY key %s, id DESC LIMIT $5 OFFSET $5'
+                       ' * least($4 - 1, greatest(n.total - 1, 0) / $5))'
+                       ' FROM n',
+                       v_key, v_counted, v_from, v_statuses, v_where, v_until,
+                       v_order)
+           INTO v_total, v_valid, v_ids
+          USING v_now, p_game, v_pattern, v_page, v_per_page, v_changed,
+                v_changes, lower(p_q COLLATE "C");
+
+        PERFORM set_config('enable_seqscan', 'off', true);
+    ELSE
+        EXECUTE format('SELECT count(*) FILTER (WHERE true%s), least(%s)'
+                       ' FROM %s WHERE t.status = ANY (%L)%s',
+                       v_counted, v_until, c_table, v_statuses, v_where)
+           INTO v_total, v_valid
+          USING v_now, p_game;
     END IF;
 
-    EXECUTE format('SELECT count(*) FILTER (WHERE true%s), least(%s), %s'
-                   ' FROM %s WHERE t.status = ANY (%L)%s',
-                   v_counted, v_until, v_found, v_from, v_statuses, v_where)
-       INTO v_total, v_valid, v_ids
-      USING p_now, p_game, v_pattern;
-
     v_page := least(v_page, greatest((v_total - 1) / v_per_page + 1, 1));
+    v_first := (v_page - 1) * v_per_page;
 
-    IF p_q <> '' THEN
-        v_from := 'unnest($6) AS f (id) JOIN ' || v_from || ' ON t.id = f.id';
-        v_where := '';
+    -- Those with most registrations come as the index of the counts has them,
+    -- but for those whose counts have changed since.
+
+    IF v_by_index AND v_ids IS NULL THEN
+        EXECUTE format('SELECT array_agg(p.id ORDER BY p.key DESC, p.id DESC),'
+                       ' array_agg(p.key ORDER BY p.key DESC, p.id DESC)'
+                       ' FROM (SELECT p.id, p.key FROM ('
+                       '(SELECT t.id, p.n AS key'
+                       ' FROM tournament_api.registered p'
+                       ' JOIN %3$s ON t.id = p.tournament_id'
+                       ' WHERE p.n > 0'
+                       ' AND p.tournament_id NOT IN (SELECT unnest($6))'
+                       ' AND t.status = ANY (%1$L)%2$s'
+                       ' ORDER BY p.n DESC, p.tournament_id DESC'
+                       ' LIMIT $4 + $5)'
+                       ' UNION ALL '
+                       '(SELECT t.id, coalesce(p.n, 0) + d.n'
+                       ' FROM unnest($6, $7) AS d (id, n)'
+                       ' JOIN %3$s ON t.id = d.id'
+                       ' LEFT JOIN tournament_api.registered p'
+                       ' ON p.tournament_id = d.id'
+                       ' WHERE coalesce(p.n, 0) + d.n > 0'
+                       ' AND t.status = ANY (%1$L)%2$s)) AS p'
+                       ' ORDER BY p.key DESC, p.id DESC'
+                       ' OFFSET $4 LIMIT $5) AS p',
+                       v_statuses, v_where || v_counted, c_table)
+           INTO v_ids, v_counts
+          USING v_now, p_game, NULL::text, v_first, v_per_page, v_changed,
+                v_changes;
+
+        -- Those without any come last.
+
+        IF coalesce(cardinality(v_ids), 0)
+           < least(v_per_page, v_total - v_first)
+        THEN
+            v_ids := NULL;
+        END IF;
     END IF;
 
     -- A branch for each status reads the index in its order, and not further
     -- than to the end of the page.
 
-    SELECT string_agg(format('(SELECT t.id, %s AS key FROM %s'
-                             ' WHERE t.status = %L%s'
-                             ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
-                             v_key, v_from, b.status, v_where || v_counted,
-                             v_order),
-                      ' UNION ALL ')
-      INTO v_branches
-      FROM unnest(v_statuses) AS b (status);
+    IF v_ids IS NULL THEN
+        SELECT string_agg(format('(SELECT t.id, %s AS key FROM %s'
+                                 ' WHERE t.status = %L%s'
+                                 ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
+                                 v_key, v_from, b.status, v_where || v_counted,
+                                 v_order),
+                          ' UNION ALL ')
+          INTO v_branches
+          FROM unnest(v_statuses) AS b (status);
 
-    EXECUTE format('SELECT ARRAY(SELECT id FROM (%s) AS p'
-                   ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
-                   v_branches, v_order)
-       INTO v_ids
-      USING p_now, p_game, v_pattern, (v_page - 1) * v_per_page, v_per_page,
-            v_ids;
+        EXECUTE format('SELECT ARRAY(SELECT id FROM (%s) AS p'
+                       ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
+                       v_branches, v_order)
+           INTO v_ids
+          USING v_now, p_game, NULL::text, v_first, v_per_page, v_changed,
+                v_changes;
+    END IF;
+
+    -- What this answer shows comes from the snapshot that it began with.
+
+    IF v_kept
+       AND current_setting('transaction_read_only')::boolean = false
+       AND (v_rows > c_many
+            OR EXISTS (SELECT
+                         FROM unnest(v_ids, v_counts) AS p (id, n)
+                        WHERE p.n <> (
+                              SELECT count(*)
+                                FROM @tables@.tournaments_registration r
+                               WHERE r.tournament_id = p.id
+                                 AND r.status IN ('PENDING', 'CONFIRMED'))))
+    THEN
+        PERFORM tournament_api.count_in(CASE WHEN v_by_index THEN v_ids END);
+    END IF;
 
     RETURN QUERY
-    SELECT v_total, v_page, v_per_page, nullif(v_valid, 'infinity'),
+    SELECT v_total, v_page, v_per_page, date_trunc('second', v_valid),
            @card@
       FROM (SELECT) AS one
       LEFT JOIN (unnest(v_ids) WITH ORDINALITY AS o (id, n)
@@ -1224,73 +1502,106 @@ SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
 DECLARE
-    c_far     CONSTANT timestamptz := '290000-01-01 00:00:00+00';
-    c_moment  CONSTANT interval := '1 microsecond';
-    c_week    CONSTANT interval := '168 hours';
-    c_month   CONSTANT interval := '720 hours';
+    c_far      CONSTANT timestamptz := '290000-01-01 00:00:00+00';
+    c_past     CONSTANT interval := '1 second';            -- as in hub
+    c_reached  CONSTANT interval := '999999 microseconds';
+    c_week     CONSTANT interval := '168 hours';
+    c_month    CONSTANT interval := '720 hours';
 
+    v_now        timestamptz := date_trunc('second', p_now);
     v_players    bigint;
+    v_active     bigint;
     v_completed  bigint;
     v_prize      numeric;
-    v_leaves     timestamptz;
-    v_prizes     timestamptz;
+    v_until      timestamptz[];
 BEGIN
     SELECT count(DISTINCT r.user_id),
-           min(r.created_at) FILTER (WHERE r.created_at < c_far)
-           + c_month + c_moment
-      INTO v_players, v_leaves
+           ARRAY[min(r.created_at) FILTER (WHERE r.created_at < c_far)
+                 + c_month + c_past]
+      INTO v_players, v_until
       FROM @tables@.tournaments_registration r
      WHERE r.status = 'CONFIRMED'
-       AND r.created_at >= p_now - c_month;
+       AND r.created_at >= v_now - c_month;
 
     -- A prize counts from the start on, for a month.
 
     SELECT trunc(sum(t.prize_pool_bdt)
-                 FILTER (WHERE t.start_at <= p_now
-                           AND abs(t.prize_pool_bdt::numeric) < 'Infinity')),
-           least(min(t.start_at) FILTER (WHERE t.start_at > p_now),
-                 min(t.start_at) FILTER (WHERE t.start_at <= p_now)
-                 + c_month + c_moment)
-      INTO v_prize, v_prizes
+                 FILTER (WHERE abs(t.prize_pool_bdt::numeric) < 'Infinity')),
+           v_until || min(t.start_at) + c_month + c_past
+      INTO v_prize, v_until
       FROM @tables@.tournaments_tournament t
      WHERE t.status IN ('PUBLISHED', 'RUNNING', 'COMPLETED')
-       AND t.start_at >= p_now - c_month
+       AND t.start_at BETWEEN v_now - c_month AND v_now
        AND t.prize_pool_bdt <> 0;
+
+    SELECT v_until || min(n.start_at) + c_reached
+      INTO v_until
+      FROM unnest(ARRAY['PUBLISHED', 'RUNNING', 'COMPLETED']) AS s (status)
+     CROSS JOIN LATERAL (
+               SELECT t.start_at
+                 FROM @tables@.tournaments_tournament t
+                WHERE t.status = s.status
+                  AND t.start_at > v_now
+                  AND t.start_at < c_far
+                ORDER BY t.start_at
+                LIMIT 1
+           ) AS n;
 
     SELECT count(*)
       INTO v_completed
       FROM @tables@.tournaments_tournament t
      WHERE t.status = 'COMPLETED';
 
+    SELECT count(*),
+           v_until || min(t.start_at) FILTER (WHERE t.start_at < c_far)
+           + c_past
+      INTO v_active, v_until
+      FROM @tables@.tournaments_tournament t
+     WHERE t.status IN ('PUBLISHED', 'RUNNING')
+       AND t.start_at >= v_now;
+
+    -- How many a game has comes in the order of the index, a status at a time;
+    -- which are new, from another one, a game and a status at a time.
+
     RETURN QUERY
-    WITH games AS (
-        SELECT t.game, count(*) AS n,
-               count(*) FILTER (WHERE t.start_at >= p_now) AS active,
-               min(t.start_at) FILTER (WHERE t.start_at >= p_now
-                                         AND t.start_at < c_far) AS starts,
-               count(*) FILTER (WHERE t.created_at >= p_now - c_week) AS new,
-               min(t.created_at) FILTER (WHERE t.created_at >= p_now - c_week
-                                           AND t.created_at < c_far) AS created
+    WITH parts AS (
+        SELECT t.game, 'PUBLISHED' AS status, count(*) AS n
           FROM @tables@.tournaments_tournament t
-         WHERE t.status IN ('PUBLISHED', 'RUNNING')
+         WHERE t.status = 'PUBLISHED'
          GROUP BY t.game
-    ), sums AS (
-        SELECT coalesce(sum(g.active), 0)::bigint AS active,
-               coalesce(sum(g.new), 0)::bigint AS new,
-               least(min(g.starts) + c_moment,
-                     min(g.created) + c_week + c_moment) AS until
-          FROM games g
+        UNION ALL
+        SELECT t.game, 'RUNNING', count(*)
+          FROM @tables@.tournaments_tournament t
+         WHERE t.status = 'RUNNING'
+         GROUP BY t.game
+    ), games AS (
+        SELECT p.game, sum(p.n)::bigint AS n
+          FROM parts p
+         GROUP BY p.game
+    ), fresh AS (
+        SELECT coalesce(sum(n.n), 0)::bigint AS n,
+               min(n.created) + c_week + c_past AS until
+          FROM parts p
+         CROSS JOIN LATERAL (
+                   SELECT count(*),
+                          min(t.created_at) FILTER (WHERE t.created_at < c_far)
+                     FROM @tables@.tournaments_tournament t
+                    WHERE t.game = p.game
+                      AND t.status = p.status
+                      AND t.created_at >= v_now - c_week
+               ) AS n (n, created)
     )
-    SELECT a.active,
+    SELECT v_active,
            v_players,
            greatest(least(coalesce(v_prize, 0), 9223372036854775807),
                     -9223372036854775808)::bigint,
            v_completed,
-           a.new,
-           nullif(least(a.until, v_leaves, v_prizes), 'infinity'),
+           f.n,
+           date_trunc('second', least(f.until, (SELECT min(u)
+                                                  FROM unnest(v_until) AS u))),
            g.game::text,
            g.n
-      FROM sums a
+      FROM fresh f
       LEFT JOIN games g ON true
      ORDER BY g.n DESC, g.game;
 END
@@ -1488,6 +1799,71 @@ SELECT pg_temp.tournament_api_define_trigger(t.rel, f.fname, f.tokens,
  WHERE t.rel IS NOT NULL;
 
 
+-- The registrations' other triggers, which keep the counts.  Reading what has
+-- changed may fail, as above; writing it is done outside of that block, since
+-- a subtransaction that writes needs a number of its own, and a transaction of
+-- many such statements would slow down others.
+SELECT pg_temp.tournament_api_define('count_registration()', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.count_registration()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    ids      bigint[];
+    changes  bigint[];
+BEGIN
+    BEGIN
+        IF TG_OP = 'INSERT' OR TG_OP = 'DELETE' THEN
+            SELECT array_agg(g.id), array_agg(g.n)
+              INTO ids, changes
+              FROM (SELECT c.tournament_id AS id,
+                           CASE WHEN TG_OP = 'INSERT' THEN count(*)
+                                ELSE - count(*) END AS n
+                      FROM changed c
+                     WHERE c.status IN ('PENDING', 'CONFIRMED')
+                     GROUP BY c.tournament_id) AS g;
+
+        ELSIF TG_OP = 'UPDATE' THEN
+            SELECT array_agg(g.id), array_agg(g.n)
+              INTO ids, changes
+              FROM (SELECT v.id, sum(v.n) AS n
+                      FROM (SELECT b.tournament_id, -1
+                              FROM before b
+                             WHERE b.status IN ('PENDING', 'CONFIRMED')
+                            UNION ALL
+                            SELECT a.tournament_id, 1
+                              FROM after a
+                             WHERE a.status IN ('PENDING', 'CONFIRMED')
+                           ) AS v (id, n)
+                     GROUP BY v.id
+                    HAVING sum(v.n) <> 0) AS g;
+
+        ELSE
+            ids := '{NULL}';
+            changes := '{0}';
+        END IF;
+
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'tournament_api: a change in %.% is not counted: %',
+                      TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM
+              USING HINT = 'Run install.sql again.';
+
+        ids := '{NULL}';
+        changes := '{0}';
+    END;
+
+    IF ids IS NOT NULL THEN
+        INSERT INTO tournament_api.registered_change (tournament_id, n)
+        SELECT * FROM unnest(ids, changes);
+    END IF;
+
+    RETURN NULL;
+END
+$body$
+$sql$);
+
+
 -- Does all of it run on this site's tables?
 SELECT (SELECT count(*) FROM tournament_api.state('')),
        (SELECT count(*) FROM tournament_api.states('{}')),
@@ -1525,23 +1901,28 @@ CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trigger_commands()
 RETURNS TABLE (rel oid, command text)
 LANGUAGE sql AS $$
     WITH RECURSIVE tree AS (
-        SELECT t.rel, f.fname
-          FROM pg_temp.tournament_api_feed() f
+        SELECT t.rel, f.prefix, f.fname
+          FROM (SELECT tab, 'tournament_api_' AS prefix, fname
+                  FROM pg_temp.tournament_api_feed()
+                UNION ALL
+                VALUES ('tournaments_registration', 'tournament_api_count_',
+                        'count_registration')) AS f
           JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
          WHERE t.rel IS NOT NULL
         UNION
-        SELECT i.inhrelid, tree.fname
+        SELECT i.inhrelid, tree.prefix, tree.fname
           FROM tree
           JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.rel
     ), wanted AS (
-        SELECT tree.rel, tree.fname, e.*
+        SELECT tree.rel, tree.fname, tree.prefix || e.name AS name, e.tgtype,
+               e.event, e.old, e.new
           FROM tree
           JOIN pg_catalog.pg_class c ON c.oid = tree.rel
          CROSS JOIN (VALUES
-               ('tournament_api_insert', 4, 'INSERT', NULL, 'changed'),
-               ('tournament_api_update', 16, 'UPDATE', 'before', 'after'),
-               ('tournament_api_delete', 8, 'DELETE', 'changed', NULL),
-               ('tournament_api_truncate', 32, 'TRUNCATE', NULL, NULL)
+               ('insert', 4, 'INSERT', NULL, 'changed'),
+               ('update', 16, 'UPDATE', 'before', 'after'),
+               ('delete', 8, 'DELETE', 'changed', NULL),
+               ('truncate', 32, 'TRUNCATE', NULL, NULL)
                ) AS e (name, tgtype, event, old, new)
          WHERE c.relkind IN ('r', 'p')
     ), ours AS (
@@ -1649,6 +2030,50 @@ SELECT format('CALL pg_temp.tournament_api_locked(%s, %L)', rel, command)
 \gexec
 
 
+-- Counts
+--
+-- The triggers are there: from now on every change of registrations is in
+-- registered_change.  What is counted here are those of one snapshot; the
+-- changes of this very snapshot are in it.
+
+DO $do$
+BEGIN
+    IF NOT EXISTS (SELECT
+                     FROM pg_temp.tournament_api_tables() t
+                     JOIN pg_catalog.pg_class c ON c.oid = t.rel
+                    WHERE t.name = 'tournaments_registration'
+                      AND c.relkind IN ('r', 'p'))
+    THEN
+        RETURN;
+    END IF;
+
+    PERFORM pg_advisory_xact_lock(hashtext('tournament_api'),
+                                  hashtext('registered'));
+
+    EXECUTE format($sql$
+        WITH counts AS MATERIALIZED (
+            SELECT r.tournament_id::bigint AS id, count(*) AS n
+              FROM %I.tournaments_registration r
+             WHERE r.status IN ('PENDING', 'CONFIRMED')
+             GROUP BY r.tournament_id
+        ), counted AS (
+            DELETE FROM tournament_api.registered_change
+        ), gone AS (
+            DELETE FROM tournament_api.registered p
+             WHERE p.tournament_id NOT IN (SELECT c.id FROM counts c)
+        )
+        INSERT INTO tournament_api.registered AS p (tournament_id, n)
+        SELECT c.id, c.n
+          FROM counts c
+            ON CONFLICT (tournament_id) DO UPDATE SET n = excluded.n
+         WHERE p.n <> excluded.n
+        $sql$, current_setting('tournament_api.tables_schema'));
+END
+$do$;
+
+ANALYZE tournament_api.registered;
+
+
 SELECT pg_advisory_unlock(hashtext('tournament_api'), hashtext('install'));
 \o
 
@@ -1658,4 +2083,5 @@ SELECT format('tournament_api version %s is installed',
 RESET ROLE;
 RESET client_min_messages;
 RESET statement_timeout;
+RESET default_transaction_isolation;
 RESET search_path;

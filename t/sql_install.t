@@ -46,10 +46,10 @@ my @STATE = (
     'max_team_size integer', 'confirmed bigint', 'slug text',
 );
 
-# What the module calls, and what says which version it is
+# What the module calls, what these call, and what says which version it is
 
 my @FUNCTIONS = map { "tournament_api.$_" } (
-    'count(text)', 'detail(text)',
+    'count(text)', 'count_in(bigint[])', 'detail(text)',
     'hub(text,text,text,text,text,text,integer,integer,timestamp with time '
         . 'zone)',
     'participants(text)',
@@ -156,7 +156,8 @@ sub indexes {
           JOIN pg_class t ON t.oid = i.indrelid
           JOIN pg_namespace n ON n.oid = t.relnamespace
          WHERE c.relname LIKE '$like'
-           AND n.nspname NOT IN ('pg_catalog', 'pg_toast')
+           AND n.nspname NOT IN ('pg_catalog', 'pg_toast',
+                                 'tournament_api')
          ORDER BY c.relname COLLATE "C"});
 }
 
@@ -228,7 +229,7 @@ subtest 'a fresh install' => sub {
     is_deeply [ ours($db) ], \@INDEXES, 'indexes that the site has not';
     is_deeply [ columns($db, 'state') ], \@STATE,
         'the columns that the module reads';
-    is $db->value('SELECT tournament_api.version()'), 2, 'its version';
+    is $db->value('SELECT tournament_api.version()'), 3, 'its version';
 
     is state_is_right($db, 'public', 'state of every tournament'), 40,
         'drafts too';
@@ -290,9 +291,14 @@ subtest 'rights' => sub {
             q{SELECT confirmed FROM tournament_api.state('valorant-masters')}),
             3, "$role calls a function";
 
-        for my $table (@TABLES, 'tournaments_schedule') {
+        for my $table (@TABLES, 'tournaments_schedule',
+                       'tournament_api.registered',
+                       'tournament_api.registered_change')
+        {
+            my ($name) = $table =~ /(\w+)$/;
+
             like failure { $nginx->rows("SELECT FROM $table") },
-                qr/permission denied for table $table/,
+                qr/permission denied for table $name/,
                 "$role does not read $table";
         }
 

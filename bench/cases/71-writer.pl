@@ -1,5 +1,6 @@
 # What the triggers cost whoever writes: registrations a second, each in a
-# durable transaction of its own.
+# durable transaction of its own; how much of that is NOTIFY, which commits one
+# transaction after the other; and what a site can do about it.
 
 package Bench::Case::Writer;
 
@@ -8,23 +9,48 @@ use warnings;
 use utf8;
 
 use Tournament::Postgres;
-use Tournament::Util qw(project run);
+use Tournament::Util qw(project run slurp spew tempdir);
 
 my $CLIENTS = 8;
 my $MANY    = 20_000;
 my $TABLE   = 'tournaments_registration';
 my $WITHOUT = 'without triggers';
+my $BATCH   = 10;
+
+# The announcing trigger's function with everything but the announcement.
+
+my $QUIET = q{
+    DO $$
+    BEGIN
+        EXECUTE replace(pg_get_functiondef(
+            'tournament_api.notify_registration()'::regprocedure),
+            'PERFORM pg_notify(''tournament_changes'', payload);', 'NULL;');
+    END
+    $$};
 
 
 sub pgbench {
-    my ($pg, $seconds) = @_;
+    my ($pg, $seconds, %options) = @_;
 
-    my ($status, $output) = run({ timeout => $seconds + 60 },
+    my $rows   = $options{rows} // 1;
+    my $script = project('bench', 'sql', 'registrations.sql');
+
+    if ($rows > 1) {
+        my $insert = slurp($script);
+
+        $script = spew(tempdir() . '/batch.sql',
+                       "BEGIN;\n" . $insert x $rows . "COMMIT;\n");
+    }
+
+    my ($status, $output) = run({
+            timeout => $seconds + 60,
+            env     => { PGOPTIONS => $options{settings} // '' },
+        },
         Tournament::Postgres::bindir() . '/pgbench', '--no-vacuum',
         '--protocol', 'prepared', '--client', $CLIENTS, '--jobs', 1,
         '--time', $seconds, '--define', "tournaments=$MANY",
         '--define', "users=$MANY",
-        '--file', project('bench', 'sql', 'registrations.sql'),
+        '--file', $script,
         $pg->conninfo(user => 'postgres'));
 
     my ($done)   = $output =~ /actually processed: (\d+)/;
@@ -33,9 +59,9 @@ sub pgbench {
 
     die "pgbench failed:\n$output" if $status || !defined $tps;
     die "of $done registrations $inserted were inserted\n"
-        if $inserted < 0.98 * $done;
+        if $inserted < 0.98 * $rows * $done;
 
-    return { rate => $tps };
+    return { rate => $rows * $tps };
 }
 
 
@@ -69,28 +95,48 @@ SELECT 'Bench ' || n, 'bench-' || n, 'valorant', 'PUBLISHED', 16, now(),
 VACUUM ANALYZE;
 END
 
+        my $announcing = $pg->value(q{
+            SELECT pg_get_functiondef(
+                'tournament_api.notify_registration()'::regprocedure)});
+
         my $subject = sub {
-            my ($name, $triggers) = @_;
+            my ($name, $triggers, %options) = @_;
 
             return {
                 name   => $name,
+                base   => $options{base},
                 before => sub {
-                    $pg->rows("TRUNCATE $TABLE");
+                    $pg->rows("TRUNCATE $TABLE,
+                                        tournament_api.registered_change");
                     $pg->rows("ALTER TABLE $TABLE $triggers TRIGGER USER");
+                    $pg->rows($options{quiet} ? $QUIET : $announcing);
                     $pg->rows('CHECKPOINT');
                 },
-                measure => sub { pgbench($pg, $bench->seconds) },
+                measure => sub { pgbench($pg, $bench->seconds, %options) },
             };
         };
+
+        my @batch = (rows => $BATCH);
+        my @async = (settings => '-c synchronous_commit=off');
 
         $bench->compare($result, unit => 'inserts/s', base => $WITHOUT,
             subjects => [
                 $subject->('with triggers', 'ENABLE'),
+                $subject->('with triggers that do not notify', 'ENABLE',
+                           quiet => 1),
                 $subject->($WITHOUT, 'DISABLE'),
+                $subject->("with, $BATCH in a transaction", 'ENABLE', @batch,
+                           base => "without, $BATCH in a transaction"),
+                $subject->("without, $BATCH in a transaction", 'DISABLE',
+                           @batch),
+                $subject->('with, synchronous_commit off', 'ENABLE', @async,
+                           base => 'without, synchronous_commit off'),
+                $subject->('without, synchronous_commit off', 'DISABLE',
+                           @async),
             ]);
 
         $result->note("`pgbench -M prepared`, $CLIENTS clients, one insert in "
-            . 'a transaction, `fsync` and `synchronous_commit` on, foreign '
-            . 'keys checked in both. Nobody listens.');
+            . 'a transaction, `fsync` and `synchronous_commit` on, where not '
+            . 'said otherwise; foreign keys checked in all. Nobody listens.');
     },
 };
