@@ -185,13 +185,21 @@ for my $case ([ 'heard' ], [ 'unheard', http => 'tournament_listen off;' ]) {
 
 
 subtest 'what has failed is tried again at a reload' => sub {
-    $pg->rows('ALTER FUNCTION tournament_api.warm() RENAME TO warm_away');
+    $pg->psql(<<"END");
+        ALTER FUNCTION tournament_api.warm() RENAME TO warm_away;
+        CREATE FUNCTION tournament_api.warm() RETURNS $result
+        LANGUAGE plpgsql
+        AS \$\$ BEGIN RAISE EXCEPTION 'not now'; END \$\$;
+        GRANT EXECUTE ON FUNCTION tournament_api.warm() TO PUBLIC;
+END
 
     my $node = node('failing');
 
-    $node->expect_log(qr/refused.*warm/);
-    $node->wait_for_log(qr/refused.*warm/);
-    $pg->rows('ALTER FUNCTION tournament_api.warm_away() RENAME TO warm');
+    $node->expect_log(qr/refused.*not now/);
+    $node->wait_for_log(qr/refused.*not now/);
+    $pg->psql('DROP FUNCTION tournament_api.warm();
+               ALTER FUNCTION tournament_api.warm_away() RENAME TO warm;');
+    $node->log_mark;
     $node->reload;
     is $node->wait_for_log($LOADED), 'tournament: 3 states loaded', 'loaded';
     $node->stop;
