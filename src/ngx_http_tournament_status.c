@@ -25,6 +25,7 @@ typedef struct {
     const char                         *feed;        /* its state */
     ngx_pid_t                           listener;    /* 0: none */
     ngx_msec_t                          silence;     /* ms */
+    unsigned                            listening:1; /* it is not off */
     unsigned                            heard:1;     /* silence is known */
 } ngx_http_tournament_figures_t;
 
@@ -443,6 +444,8 @@ ngx_http_tournament_figures_feed(ngx_http_tournament_main_conf_t *tmcf,
         return;
     }
 
+    f->listening = 1;
+
     heard = __atomic_load_n(&listener->heard, __ATOMIC_RELAXED);
 
     if (heard) {
@@ -452,11 +455,12 @@ ngx_http_tournament_figures_feed(ngx_http_tournament_main_conf_t *tmcf,
 
     f->feed = "down";
 
-    if (ngx_http_tournament_feed_state(&tmcf->cache)
-        == NGX_HTTP_TOURNAMENT_FEED_UP)
-    {
-        up = __atomic_load_n(&listener->up, __ATOMIC_RELAXED);
+    up = __atomic_load_n(&listener->up, __ATOMIC_RELAXED);
 
+    if (up
+        && ngx_http_tournament_feed_state(&tmcf->cache)
+           == NGX_HTTP_TOURNAMENT_FEED_UP)
+    {
         f->feed = "up";
         f->listener = (ngx_pid_t) (up & 0xffffffff);
     }
@@ -843,10 +847,14 @@ ngx_http_tournament_metrics_handler(ngx_http_request_t *r)
 
     p = ngx_http_tournament_metrics_workers(p, last, f);
 
-    p = ngx_http_tournament_metrics_value(p, last,
+    /* a feed that is off is not down */
+
+    if (f->listening) {
+        p = ngx_http_tournament_metrics_value(p, last,
              "tournament_feed_up", "gauge",
-             "Whether changes are listened to.",
+             "Whether changes are heard.",
              f->listener != 0);
+    }
 
     if (f->heard) {
         p = ngx_http_tournament_metrics_head(p, last,

@@ -38,6 +38,8 @@ my %options = (
         'location ~ ^/paged/(?<slug>.*)$ {
              error_page 404 503 504 = @page; tournament state $slug; }',
         'location @page { return 200 "page"; }',
+        'location = /status { tournament status; }',
+        'location = /metrics { tournament metrics; }',
         'location /included/ { ssi on; ssi_types *; root %%DIR%%; }',
     ],
 );
@@ -105,6 +107,11 @@ sub requests {
 
     is scalar(grep { $_->status !~ /^(?:200|503)$/ } @responses), 0,
         'many at once';
+
+    is $nginx->get('/status')->json->{success}, 1, 'figures';
+    is $nginx->get('/status', Accept => 'text/html;q=0.1')->status, 200,
+        'a page';
+    is $nginx->get('/metrics')->status, 200, 'metrics';
 
     # More than the share of what is missing holds.
 

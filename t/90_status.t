@@ -28,6 +28,7 @@ my $nginx = Tournament::Nginx->new(
             'location ~ ^/page/(?<slug>.*)$ { error_page 404 /sorry;'
                 . ' tournament state $slug; }',
             'location = /sorry { return 200 sorry; }',
+            'location /included/ { ssi on; ssi_types *; root %%DIR%%; }',
             'location = /coalesced/ { tournament_coalesce hub 1h;'
                 . ' tournament hub; }',
         ],
@@ -243,17 +244,27 @@ subtest 'one endpoint, each kind of answer' => sub {
     } 'states', { requests => 6, misses => 1, hits => 2, errors => 3 },
         'states';
 
+    my $dir = $nginx->dir . '/included';
+
+    mkdir $dir or die "mkdir $dir: $!\n";
+    spew("$dir/page", qq(<!--# include virtual="$path" -->) x 3);
+
+    counted {
+        is scalar(() = $asker->get('/included/page')->body
+                           =~ /"success":true/g), 3, 'a page of three';
+    } 'state', { requests => 3, hits => 3 }, 'subrequests count each';
+
     my $json = status();
 
     is $json->{changes}{purges}, 1, 'purges';
 
     my $count = $json->{endpoints}{state};
 
-    is_deeply $count, { requests => 31, hits => 24, misses => 2, expired => 2,
+    is_deeply $count, { requests => 34, hits => 27, misses => 2, expired => 2,
         stale => 0, updating => 0, bypass => 0, errors => 6,
-        hit_rate => sprintf('%.4f', 24 / 28) }, 'all of them';
+        hit_rate => 0 + sprintf('%.4f', 27 / 31) }, 'all of them';
     like $asker->get('/tournaments/status')->body,
-        qr/"hit_rate":0\.8571\b/, 'a rate has four decimals';
+        qr/"hit_rate":0\.8710\b/, 'a rate has four decimals';
 };
 
 

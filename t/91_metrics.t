@@ -151,6 +151,13 @@ subtest 'the text' => sub {
     is_error($nginx->request('POST', '/tournaments/metrics', body => ''),
              405, 'method_not_allowed', 'POST');
     is $nginx->head('/tournaments/metrics')->status, 200, 'HEAD';
+
+    my $off = Tournament::Nginx->new(Tournament::Nginx::api(),
+                                     database => $pg, name => 'off');
+
+    unlike $off->get('/tournaments/metrics')->body,
+        qr/^tournament_feed_(?:up|last)/m, 'a feed that is off is not down';
+    $off->stop;
 };
 
 
