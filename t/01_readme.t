@@ -437,7 +437,8 @@ sub command {
 
     my $pid = $site->dir . '/pid';
 
-    return $line =~ s{/run/nginx\.pid}{$pid}r if $line =~ /^kill -(?:USR2|QUIT) /;
+    return $line =~ s{/run/nginx\.pid}{$pid}r
+        if $line =~ /^kill -(?:USR2|QUIT) /;
     return "timeout 30 sh -c 'until test -s $pid && test -s $pid.oldbin;"
         . " do sleep 0.1; done'" if $line =~ /^sleep \d+$/;
 
