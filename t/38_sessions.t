@@ -236,7 +236,8 @@ subtest 'encryption by the environment' => sub {
         local $ENV{PGSERVICEFILE} = $file;
         local $ENV{PGGSSENCMODE}  = $mode if defined $mode;
 
-        $nginx->set(database => $conninfo, http => $status == 200 ? ''
+        $nginx->set(database => $conninfo, http => $status == 200
+            ? 'tournament_query_timeout 20s; tournament_connect_timeout 20s;'
             : 'tournament_query_timeout 300ms;');
         $nginx->log_mark;
         $nginx->start;
