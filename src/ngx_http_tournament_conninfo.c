@@ -56,6 +56,7 @@ static ngx_int_t ngx_http_tournament_conninfo_host(
 static ngx_int_t ngx_http_tournament_conninfo_target(
     ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
     ngx_str_t *hostaddr, ngx_str_t *port);
+static char *ngx_http_tournament_conninfo_keepalive(const char *keyword);
 static char *ngx_http_tournament_conninfo_password(
     ngx_http_tournament_conninfo_ctx_t *ctx, char *host, char *hostaddr,
     char *port);
@@ -626,6 +627,12 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
                 value = "UTF8";
             }
 
+        } else if (ngx_strncmp(o->keyword, "keepalives_", 11) == 0) {
+
+            if (value == NULL) {
+                value = ngx_http_tournament_conninfo_keepalive(o->keyword);
+            }
+
         } else if (ngx_strcmp(o->keyword, "fallback_application_name") == 0) {
 
             if (value == NULL) {
@@ -682,6 +689,22 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
     (void) ngx_sprintf(target->name.data, "%V:%V", &name, port);
 
     return NGX_OK;
+}
+
+
+/*
+ * The kernel's defaults take hours to miss a server that has gone without a
+ * word; these take a minute.
+ */
+
+static char *
+ngx_http_tournament_conninfo_keepalive(const char *keyword)
+{
+    if (ngx_strcmp(keyword, "keepalives_idle") == 0) {
+        return "30";
+    }
+
+    return ngx_strcmp(keyword, "keepalives_interval") == 0 ? "10" : "3";
 }
 
 

@@ -170,12 +170,49 @@ subtest 'an exit does not wait for what nobody waits for' => sub {
     my $third = $nginx->connect->send('GET', "/tournaments/api/$slug/state/");
 
     $nginx->get('/-/worker') for 1 .. 2;
+
+    my ($worker) = $nginx->worker_pids;
+
+    $nginx->log_mark;
     $nginx->signal('QUIT');
     $nginx->wait_for_log(qr/gracefully shutting down/);
-    is $gate->waiting, 1, 'the query is the same';
+    is $gate->waiting, 1, 'the query is the same' for 1 .. 5;
+    ok alive($worker), 'and its worker is there';
     $gate->open;
     is $third->receive->status, 200, 'somebody waits for the query';
     $nginx->stop;
+};
+
+
+# The kernel's timer of each socket, in hundredths of a second: a server that has
+# gone without a word is missed, although nobody asks it anything.
+
+subtest 'idle connections are watched' => sub {
+    my $timers = sub {
+        my ($conninfo) = @_;
+
+        $nginx->set(database => $conninfo, http => '');
+        $nginx->start;
+        $pg->wait_idle(4);
+
+        my $port = sprintf '%04X', $pg->port;
+        my $tcp  = slurp('/proc/net/tcp');
+        my @timers;
+
+        while ($tcp =~ /^ \s* \d+: [ ] \S+ [ ] 0100007F:$port
+                        [ ] 01 [ ] \S+ [ ] (\w+):(\w+) [ ]/gmx)
+        {
+            push @timers, [ hex $1, hex($2) / 100 ];
+        }
+
+        $nginx->stop;
+
+        return grep { $_->[0] == 2 && $_->[1] <= 30 } @timers;
+    };
+
+    is scalar($timers->($pg->conninfo_tcp)), 4, 'each, by half a minute';
+    is scalar($timers->($pg->conninfo_tcp(keepalives_idle => 600))), 0,
+        'unless the conninfo says otherwise';
 };
 
 
@@ -199,7 +236,8 @@ subtest 'encryption by the environment' => sub {
         local $ENV{PGSERVICEFILE} = $file;
         local $ENV{PGGSSENCMODE}  = $mode if defined $mode;
 
-        $nginx->set(database => $conninfo, http => $status == 200 ? ''
+        $nginx->set(database => $conninfo, http => $status == 200
+            ? 'tournament_query_timeout 20s; tournament_connect_timeout 20s;'
             : 'tournament_query_timeout 300ms;');
         $nginx->log_mark;
         $nginx->start;
