@@ -1,6 +1,7 @@
-# PostgreSQL is away, comes back, refuses, and has lost what it should have:
-# 503 or what is cached meanwhile, a line in the error log that says why, and
-# right answers afterwards without anybody's help.
+# PostgreSQL is away as nginx starts, restarts, refuses, and has lost what it
+# should have: 503 or what is cached meanwhile, a line in the error log that says
+# why, and right answers afterwards without anybody's help. (What happens to a
+# load while it is away: 43_outages_server.t and those behind it.)
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -121,13 +122,6 @@ sub is_sound {
 }
 
 
-sub descriptors {
-    my ($pid) = $nginx->worker_pids;
-
-    return scalar @{[ glob "/proc/$pid/fd/*" ]};
-}
-
-
 subtest 'absent as nginx starts (invariants 1, 6)' => sub {
     $nginx->start;
 
@@ -159,53 +153,6 @@ subtest 'absent as nginx starts (invariants 1, 6)' => sub {
     is scalar(ends()), 1, 'one of the end';
     is_error $nginx->state('absent'), 404, 'not_found',
         'the error is not cached';
-};
-
-
-subtest 'stopped under load, and started again (invariants 1, 6, 9)' => sub {
-    $nginx->get($_->{path}) for @tournaments;
-    wait_connected();
-
-    my $before = descriptors();
-
-    for my $how (qw(fast immediate kill)) {
-        my ($cached, $uncached) = start_load(pause => 0.002);
-
-        $_->wait_for(50) for $cached, $uncached;
-        $nginx->log_mark;
-        $pg->stop($how);
-
-        poll_until { uncached()->status == 503 } 20, 'it is away';
-        $_->wait_for(50) for $cached, $uncached;
-
-        $pg->start;
-        wait_available();
-        $_->wait_for(50) for $cached, $uncached;
-
-        my $report = $cached->stop;
-
-        is_deeply [ keys %{ $report->{status} } ], [ 200 ],
-            "$how: what is cached is answered all the time";
-        is_sound $report, 'rightly';
-
-        $report = $uncached->stop;
-
-        is_deeply [ sort keys %{ $report->{status} } ], [ 200, 503 ],
-            'what is not is, or is 503'
-            or diag explain $report->{status};
-        is_sound $report, 'rightly';
-
-        wait_connected();
-        $nginx->wait_for_log(qr/PostgreSQL is available again/);
-
-        is scalar(begins()), 1, 'one line of the beginning'
-            or diag begins();
-        is scalar(ends()), 1, 'one of the end' or diag ends();
-
-        poll_until { descriptors() == $before } 20,
-            "descriptors: $before, as before";
-        pass 'no descriptor is left behind';
-    }
 };
 
 

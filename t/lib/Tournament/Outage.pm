@@ -72,9 +72,14 @@ sub new {
     my $pg = $self->{pg} = Tournament::Postgres->new(
         load => [qw(schema install)],
 
-        # A client that falls silent as it logs in holds up a shutdown so long.
+        # A client that falls silent as it logs in holds up a shutdown so long;
+        # and what was mended is not to be lost as the server is killed.
 
-        conf => { max_connections => 20, authentication_timeout => '2s' },
+        conf => {
+            max_connections        => 20,
+            authentication_timeout => '2s',
+            synchronous_commit     => 'on',
+        },
         hba  => [
             "local all tournament $LOGIN",
             'local all all trust',
