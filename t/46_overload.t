@@ -99,8 +99,15 @@ subtest 'a full queue (invariant 8)' => sub {
     is_deeply [ map { $_->receive->status } @asked ], [ (200) x @asked ],
         'who waited is answered';
 
-    my @order = map { m{^200 .*/uncached/slow-(\d+)} ? $1 : () }
-        $nginx->access_log;
+    # an answer is logged after it is sent
+
+    my @order;
+
+    poll_until {
+        @order = map { m{^200 .*/uncached/slow-(\d+)} ? $1 : () }
+            $nginx->access_log;
+        @order == @asked;
+    } 20, 'all are logged';
 
     is_deeply \@order, [ 1 .. @asked ], 'in their order';
 };

@@ -544,8 +544,10 @@ sub _network {
 
         # Whoever comes first finds out, in each worker.
 
+        # each worker finds out for itself, one connection after the other
+
         'network: open connections are forgotten' => {
-            times => 2,
+            times => 2 * $WORKERS,
             break => sub { $proxy->set(lose => 1) },
             mend  => sub {
                 my $workers = $self->{nginx}->connect_workers;
