@@ -1178,6 +1178,8 @@ ngx_http_tournament_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_http_tournament_cache_begin(&tmcf->cache);
+
     return ngx_http_tournament_wake_init(cycle->log);
 }
 

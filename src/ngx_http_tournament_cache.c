@@ -215,7 +215,6 @@ ngx_http_tournament_cache_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         cache->zone = ocache->zone;
         cache->shpool = ocache->shpool;
-        cache->generation = ++cache->zone->generation;
 
         return NGX_OK;
     }
@@ -305,14 +304,20 @@ ngx_http_tournament_cache_layout(ngx_http_tournament_cache_t *cache,
 
     ngx_http_tournament_cache_empty(zone);
 
-    zone->generation = 1;
     zone->made = ngx_current_msec;
 
     cache->zone = zone;
-    cache->generation = 1;
     shpool->data = zone;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_cache_begin(ngx_http_tournament_cache_t *cache)
+{
+    cache->generation = __atomic_add_fetch(&cache->zone->generation, 1,
+                                           __ATOMIC_SEQ_CST);
 }
 
 

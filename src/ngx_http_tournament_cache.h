@@ -125,6 +125,14 @@ ngx_shm_zone_t *ngx_http_tournament_cache_add(ngx_conf_t *cf,
     void *tag);
 
 
+/*
+ * The configuration is in force: it gets its number.  Called by the master
+ * before its workers are made; a reload that fails does not come so far.
+ */
+
+void ngx_http_tournament_cache_begin(ngx_http_tournament_cache_t *cache);
+
+
 /* The change clock, read before a query is sent and as a waiter arrives. */
 
 uint64_t ngx_http_tournament_cache_clock(ngx_http_tournament_cache_t *cache);
@@ -333,7 +341,7 @@ ngx_http_tournament_outage_t *ngx_http_tournament_cache_outage(
     ngx_http_tournament_cache_t *cache, ngx_http_tournament_outage_e of);
 
 
-/* The configuration's number: each reload of the node has a higher one. */
+/* The newest configuration's number: each reload has a higher one. */
 
 uint32_t ngx_http_tournament_cache_generation(
     ngx_http_tournament_cache_t *cache);

@@ -337,8 +337,6 @@ ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
         flight->seen_clock = entry->clock;
         flight->seen_fetched = entry->fetched;
     }
-
-    (void) ngx_http_tournament_fetch_start(fetch);
 }
 
 

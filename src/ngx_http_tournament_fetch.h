@@ -119,8 +119,9 @@ ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
 
 
 /*
- * Sends what the calls of add() since the last start() need: one statement
- * for all keys of an endpoint that has one for many, else one for each key.
+ * Sends what the calls of add() and refresh() since the last start() need: one
+ * statement for all keys of an endpoint that has one for many, else one for
+ * each key.
  * Handlers are called later, never from within this call.  Returns NGX_OK, or
  * NGX_DECLINED where the database cannot be asked: the waiters whose query was
  * not sent do not wait any more.
@@ -130,8 +131,9 @@ ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
 
 
 /*
- * Queries a key in the background, unless somebody does already, and stores
- * the result in the place of the entry.
+ * Has start() query a key in the background, unless somebody does already, and
+ * stores the result in the place of the entry, which may be NULL.  The zone is
+ * not looked at before start(): what cache_get() gave is good until then.
  */
 
 void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,

@@ -345,11 +345,18 @@ void
 ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
     const char *key, const char *value, size_t len)
 {
-    size_t  i, digits;
+    size_t  i, start, digits;
 
     digits = 0;
+    start = (len && value[0] == '-');
 
-    for (i = (len && value[0] == '-'); i < len; i++) {
+    /* JSON has no leading zeros: who writes them does not write numbers */
+
+    if (len > start + 1 && value[start] == '0' && value[start + 1] != '.') {
+        len = 0;
+    }
+
+    for (i = start; i < len; i++) {
 
         if (value[i] >= '0' && value[i] <= '9') {
             digits++;

@@ -54,8 +54,11 @@
 /* ms; an outage that takes the last connection so late is told of again */
 #define NGX_HTTP_TOURNAMENT_PG_WORSE        2000
 
-/* ms; errors of queries are logged at most once in this time */
+/* ms; errors of queries, and notices, are logged at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+
+/* bytes of a message that are logged; a line of nginx's has 2048 */
+#define NGX_HTTP_TOURNAMENT_PG_MESSAGE      1024
 
 /* ms; a session without rights is renewed at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
@@ -147,9 +150,12 @@ struct ngx_http_tournament_pg_s {
 
     ngx_msec_t                          error_logged;
     ngx_uint_t                          errors_unlogged;
+    ngx_msec_t                          notice_logged;
+    ngx_uint_t                          notices_unlogged;
 
     unsigned                            trouble:1;   /* an outage, here */
     unsigned                            logged:1;
+    unsigned                            noticed:1;
     unsigned                            missing:1;   /* statements: logged */
 };
 
@@ -224,8 +230,11 @@ static void ngx_http_tournament_pg_count(
     ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc);
 static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     ngx_uint_t statement, PGresult *error);
+static void ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
+    const char *message);
 static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
     PGresult *error);
+static size_t ngx_http_tournament_pg_line(const char *message);
 static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
     const char *state);
 static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
@@ -774,7 +783,7 @@ ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
 
     /* the first line says it, the others are hints */
 
-    len = strcspn(reason, "\r\n");
+    len = ngx_http_tournament_pg_line(reason);
 
     ngx_log_error(level, pg->log, 0,
                   "tournament: PostgreSQL at \"%V\": %*s, %s",
@@ -1173,8 +1182,7 @@ ngx_http_tournament_pg_notice(void *data, const PGresult *res)
                            sizeof(conn->last_words));
     }
 
-    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
-                  "tournament: notice from PostgreSQL: %s", message);
+    ngx_http_tournament_pg_log_notice(conn->pg, message);
 }
 
 
@@ -1826,6 +1834,7 @@ static void
 ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     ngx_uint_t statement, PGresult *error)
 {
+    size_t       len;
     const char  *state, *message, *sql;
 
     if (pg->logged
@@ -1848,22 +1857,72 @@ ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     }
 
     sql = pg->conf->statements[statement]->sql;
+    len = ngx_http_tournament_pg_line(message);
 
     if (pg->errors_unlogged) {
         ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "tournament: PostgreSQL refused \"%s\": %s "
+                      "tournament: PostgreSQL refused \"%s\": %*s "
                       "(SQLSTATE %s), %ui more errors since the last such "
-                      "line", sql, message, state, pg->errors_unlogged);
+                      "line", sql, len, message, state, pg->errors_unlogged);
 
     } else {
         ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "tournament: PostgreSQL refused \"%s\": %s "
-                      "(SQLSTATE %s)", sql, message, state);
+                      "tournament: PostgreSQL refused \"%s\": %*s "
+                      "(SQLSTATE %s)", sql, len, message, state);
     }
 
     pg->logged = 1;
     pg->error_logged = ngx_current_msec;
     pg->errors_unlogged = 0;
+}
+
+
+static void
+ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
+    const char *message)
+{
+    size_t  len;
+
+    if (pg->noticed
+        && ngx_current_msec - pg->notice_logged
+           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+    {
+        pg->notices_unlogged++;
+        return;
+    }
+
+    len = ngx_http_tournament_pg_line(message);
+
+    if (pg->notices_unlogged) {
+        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                      "tournament: notice from PostgreSQL: %*s, %ui more "
+                      "notices since the last such line", len, message,
+                      pg->notices_unlogged);
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                      "tournament: notice from PostgreSQL: %*s", len, message);
+    }
+
+    pg->noticed = 1;
+    pg->notice_logged = ngx_current_msec;
+    pg->notices_unlogged = 0;
+}
+
+
+/*
+ * How much of a message is for the log: its first line, since others would
+ * look like lines of nginx's own, and so much that what follows fits as well.
+ */
+
+static size_t
+ngx_http_tournament_pg_line(const char *message)
+{
+    size_t  len;
+
+    len = strcspn(message, "\r\n");
+
+    return ngx_min(len, NGX_HTTP_TOURNAMENT_PG_MESSAGE);
 }
 
 

@@ -223,15 +223,21 @@ ngx_http_tournament_render_count(ngx_http_tournament_json_t *json,
     ngx_http_tournament_view_t *view)
 {
     u_char                       *base;
+    int64_t                       n;
     ngx_http_tournament_count_t  *count;
 
     base = view->entry->facts;
     count = (ngx_http_tournament_count_t *) base;
 
+    /* no table has so many rows, but a site's own function may say so */
+
+    if (__builtin_add_overflow(count->pending, count->confirmed, &n)) {
+        n = INT64_MAX;
+    }
+
     ngx_http_tournament_json_integer(json, "tournament_id", count->id);
     ngx_http_tournament_render_string(json, "slug", base, &count->slug);
-    ngx_http_tournament_json_integer(json, "count",
-                                     count->pending + count->confirmed);
+    ngx_http_tournament_json_integer(json, "count", n);
 
     ngx_http_tournament_json_open_key(json, "by_status");
     ngx_http_tournament_json_integer(json, "PENDING", count->pending);

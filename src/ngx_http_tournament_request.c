@@ -359,6 +359,8 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
+    /* all are looked up before start(), which drops who cannot be served */
+
     for (i = 0; i < ctx->nparts; i++) {
         part = &ctx->parts[i];
 
@@ -395,11 +397,7 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
                        part->waiter.flight);
     }
 
-    if (ctx->waiting == 0) {
-        return ctx->answer(r, ctx);
-    }
-
-    if (ctx->waits == 0) {
+    if (ctx->waiting && ctx->waits == 0) {
         ctx->waits = ngx_http_tournament_metrics_now();
     }
 
@@ -422,10 +420,10 @@ ngx_http_tournament_gather(ngx_http_request_t *r,
             ctx->waiting--;
             ngx_http_tournament_use_stale(ctx, part);
         }
+    }
 
-        if (ctx->waiting == 0) {
-            return ctx->answer(r, ctx);
-        }
+    if (ctx->waiting == 0) {
+        return ctx->answer(r, ctx);
     }
 
     return ngx_http_tournament_wait(r, ctx);

@@ -273,6 +273,13 @@ ngx_http_tournament_states_read(ngx_http_request_t *r,
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
+    if (r->request_body == NULL) {
+
+        /* of a redirect it may be discarded, of a subrequest not asked for */
+
+        return NGX_OK;
+    }
+
     for ( ;; ) {
 
         for (cl = r->request_body->bufs; cl; cl = cl->next) {
@@ -280,14 +287,19 @@ ngx_http_tournament_states_read(ngx_http_request_t *r,
 
             ngx_http_tournament_states_parse(list, b->pos, b->last - b->pos);
 
-            b->pos = b->last;
-        }
+            if (r->reading_body) {
 
-        r->request_body->bufs = NULL;
+                /* what is read already others may send on */
+
+                b->pos = b->last;
+            }
+        }
 
         if (list->error || !r->reading_body) {
             return NGX_OK;
         }
+
+        r->request_body->bufs = NULL;
 
         rc = ngx_http_read_unbuffered_request_body(r);
 

@@ -122,6 +122,8 @@ ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
     ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_HUB, hub, 8);
     ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_STATS, NULL, 0);
 
+    (void) ngx_http_tournament_fetch_start(warmer->fetch);
+
     ngx_memzero(&warmer->query, sizeof(ngx_http_tournament_pg_query_t));
 
     warmer->query.statement = NGX_HTTP_TOURNAMENT_STATEMENT_WARM;

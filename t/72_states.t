@@ -404,6 +404,41 @@ subtest 'no body touches a file' => sub {
 };
 
 
+# A mirror's subrequest has no body where the main request's is not read; a
+# redirect may come when it is discarded, or when somebody has read it.
+
+subtest 'bodies that others have' => sub {
+    my $other = Tournament::Nginx->new(
+        name      => 'other',
+        database  => $pg,
+        locations => [
+            'location = /mirrored { mirror /states; mirror_request_body off;
+                                    tournament states; }',
+            'location = /copied   { mirror /states; tournament states;
+                                    client_body_buffer_size 128k; }',
+            'location = /refused  { error_page 405 = @states;
+                                    tournament state $arg_slug; }',
+            'location = /states   { tournament states; }',
+            'location @states     { tournament states; }',
+        ],
+    );
+
+    for my $size (100, 60_000) {
+        my $body = '["none"]' . ' ' x $size;
+
+        for my $path ('/mirrored', '/copied') {
+            my $response = $other->post($path, body => $body);
+
+            is $response->status, 200, "$path, $size bytes";
+            is_deeply $response->json->{missing}, [ 'none' ], 'its list';
+        }
+
+        is_error $other->post('/refused', body => $body), 400, 'bad_request',
+            "a body of $size bytes that is discarded";
+    }
+};
+
+
 subtest 'ETag and 304' => sub {
     my $slugs = join ',', @demo[0 .. 2];
     my $page  = $connection->get("$STATES?slugs=$slugs");

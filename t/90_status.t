@@ -5,6 +5,8 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET;
+
 use Tournament::Test;
 use Tournament::Feed;
 
@@ -514,6 +516,23 @@ subtest 'reloads and deaths' => sub {
         $_->get("$API/missing-too/state/") for values %$workers;
     } 'state', { requests => 2, misses => 1, hits => 1, errors => 2 },
         'the new one goes on counting';
+
+    # The port of it is taken: the old configuration stays.
+
+    my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1:0');
+    my $port  = $taken->sockport;
+
+    $nginx->expect_log(qr/bind\(\) to 127\.0\.0\.1:$port failed/,
+                       qr/still could not bind/);
+    eval { $nginx->reload(server => "listen 127.0.0.1:$port;") };
+    $nginx->wait_for_log(qr/still could not bind/);
+    $nginx->set(server => '');
+
+    my $still = status();
+
+    is $still->{generation}, $after->{generation},
+        'a reload that fails is none';
+    is $still->{workers}, 2, 'the workers are those of before';
 
     $nginx->set(zone => '4m');
     $nginx->reload;
