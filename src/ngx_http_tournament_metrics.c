@@ -272,6 +272,8 @@ ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
     const char *what, const char *name, u_char *key, uint64_t start,
     uint64_t end, ngx_http_tournament_pg_times_t *times)
 {
+    u_char      more[sizeof(", more slow ones since the last such line")
+                     + NGX_INT_T_LEN];
     uint64_t    connect, queue, query, sent;
     ngx_msec_t  now;
 
@@ -294,14 +296,19 @@ ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
     query = ngx_http_tournament_metrics_overlap(start, end, sent,
                                                 times->done);
 
+    *more = '\0';
+
+    if (metrics->slow_unlogged) {
+        ngx_sprintf(more, ", %ui more slow ones since the last such line%Z",
+                    metrics->slow_unlogged);
+    }
+
     ngx_log_error(NGX_LOG_WARN, metrics->log, 0,
                   "tournament: slow %s \"%s\", key \"%s\": %uL ms (connect "
-                  "%uL, queue %uL, query %uL, other queries %uL), %ui more "
-                  "slow ones since the last such line",
+                  "%uL, queue %uL, query %uL, other queries %uL)%s",
                   what, name, key, (end - start) / 1000, connect / 1000,
                   queue / 1000, query / 1000,
-                  (end - start - connect - queue - query) / 1000,
-                  metrics->slow_unlogged);
+                  (end - start - connect - queue - query) / 1000, more);
 
     metrics->slow_logged = now;
     metrics->slow_unlogged = 0;

@@ -13,7 +13,9 @@ use Tournament::Feed;
 my $API  = '/tournaments/api';
 my $LINE = qr/\[warn\].*tournament:\ slow\ (\w+)\ "(\w+)",\ key\ "([^"]*)":
               \ (\d+)\ ms\ \(connect\ (\d+),\ queue\ (\d+),\ query\ (\d+),
-              \ other\ queries\ (\d+)\),\ (\d+)\ more\ slow\ ones\ since/x;
+              \ other\ queries\ (\d+)\)
+              (?:,\ ([1-9]\d*)\ more\ slow\ ones\ since\ the\ last\ such\ line)?
+/x;
 
 my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
 
@@ -47,7 +49,7 @@ sub lines {
 
     return map { /$LINE/ ? { what => $1, endpoint => $2, key => $3, ms => $4,
                              connect => $5, queue => $6, query => $7,
-                             other => $8, more => $9 } : () }
+                             other => $8, more => $9 // 0 } : () }
         split /\n/, $nginx->log_since;
 }
 
