@@ -5,8 +5,8 @@
 #include "ngx_http_tournament_fetch.h"
 
 
-/* ms; a statement with unknown columns is logged at most once in this time */
-#define NGX_HTTP_TOURNAMENT_MISMATCH_PAUSE  10000
+/* ms; results of no use are logged at most once in this time */
+#define NGX_HTTP_TOURNAMENT_RESULT_PAUSE  10000
 
 /* ms; a wake-up that was lost delays a request by so much at most */
 #define NGX_HTTP_TOURNAMENT_REMOTE_POLL     50
@@ -40,7 +40,7 @@ struct ngx_http_tournament_fetch_s {
     ngx_msec_t                         started;
     unsigned                           gated:1;    /* it may be closed */
 
-    ngx_msec_t                         mismatch_logged;
+    ngx_msec_t                         result_logged;
 };
 
 
@@ -144,6 +144,8 @@ static void ngx_http_tournament_batch_done(
 static ngx_http_tournament_entry_t *ngx_http_tournament_batch_decode(
     ngx_http_tournament_batch_t *batch, ngx_http_tournament_flight_t *flight,
     PGresult *res);
+static ngx_uint_t ngx_http_tournament_fetch_may_log(
+    ngx_http_tournament_fetch_t *fetch);
 
 
 ngx_http_tournament_fetch_t *
@@ -1349,12 +1351,7 @@ ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
                                          endpoint->ncolumns)
         != NGX_OK)
     {
-        if (fetch->mismatch_logged == 0
-            || ngx_current_msec - fetch->mismatch_logged
-               > NGX_HTTP_TOURNAMENT_MISMATCH_PAUSE)
-        {
-            fetch->mismatch_logged = ngx_current_msec;
-
+        if (ngx_http_tournament_fetch_may_log(fetch)) {
             ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
                           "tournament: the columns of \"%s\" are not those "
                           "that this module expects: run the install.sql "
@@ -1383,8 +1380,32 @@ ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
     endpoint->decode(result, row, n);
 
     if (ngx_http_tournament_result_end(result) != NGX_OK) {
+
+        if (ngx_http_tournament_fetch_may_log(fetch)) {
+            ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
+                          "tournament: the result of \"%s\" is larger than "
+                          "32m, or there is no memory for it",
+                          endpoint->statement.sql);
+        }
+
         return NULL;
     }
 
     return &result->entry;
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_fetch_may_log(ngx_http_tournament_fetch_t *fetch)
+{
+    if (fetch->result_logged
+        && ngx_current_msec - fetch->result_logged
+           <= NGX_HTTP_TOURNAMENT_RESULT_PAUSE)
+    {
+        return 0;
+    }
+
+    fetch->result_logged = ngx_current_msec;
+
+    return 1;
 }

@@ -8,6 +8,9 @@
 
 #define NGX_HTTP_TOURNAMENT_JSON_CHUNK  4096
 
+/* bytes; what was larger is given back before the next text */
+#define NGX_HTTP_TOURNAMENT_JSON_KEEP   (1024 * 1024)
+
 /* seconds for which one ETag stands for a time left */
 #define NGX_HTTP_TOURNAMENT_JSON_STEP   30
 
@@ -89,6 +92,12 @@ void
 ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
 {
     yajl_gen_reset(json->gen, NULL);
+
+    if (json->size > NGX_HTTP_TOURNAMENT_JSON_KEEP) {
+        ngx_free(json->data);
+        json->data = NULL;
+        json->size = 0;
+    }
 
     json->len = 0;
     json->hash = 0;

@@ -60,6 +60,12 @@
 /* bytes of a message that are logged; a line of nginx's has 2048 */
 #define NGX_HTTP_TOURNAMENT_PG_MESSAGE      1024
 
+/*
+ * bytes; no answer is made of a larger result.  libpq keeps a connection's
+ * buffer as large as its largest row was, so that the connection goes.
+ */
+#define NGX_HTTP_TOURNAMENT_PG_RESULT_MAX   (32 * 1024 * 1024)
+
 /* ms; a session without rights is renewed at most once in this time */
 #define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
 
@@ -1529,7 +1535,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 {
     PGresult                        *result, *error;
     const char                      *renew;
-    ngx_uint_t                       statement, preparing, keep;
+    ngx_uint_t                       statement, preparing, keep, large;
     ngx_http_tournament_pg_t        *pg;
     ngx_http_tournament_pg_slot_t   *slot;
     ngx_http_tournament_pg_query_t  *query;
@@ -1575,6 +1581,8 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     if (error == NULL) {
 
         keep = query && query->keep;
+        large = PQresultMemorySize(result)
+                > NGX_HTTP_TOURNAMENT_PG_RESULT_MAX;
 
         if (query) {
             ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
@@ -1583,6 +1591,10 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
         if (!keep) {
             PQclear(result);
+        }
+
+        if (large && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+            ngx_http_tournament_pg_renew(conn, "a result was too large");
         }
 
         return;

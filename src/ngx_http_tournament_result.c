@@ -9,10 +9,15 @@
 /* bytes; above it an answer would not be one that a page can use */
 #define NGX_HTTP_TOURNAMENT_FACTS_MAX  (32 * 1024 * 1024)
 
+/* bytes; what was larger is given back before the next result */
+#define NGX_HTTP_TOURNAMENT_FACTS_KEEP  (1024 * 1024)
+
 /* bytes; no struct of facts is larger */
 #define NGX_HTTP_TOURNAMENT_FACTS_MIN  4096
 
 
+static void ngx_http_tournament_result_shrink(
+    ngx_http_tournament_result_t *result);
 static ngx_int_t ngx_http_tournament_result_grow(void **data, size_t *size,
     size_t len, size_t need);
 static uint64_t ngx_http_tournament_result_bytes(
@@ -66,6 +71,8 @@ ngx_http_tournament_result_begin(ngx_http_tournament_result_t *result,
     ngx_uint_t n)
 {
     ngx_uint_t  i;
+
+    ngx_http_tournament_result_shrink(result);
 
     result->res = res;
     result->failed = 0;
@@ -172,21 +179,33 @@ ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
     int64_t    id;
 
     /*
-     * A one-dimensional array: dimensions, has-nulls, element type, size and
-     * lower bound, 4 bytes each; then a length and a value for each element.
+     * An array: the number of dimensions, has-nulls and the element type, 4
+     * bytes each; a size and a lower bound of each dimension; then a length,
+     * -1 for a null, and a value for each element.
      */
 
     len = PQgetlength(result->res, row, column);
     p = (u_char *) PQgetvalue(result->res, row, column);
     end = p + len;
 
-    if (len < 20) {
+    if (len < 12) {
         return;
     }
 
-    for (p += 20; end - p >= 4; p += n) {
+    n = 12 + 8 * (int) ngx_http_tournament_result_number(p + 3, 1);
+
+    if (len < n) {
+        return;
+    }
+
+    for (p += n; end - p >= 4; p += n) {
         n = (int) ngx_http_tournament_result_number(p, 4);
         p += 4;
+
+        if (n == -1) {
+            n = 0;
+            continue;
+        }
 
         if (n != 8 || end - p < n) {
             return;
@@ -365,6 +384,35 @@ ngx_http_tournament_result_number(u_char *p, int len)
     }
 
     return n;
+}
+
+
+/* what a large result needed is not kept for the small ones after it */
+
+static void
+ngx_http_tournament_result_shrink(ngx_http_tournament_result_t *result)
+{
+    u_char                       *p;
+    ngx_http_tournament_entry_t  *entry;
+
+    entry = &result->entry;
+
+    if (result->facts_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+
+        p = ngx_alloc(NGX_HTTP_TOURNAMENT_FACTS_MIN, ngx_cycle->log);
+
+        if (p) {
+            ngx_free(entry->facts);
+            entry->facts = p;
+            result->facts_size = NGX_HTTP_TOURNAMENT_FACTS_MIN;
+        }
+    }
+
+    if (result->stripes_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+        ngx_free(entry->stripes);
+        entry->stripes = NULL;
+        result->stripes_size = 0;
+    }
 }
 
 
