@@ -394,6 +394,7 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 void
 ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
 {
+    query->background = 0;
     query->deadline.cancelable = 0;
 }
 
