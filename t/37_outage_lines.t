@@ -25,7 +25,7 @@ my $tournament = $pg->tournament(slots => 4);
 sub http {
     return "tournament_database_connections $CONNECTIONS;
             tournament_connect_timeout 10s;
-            tournament_query_timeout 500ms;";
+            tournament_query_timeout 500ms; tournament_slow 0;";
 }
 
 
