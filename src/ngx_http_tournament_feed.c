@@ -750,8 +750,12 @@ ngx_http_tournament_feed_lost(void *data)
     uint64_t                     up;
     ngx_http_tournament_feed_t  *feed = data;
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING) {
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
+        || (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+            && up != 0 && up != feed->lease))
+    {
         /* when it ceased to hear the successor may not have heard yet */
 
         ngx_http_tournament_cache_suspect_all(feed->cache);

@@ -106,7 +106,7 @@ ngx_http_tournament_outage_leave(ngx_http_tournament_outage_t *outage,
 }
 
 
-/* whether somebody is in trouble */
+/* whether somebody is in trouble; the dead go, whose pids others may get */
 
 static ngx_uint_t
 ngx_http_tournament_outage_lasts(ngx_http_tournament_outage_t *outage)
@@ -117,9 +117,16 @@ ngx_http_tournament_outage_lasts(ngx_http_tournament_outage_t *outage)
     for (i = 0; i < NGX_HTTP_TOURNAMENT_OUTAGE_PLACES; i++) {
         pid = __atomic_load_n(&outage->pids[i], __ATOMIC_SEQ_CST);
 
-        if (pid && !ngx_http_tournament_outage_dead(pid)) {
+        if (pid == 0) {
+            continue;
+        }
+
+        if (!ngx_http_tournament_outage_dead(pid)) {
             return 1;
         }
+
+        (void) __atomic_compare_exchange_n(&outage->pids[i], &pid, 0, 0,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
 
     return 0;

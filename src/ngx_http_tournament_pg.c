@@ -319,10 +319,18 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
 void
 ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                      i, k;
+    ngx_http_tournament_pg_conn_t  *conn;
 
     for (i = 0; i < pg->conf->connections; i++) {
-        ngx_http_tournament_pg_close(&pg->conns[i]);
+        conn = &pg->conns[i];
+
+        ngx_http_tournament_pg_close(conn);
+
+        for (k = 0; k < pg->nslots; k++) {
+            PQclear(conn->slots[k].result);
+            PQclear(conn->slots[k].error);
+        }
     }
 
     ngx_http_tournament_outage_leave(pg->conf->outage, &pg->seat);
@@ -409,6 +417,7 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 void
 ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
 {
+    query->background = 0;
     query->deadline.cancelable = 0;
 }
 
@@ -1634,7 +1643,9 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     PQclear(error);
 
-    if (renew) {
+    /* a handler may have sent another query, and lost the connection */
+
+    if (renew && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
         ngx_http_tournament_pg_renew(conn, renew);
     }
 }

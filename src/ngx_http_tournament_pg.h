@@ -137,8 +137,9 @@ struct ngx_http_tournament_pg_query_s {
     ngx_http_tournament_pg_sending_pt    sending;
     ngx_http_tournament_pg_handler_pt    handler;
     void                                *data;
-    unsigned                             background:1;  /* an exit need not
-                                                           wait for it */
+    unsigned                             background:1;  /* nobody waits for
+                                                           it, nor need an
+                                                           exit */
     unsigned                             keep:1;        /* the handler frees
                                                            the result */
 
@@ -180,7 +181,8 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 /*
  * Takes back a query that was not sent yet: NGX_OK, its handler will not be
  * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
- * called; until attend() an exit does not wait for it.
+ * called; until attend() an exit does not wait for it.  attend: somebody waits
+ * for it, also where it was begun in the background.
  */
 
 ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);

@@ -152,7 +152,10 @@ ngx_http_tournament_purge_step(ngx_event_t *ev)
                                              ngx_http_tournament_purge_visit,
                                              purge);
     if (purge->bucket) {
-        ngx_add_timer(&purge->step, 0);
+
+        /* timers of 0 ms would all be handled in this turn */
+
+        ngx_add_timer(&purge->step, 1);
         return;
     }
 

@@ -690,6 +690,14 @@ ngx_http_tournament_arrived(ngx_http_tournament_waiter_t *waiter,
     r = ctx->request;
     c = r->connection;
 
+    if (ngx_http_get_module_ctx(r, ngx_http_tournament_module) != ctx) {
+
+        /* the client went, and the request is with "post_action" now */
+
+        ngx_http_tournament_leave(ctx);
+        return;
+    }
+
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, c->log, 0,

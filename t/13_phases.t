@@ -6,12 +6,20 @@ use lib "$FindBin::Bin/lib";
 
 use Compress::Zlib ();
 use Encode         ();
+use IO::Select;
+use IO::Socket::INET;
 use JSON::PP       ();
 use Tournament::Test;
 
 my $pg   = Tournament::Postgres->new(load => [qw(schema install demo)]);
 my $gate = $pg->gate;
 my ($site, $h2) = (free_port(), free_port());
+
+# Who is told of requests by "post_action", and takes its time.
+
+my $listener = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1:0')
+    or die "listen: $!";
+my $told     = $listener->sockport;
 
 my $options = (run({}, Tournament::Nginx::binary(), '-V'))[1];
 
@@ -62,6 +70,8 @@ my $nginx = Tournament::Nginx->new(
         location('/slow/', 'limit_rate 2k;'),
         location('/nobody/', 'deny all;'),
         location('/log/', 'post_action @after;'),
+        location('/tell/', 'post_action /told;'),
+        "location = /told { proxy_pass http://127.0.0.1:$told; }",
         location('/internal/', 'internal;'),
         location('/mirror/', 'mirror /count-it;'),
         'location = /count-it { internal; tournament state valorant-masters; }',
@@ -276,6 +286,44 @@ subtest 'subrequests' => sub {
     }
 
     is $nginx->get("/log/$slug")->status, 200, 'post_action';
+};
+
+
+# The client goes while its answer is waited for; the answer comes while
+# "post_action" is under way, which it is none of.
+
+subtest 'post_action of a client that has gone' => sub {
+    my $client = $nginx->connect;
+
+    $pg->tournament(slug => 'slow-told');
+    $gate->shut;
+    $client->send('GET', '/tell/slow-told');
+    $gate->wait_waiting(1);
+
+    my $other = $nginx->connect->send('GET', '/tournaments/api/slow-told/state/');
+
+    $nginx->get('/-/worker');
+    $client->close;
+
+    ok +(IO::Select->new($listener)->can_read(10)), 'somebody is told'
+        or return $gate->open;
+
+    my $socket = $listener->accept;
+
+    $gate->open;
+    is $other->receive->status, 200, 'the answer has come';
+    $nginx->get('/-/worker');
+
+    my $request = '';
+
+    sysread $socket, $request, 4096;
+    like $request, qr/^GET \/told /, 'the request';
+    ok !(IO::Select->new($socket)->can_read(0)), 'which goes on';
+
+    syswrite $socket, "HTTP/1.0 200 OK\r\n\r\n";
+    close $socket;
+
+    is $nginx->state('slow-told')->cache, 'HIT', 'as does the worker';
 };
 
 

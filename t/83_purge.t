@@ -409,6 +409,33 @@ subtest 'many entries' => sub {
 };
 
 
+# A zone has many buckets: requests have their turn while they are looked at.
+
+subtest 'turns' => sub {
+    my $options = (run({}, Tournament::Nginx::binary(), '-V'))[1];
+
+    plan skip_all => 'this nginx is without --with-debug'
+        if $options !~ /--with-debug/;
+
+    my $node = Tournament::Nginx->new(
+        name      => 'large',
+        database  => $pg,
+        zone      => '64m',
+        level     => 'debug',
+        locations => [
+            'location ~ ^/purge/(?<slug>.*)$ { tournament purge $slug; }',
+        ],
+    );
+
+    $node->log_mark;
+    is $node->request('PURGE', '/purge/none')->status, 200, 'a purge';
+
+    my ($walk) = $node->log_since =~ /(PURGE .* http\ finalize)/xs;
+
+    cmp_ok scalar(() = $walk =~ /epoll timer:/g), '>', 50, 'of many turns';
+};
+
+
 # A worker's memo may have an answer for its second whose entry has had to go
 # from the zone. The clock stands still, so that the second does not pass.
 

@@ -340,6 +340,36 @@ subtest 'times in the access log' => sub {
 };
 
 
+# The page is being loaded, which nobody waits for; then somebody does.
+
+subtest 'a query that was begun in the background' => sub {
+    my $lock = $pg->session;
+
+    $lock->rows('BEGIN; LOCK TABLE tournaments_tournament');
+
+    my $nginx = node('50ms', feed => 1, warm => 1);
+
+    poll_until {
+        $pg->value(q{SELECT count(*) FROM pg_stat_activity
+                      WHERE wait_event_type = 'Lock'
+                        AND query LIKE '%tournament_api.hub(%'})
+    } 20, 'the page is being loaded';
+
+    my $client = $nginx->connect->send('GET', '/tournaments/api/hub/');
+
+    Time::HiRes::sleep(0.2);
+    $lock->rows('ROLLBACK');
+    $lock->close;
+
+    is $client->receive->status, 200, 'an answer, late';
+    $nginx->wait_for_log($LINE);
+
+    my @slow = map { "$_->{what} $_->{endpoint}" } lines($nginx);
+
+    is "@slow", 'query hub', 'which is said';
+};
+
+
 subtest 'debug log' => sub {
     my $options = (run({}, Tournament::Nginx::binary(), '-V'))[1];
 
