@@ -430,9 +430,8 @@ subtest 'turns' => sub {
     $node->log_mark;
     is $node->request('PURGE', '/purge/none')->status, 200, 'a purge';
 
-    my ($walk) = $node->log_since =~ /(PURGE .* http\ finalize)/xs;
-
-    cmp_ok scalar(() = $walk =~ /epoll timer:/g), '>', 50, 'of many turns';
+    cmp_ok scalar(() = $node->log_since =~ /epoll timer:/g), '>', 50,
+        'of many turns';
 };
 
 
