@@ -188,24 +188,21 @@ tournament_text_slug_span(const unsigned char *s, size_t len)
 {
     size_t  i;
 
-    /* one bit a byte value, as in nginx's own tables */
+    /* a byte for each value, which is faster than a bit: polls pass here */
 
-    static const uint32_t  slug[] = {
-        0x00000000,
-        0x03ff2000, /* 0000 0011 1111 1111  0010 0000 0000 0000 */
-                    /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
-        0x87fffffe, /* 1000 0111 1111 1111  1111 1111 1111 1110 */
-                    /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
-        0x07fffffe, /* 0000 0111 1111 1111  1111 1111 1111 1110 */
-                    /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
-        0x00000000,
-        0x00000000,
-        0x00000000,
-        0x00000000
+    static const unsigned char  slug[256] = {
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0,    /* - */
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,    /* 0 to 9 */
+        0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,    /* A to O */
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1,    /* P to Z, _ */
+        0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,    /* a to o */
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0     /* p to z */
     };
 
     for (i = 0; i < len; i++) {
-        if (!(slug[s[i] >> 5] & ((uint32_t) 1 << (s[i] & 0x1f)))) {
+        if (!slug[s[i]]) {
             break;
         }
     }
