@@ -12,9 +12,12 @@ ngx_http_tournament_outage_begin(ngx_http_tournament_outage_t *outage,
     ngx_http_tournament_outage_seat_t *seat)
 {
     int32_t     pid;
-    uint64_t    begun;
+    uint64_t    begun, now, none;
     ngx_uint_t  i, lasts;
 
+    /* in this order: who begins takes a seat first */
+
+    begun = __atomic_load_n(&outage->begun, __ATOMIC_SEQ_CST);
     lasts = ngx_http_tournament_outage_lasts(outage);
 
     for (i = 0; seat->place == 0 && i < NGX_HTTP_TOURNAMENT_OUTAGE_PLACES; i++)
@@ -30,26 +33,24 @@ ngx_http_tournament_outage_begin(ngx_http_tournament_outage_t *outage,
         }
     }
 
-    begun = 0;
-
-    if (__atomic_compare_exchange_n(&outage->begun, &begun,
-                                    (uint64_t) ngx_current_msec | 1, 0,
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-    {
-        return 1;
-    }
-
-    if (lasts) {
-        return 0;
-    }
+    now = (uint64_t) ngx_current_msec | 1;
 
     /* all who knew of the last one have gone without a word */
 
-    __atomic_store_n(&outage->worse, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&outage->begun, (uint64_t) ngx_current_msec | 1,
-                     __ATOMIC_SEQ_CST);
+    if (begun != 0 && !lasts
+        && __atomic_compare_exchange_n(&outage->begun, &begun, now, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    {
+        __atomic_store_n(&outage->worse, 0, __ATOMIC_SEQ_CST);
+        return 1;
+    }
 
-    return 1;
+    /* of those who come at the same time one is the first */
+
+    none = 0;
+
+    return __atomic_compare_exchange_n(&outage->begun, &none, now, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 
