@@ -745,17 +745,6 @@ sub cleanup {
 }
 
 
-sub DESTROY {
-    my ($self) = @_;
-
-    local ($?, $@, $!);
-
-    eval { $self->cleanup; 1 } or warn $@;
-
-    return;
-}
-
-
 sub _write_conf {
     my ($self) = @_;
 

@@ -144,17 +144,6 @@ sub cleanup {
 }
 
 
-sub DESTROY {
-    my ($self) = @_;
-
-    local ($?, $@, $!);
-
-    eval { $self->cleanup; 1 } or warn $@;
-
-    return;
-}
-
-
 sub show {
     my ($self, $what) = @_;
 

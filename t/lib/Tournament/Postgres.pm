@@ -439,17 +439,6 @@ sub cleanup {
 }
 
 
-sub DESTROY {
-    my ($self) = @_;
-
-    local ($?, $@, $!);
-
-    $self->cleanup;
-
-    return;
-}
-
-
 sub conninfo {
     my ($self, %more) = @_;
 

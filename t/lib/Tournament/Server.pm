@@ -145,4 +145,17 @@ sub _tail {
 }
 
 
+# Of a server that nobody has any more; each has a cleanup() of its own.
+
+sub DESTROY {
+    my ($self) = @_;
+
+    local ($?, $@, $!);
+
+    eval { $self->cleanup; 1 } or warn $@;
+
+    return;
+}
+
+
 1;
