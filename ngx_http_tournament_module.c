@@ -9,8 +9,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_tournament.h"
-#include "ngx_http_tournament_request.h"
-#include "tournament_hash.h"
+#include "serve/request.h"
+#include "rules/hash.h"
 
 
 /* bounds of a directive's number or time, and how to say them */

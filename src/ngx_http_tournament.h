@@ -9,16 +9,16 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_tournament_body.h"
-#include "ngx_http_tournament_cache.h"
-#include "ngx_http_tournament_conninfo.h"
-#include "ngx_http_tournament_endpoint.h"
-#include "ngx_http_tournament_feed.h"
-#include "ngx_http_tournament_fetch.h"
-#include "ngx_http_tournament_json.h"
-#include "ngx_http_tournament_metrics.h"
-#include "ngx_http_tournament_pg.h"
-#include "ngx_http_tournament_warm.h"
+#include "serve/body.h"
+#include "zone/cache.h"
+#include "pg/conninfo.h"
+#include "endpoints/endpoint.h"
+#include "feed/feed.h"
+#include "serve/fetch.h"
+#include "serve/json.h"
+#include "serve/metrics.h"
+#include "pg/pg.h"
+#include "serve/warm.h"
 
 
 /* of one nginx; a worker's copy has the worker's own objects, too */

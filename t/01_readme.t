@@ -14,7 +14,7 @@ utf8::decode($readme);
 
 my @blocks = blocks($readme);
 my $source = join '', map { slurp($_) }
-    glob project('*.c') . ' ' . project('src/*.c');
+    glob project("*.c") . " " . project("src/*/*.c");
 
 
 # Fenced blocks: { language, place, text, section, ran }, the place being the
@@ -94,12 +94,13 @@ subtest 'tables' => sub {
     is words(map { $_->[0] =~ /`\$(\w+)`/ } rows('Variables')),
         words(@variables), 'every variable';
 
-    my @rooms = map { m{(src/.*)\.[ch]$} } glob project('src/*.[ch]');
+    my @rooms = map { m{(src/.*)\.[ch]$} }
+        glob project('src/*.[ch]') . ' ' . project('src/*/*.[ch]');
     my @house = map { $_->[0] =~ /`([^`]*)`/g } rows('The house');
 
-    is words(grep { m{^src/\w+$} } @house), words(@rooms), 'every room';
+    is words(grep { m{^src/[\w/]+$} } @house), words(@rooms), 'every room';
 
-    for my $path (grep { !m{^src/\w+$} } @house) {
+    for my $path (grep { !m{^src/[\w/]+$} } @house) {
         ok -e project($path), "$path is there";
     }
 };

@@ -176,7 +176,7 @@ subtest 'who gets the page' => sub {
 
     my $page = $nginx->get('/tournaments/status', Accept => 'text/html');
 
-    is $page->body, slurp(project('src/status.html')),
+    is $page->body, slurp(project('src/endpoints/status.html')),
         'the page is its source, byte by byte';
     is $page->header('Vary'), 'Accept', 'and varies';
     is $page->header('Cache-Control'), 'no-store', 'and is not to be kept';

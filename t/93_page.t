@@ -86,7 +86,7 @@ sub is_live {
 $nginx->wait_for_log(qr/listening to changes/);
 
 subtest 'its source' => sub {
-    my $page = slurp(project('src/status.html'));
+    my $page = slurp(project('src/endpoints/status.html'));
 
     unlike $page, qr/\b(?:innerHTML|outerHTML|insertAdjacentHTML
                      |document\.write|eval)\b/x, 'data is text';

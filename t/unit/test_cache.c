@@ -8,7 +8,7 @@
 
 #include <sys/ptrace.h>
 
-#include "ngx_http_tournament_cache.c"
+#include "zone/cache.c"
 
 #include <check.h>
 

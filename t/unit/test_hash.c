@@ -9,7 +9,7 @@
 
 #include <check.h>
 
-#include "tournament_hash.h"
+#include "rules/hash.h"
 
 
 static uint8_t  key[TOURNAMENT_HASH_KEY_LEN];

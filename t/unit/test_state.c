@@ -11,7 +11,7 @@
 
 #include <check.h>
 
-#include "tournament_state.h"
+#include "rules/state.h"
 
 
 #define SECOND  INT64_C(1000000)

@@ -15,7 +15,7 @@
 
 #include <check.h>
 
-#include "tournament_text.h"
+#include "rules/text.h"
 
 
 #define SECOND     INT64_C(1000000)

@@ -1,0 +1,411 @@
+
+#include "endpoints/arguments.h"
+#include "rules/text.h"
+
+
+/* bytes of a game's name, which is a varchar(20) in the database */
+#define NGX_HTTP_TOURNAMENT_GAME_MAX    80
+
+/* characters of a text to search for */
+#define NGX_HTTP_TOURNAMENT_SEARCH_MAX  100
+
+/* a page past the end is the last one: no need to tell larger ones apart */
+#define NGX_HTTP_TOURNAMENT_PAGE_MAX    1000000
+
+
+typedef struct {
+    ngx_str_t                      name;
+    const char                   **words;    /* allowed; NULL: see below */
+    ngx_http_tournament_error_t   *error;
+} ngx_http_tournament_filter_t;
+
+
+static void ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src,
+    size_t len, ngx_str_t *value);
+static ngx_uint_t ngx_http_tournament_is_word(const char **words,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_tournament_hub_text(ngx_str_t *value, size_t bytes,
+    size_t chars);
+static void ngx_http_tournament_trim(ngx_str_t *value);
+static ngx_int_t ngx_http_tournament_hub_number(ngx_str_t *value, int64_t def,
+    int64_t max, ngx_uint_t clamp, ngx_http_tournament_key_t *key);
+static ngx_int_t ngx_http_tournament_add_number(
+    ngx_http_tournament_key_t *key, int64_t n);
+
+
+static const char  *ngx_http_tournament_hub_status[] = {
+    "open", "live", "upcoming", "completed", NULL
+};
+
+static const char  *ngx_http_tournament_hub_fee[] = {
+    "free", "paid", NULL
+};
+
+static const char  *ngx_http_tournament_hub_prize[] = {
+    "high", "medium", "low", NULL
+};
+
+static const char  *ngx_http_tournament_hub_sort[] = {
+    "newest", "starting_soon", "prize_high", "prize_low", "popular", NULL
+};
+
+
+/* in the order of the statement's parameters, after the game */
+
+static ngx_http_tournament_filter_t  ngx_http_tournament_hub_filters[] = {
+    { ngx_string("status"), ngx_http_tournament_hub_status,
+      &ngx_http_tournament_error_status },
+    { ngx_string("fee"), ngx_http_tournament_hub_fee,
+      &ngx_http_tournament_error_fee },
+    { ngx_string("prize"), ngx_http_tournament_hub_prize,
+      &ngx_http_tournament_error_prize },
+    { ngx_string("sort"), ngx_http_tournament_hub_sort,
+      &ngx_http_tournament_error_sort },
+    { ngx_null_string, NULL, NULL }
+};
+
+
+static ngx_str_t  ngx_http_tournament_game = ngx_string("game");
+static ngx_str_t  ngx_http_tournament_q = ngx_string("q");
+static ngx_str_t  ngx_http_tournament_page = ngx_string("page");
+static ngx_str_t  ngx_http_tournament_per_page = ngx_string("per_page");
+
+
+ngx_http_tournament_error_t *
+ngx_http_tournament_arguments_none(ngx_http_request_t *r,
+    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+{
+    return NULL;
+}
+
+
+ngx_http_tournament_error_t *
+ngx_http_tournament_arguments_slug(ngx_http_request_t *r,
+    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+{
+    if (!tournament_text_slug_valid(in->argument.data, in->argument.len)
+        || ngx_http_tournament_key_add(key, in->argument.data,
+                                       in->argument.len)
+           != NGX_OK)
+    {
+        return &ngx_http_tournament_error_slug;
+    }
+
+    return NULL;
+}
+
+
+ngx_http_tournament_error_t *
+ngx_http_tournament_arguments_user(ngx_http_request_t *r,
+    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+{
+    if (in->user == 0) {
+        return &ngx_http_tournament_error_login;
+    }
+
+    if (ngx_http_tournament_add_number(key, in->user) != NGX_OK) {
+        return &ngx_http_tournament_error_user;
+    }
+
+    return NULL;
+}
+
+
+/* an anonymous is account 0, which nobody has */
+
+ngx_http_tournament_error_t *
+ngx_http_tournament_arguments_user_slug(ngx_http_request_t *r,
+    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+{
+    if (ngx_http_tournament_add_number(key, in->user) != NGX_OK) {
+        return &ngx_http_tournament_error_user;
+    }
+
+    return ngx_http_tournament_arguments_slug(r, in, key);
+}
+
+
+ngx_http_tournament_error_t *
+ngx_http_tournament_arguments_hub(ngx_http_request_t *r,
+    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+{
+    ngx_str_t                      value;
+    ngx_http_tournament_filter_t  *filter;
+
+    /* the location's game goes before the client's */
+
+    value = in->argument;
+
+    if (value.len == 0
+        && ngx_http_tournament_arguments_find(r, &ngx_http_tournament_game,
+                                           &value)
+           == NGX_ERROR)
+    {
+        return &ngx_http_tournament_error_game;
+    }
+
+    if (ngx_http_tournament_hub_text(&value, NGX_HTTP_TOURNAMENT_GAME_MAX,
+                                     NGX_HTTP_TOURNAMENT_GAME_MAX)
+        != NGX_OK
+        || ngx_http_tournament_key_add(key, value.data, value.len) != NGX_OK)
+    {
+        return &ngx_http_tournament_error_game;
+    }
+
+    for (filter = ngx_http_tournament_hub_filters; filter->words; filter++) {
+
+        if (ngx_http_tournament_arguments_find(r, &filter->name, &value)
+            == NGX_ERROR
+            || (value.len
+                && !ngx_http_tournament_is_word(filter->words, &value))
+            || ngx_http_tournament_key_add(key, value.data, value.len)
+               != NGX_OK)
+        {
+            return filter->error;
+        }
+    }
+
+    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_q, &value)
+        == NGX_ERROR)
+    {
+        return &ngx_http_tournament_error_q;
+    }
+
+    ngx_http_tournament_trim(&value);
+
+    if (ngx_http_tournament_hub_text(&value,
+                                     4 * NGX_HTTP_TOURNAMENT_SEARCH_MAX,
+                                     NGX_HTTP_TOURNAMENT_SEARCH_MAX)
+        != NGX_OK
+        || ngx_http_tournament_key_add(key, value.data, value.len) != NGX_OK)
+    {
+        return &ngx_http_tournament_error_q;
+    }
+
+    in->search = (value.len != 0);
+
+    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_page, &value)
+        == NGX_ERROR
+        || ngx_http_tournament_hub_number(&value, 1,
+                                          NGX_HTTP_TOURNAMENT_PAGE_MAX, 1,
+                                          key)
+           != NGX_OK)
+    {
+        return &ngx_http_tournament_error_page;
+    }
+
+    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_per_page,
+                                        &value)
+        == NGX_ERROR
+        || ngx_http_tournament_hub_number(&value, 12, 100, 0, key) != NGX_OK)
+    {
+        return &ngx_http_tournament_error_per_page;
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    u_char  *p, *last, *end, *start;
+    size_t   len;
+
+    start = NULL;
+    len = 0;
+
+    p = r->args.data;
+    last = p + r->args.len;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+
+        end = memchr(p, '&', last - p);
+        if (end == NULL) {
+            end = last;
+        }
+
+        if ((size_t) (end - p) > name->len && p[name->len] == '='
+            && ngx_strncmp(p, name->data, name->len) == 0)
+        {
+            start = p + name->len + 1;
+            len = end - start;
+        }
+    }
+
+    ngx_http_tournament_unescape(r, start, len, value);
+
+    if (memchr(value->data, '\0', value->len)) {
+        return NGX_ERROR;
+    }
+
+    return start ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * As forms are decoded: what is no escape stands for itself.  Without memory
+ * there is no value: the request fails soon after.
+ */
+
+static void
+ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
+    ngx_str_t *value)
+{
+    size_t      i;
+    u_char     *p;
+    ngx_int_t   ch;
+
+    ngx_str_set(value, "");
+
+    if (len == 0) {
+        return;
+    }
+
+    if (memchr(src, '%', len) == NULL && memchr(src, '+', len) == NULL) {
+
+        /* the usual case, and long lists of slugs among it */
+
+        value->data = src;
+        value->len = len;
+        return;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return;
+    }
+
+    value->data = p;
+
+    for (i = 0; i < len; i++) {
+
+        if (src[i] == '%' && len - i > 2) {
+            ch = ngx_hextoi(&src[i + 1], 2);
+
+            if (ch != NGX_ERROR) {
+                *p++ = (u_char) ch;
+                i += 2;
+                continue;
+            }
+        }
+
+        *p++ = (src[i] == '+') ? ' ' : src[i];
+    }
+
+    value->len = p - value->data;
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_is_word(const char **words, ngx_str_t *value)
+{
+    for ( /* void */ ; *words; words++) {
+        if (ngx_strlen(*words) == value->len
+            && ngx_strncmp(*words, value->data, value->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* UTF-8 of bounded length */
+
+static ngx_int_t
+ngx_http_tournament_hub_text(ngx_str_t *value, size_t bytes, size_t chars)
+{
+    u_char      *p, *last;
+    size_t       n;
+    uint32_t     ch;
+
+    if (value->len > bytes) {
+        return NGX_ERROR;
+    }
+
+    p = value->data;
+    last = p + value->len;
+
+    for (n = 0; p < last; n++) {
+
+        if (*p < 0x80) {
+            p++;
+            continue;
+        }
+
+        ch = ngx_utf8_decode(&p, last - p);
+
+        if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+            return NGX_ERROR;
+        }
+    }
+
+    return n <= chars ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_tournament_trim(ngx_str_t *value)
+{
+    while (value->len && (value->data[0] == ' '
+                          || (value->data[0] >= '\t'
+                              && value->data[0] <= '\r')))
+    {
+        value->data++;
+        value->len--;
+    }
+
+    while (value->len && (value->data[value->len - 1] == ' '
+                          || (value->data[value->len - 1] >= '\t'
+                              && value->data[value->len - 1] <= '\r')))
+    {
+        value->len--;
+    }
+}
+
+
+/* from 1 to max; what is above it is max where clamp is set */
+
+static ngx_int_t
+ngx_http_tournament_hub_number(ngx_str_t *value, int64_t def, int64_t max,
+    ngx_uint_t clamp, ngx_http_tournament_key_t *key)
+{
+    size_t   i;
+    int64_t  n;
+
+    if (value->len == 0) {
+        return ngx_http_tournament_add_number(key, def);
+    }
+
+    n = 0;
+
+    for (i = 0; i < value->len; i++) {
+
+        if (value->data[i] < '0' || value->data[i] > '9') {
+            return NGX_ERROR;
+        }
+
+        n = ngx_min(n * 10 + (value->data[i] - '0'), max + 1);
+    }
+
+    if (n == 0 || (n > max && !clamp)) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_tournament_add_number(key, ngx_min(n, max));
+}
+
+
+static ngx_int_t
+ngx_http_tournament_add_number(ngx_http_tournament_key_t *key, int64_t n)
+{
+    char    text[TOURNAMENT_INT_LEN];
+    size_t  len;
+
+    len = tournament_text_int(text, n);
+
+    return ngx_http_tournament_key_add(key, (u_char *) text, len);
+}

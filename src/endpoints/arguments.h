@@ -1,0 +1,64 @@
+
+/*
+ * What a request asks for: arguments of the location, the query string and the
+ * configured user, validated and made canonical, so that what means the same
+ * has one cache entry.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "serve/error.h"
+#include "zone/key.h"
+
+
+/* who and what, before it is validated */
+
+typedef struct {
+    ngx_str_t                       argument;  /* the location's; len 0: none */
+    int64_t                         user;      /* account id; 0: anonymous */
+    ngx_uint_t                      staff;
+    ngx_uint_t                      search;    /* set where the key's values
+                                                  are without bound */
+} ngx_http_tournament_input_t;
+
+
+/*
+ * Each adds the canonical values of an endpoint's arguments to the key, in the
+ * order of its statement's parameters.  NULL, or the error to answer with.
+ */
+
+ngx_http_tournament_error_t *ngx_http_tournament_arguments_none(
+    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
+    ngx_http_tournament_key_t *key);
+ngx_http_tournament_error_t *ngx_http_tournament_arguments_slug(
+    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
+    ngx_http_tournament_key_t *key);
+ngx_http_tournament_error_t *ngx_http_tournament_arguments_user(
+    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
+    ngx_http_tournament_key_t *key);
+ngx_http_tournament_error_t *ngx_http_tournament_arguments_user_slug(
+    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
+    ngx_http_tournament_key_t *key);
+ngx_http_tournament_error_t *ngx_http_tournament_arguments_hub(
+    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
+    ngx_http_tournament_key_t *key);
+
+
+/*
+ * An argument of the query string, decoded as a form's: the last one of that
+ * name, as the application's framework has it.  Returns NGX_OK, NGX_DECLINED:
+ * there is none, or NGX_ERROR: it holds a NUL, which no text of the database
+ * does.
+ */
+
+ngx_int_t ngx_http_tournament_arguments_find(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_ */

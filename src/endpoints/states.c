@@ -1,0 +1,859 @@
+
+#include <yajl/yajl_parse.h>
+
+#include "serve/answer.h"
+#include "serve/request.h"
+#include "endpoints/states.h"
+#include "rules/hash.h"
+#include "rules/text.h"
+
+
+/* a power of two that leaves places free */
+#define NGX_HTTP_TOURNAMENT_STATES_PLACES  256
+
+
+/* the list of slugs as it is read */
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_str_t                     slugs[NGX_HTTP_TOURNAMENT_STATES_MAX];
+    ngx_uint_t                    n;
+    ngx_http_tournament_error_t  *error;
+
+    /* of each slug: its state for this second, NULL where there is none */
+
+    ngx_http_tournament_body_t   *bodies[NGX_HTTP_TOURNAMENT_STATES_MAX];
+
+    yajl_handle                   yajl;
+    off_t                         received;    /* bytes of the body */
+    unsigned                      in_array:1;
+} ngx_http_tournament_list_t;
+
+
+/* the slugs that have been met, by hash: a repeated one is answered once */
+
+typedef struct {
+    ngx_str_t                    *slugs[NGX_HTTP_TOURNAMENT_STATES_PLACES];
+    uint32_t                      hashes[NGX_HTTP_TOURNAMENT_STATES_PLACES];
+} ngx_http_tournament_seen_t;
+
+
+static ngx_int_t ngx_http_tournament_states_query(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static ngx_int_t ngx_http_tournament_states_post(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_tournament_states_read(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len);
+static int ngx_http_tournament_states_string(void *ctx,
+    const unsigned char *data, size_t len);
+static int ngx_http_tournament_states_array(void *ctx);
+static int ngx_http_tournament_states_end(void *ctx);
+static int ngx_http_tournament_states_refuse(void *ctx);
+static int ngx_http_tournament_states_refuse_value(void *ctx, int value);
+static int ngx_http_tournament_states_refuse_text(void *ctx,
+    const char *text, size_t len);
+static int ngx_http_tournament_states_refuse_key(void *ctx,
+    const unsigned char *text, size_t len);
+static ngx_int_t ngx_http_tournament_states_add(
+    ngx_http_tournament_list_t *list, u_char *data, size_t len);
+static ngx_uint_t ngx_http_tournament_states_repeated(
+    ngx_http_tournament_seen_t *seen, ngx_str_t *slug, uint32_t hash);
+static ngx_int_t ngx_http_tournament_states_gather(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static ngx_uint_t ngx_http_tournament_states_look_up(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list);
+static void ngx_http_tournament_states_release(
+    ngx_http_tournament_list_t *list);
+static ngx_int_t ngx_http_tournament_states_parts(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_states_refresh(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale);
+static ngx_int_t ngx_http_tournament_states_answer(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_states_send(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx);
+static ngx_http_tournament_body_t *ngx_http_tournament_states_join(
+    ngx_http_request_t *r, ngx_http_tournament_list_t *list);
+static uint64_t ngx_http_tournament_states_sum(
+    ngx_http_tournament_body_t *body, ngx_str_t *slug);
+static void ngx_http_tournament_states_cleanup(void *data);
+
+
+static yajl_callbacks  ngx_http_tournament_states_callbacks = {
+    ngx_http_tournament_states_refuse,         /* null */
+    ngx_http_tournament_states_refuse_value,   /* boolean */
+    NULL,                                      /* integer: number below */
+    NULL,                                      /* double */
+    ngx_http_tournament_states_refuse_text,    /* number */
+    ngx_http_tournament_states_string,
+    ngx_http_tournament_states_refuse,         /* start map */
+    ngx_http_tournament_states_refuse_key,     /* map key */
+    ngx_http_tournament_states_refuse,         /* end map */
+    ngx_http_tournament_states_array,
+    ngx_http_tournament_states_end
+};
+
+
+static ngx_str_t  ngx_http_tournament_slugs = ngx_string("slugs");
+
+
+ngx_int_t
+ngx_http_tournament_states_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_tournament_list_t  *list;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
+
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc
+               : ngx_http_tournament_error_send(r,
+                                     &ngx_http_tournament_error_method_post);
+    }
+
+    list = ngx_pcalloc(r->pool, sizeof(ngx_http_tournament_list_t));
+    if (list == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list->request = r;
+
+    if (r->method == NGX_HTTP_POST) {
+        return ngx_http_tournament_states_post(r, list);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_tournament_states_query(r, list);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_query(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char     *p, *last;
+    size_t      len;
+    ngx_int_t   rc;
+    ngx_str_t   value;
+
+    rc = ngx_http_tournament_arguments_find(r, &ngx_http_tournament_slugs,
+                                            &value);
+
+    if (rc != NGX_OK) {
+        return ngx_http_tournament_error_send(r,
+                          (rc == NGX_ERROR) ? &ngx_http_tournament_error_slug
+                                          : &ngx_http_tournament_error_slugs);
+    }
+
+    p = value.data;
+    last = p + value.len;
+
+    for ( /* void */ ; value.len && p <= last; p += len + 1) {
+
+        len = tournament_text_slug_span(p, last - p);
+
+        if (len != (size_t) (last - p) && p[len] != ',') {
+            len = 0;
+        }
+
+        if (ngx_http_tournament_states_add(list, p, len) != NGX_OK) {
+            return ngx_http_tournament_error_send(r, list->error);
+        }
+    }
+
+    return ngx_http_tournament_states_gather(r, list);
+}
+
+
+/*
+ * The body is parsed as it comes: it is never kept, nor written to a temporary
+ * file.
+ */
+
+static ngx_int_t
+ngx_http_tournament_states_post(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    ngx_int_t                   rc;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_tournament_ctx_t  *ctx;
+
+    if (r->headers_in.content_length_n > NGX_HTTP_TOURNAMENT_STATES_BODY) {
+
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc
+               : ngx_http_tournament_error_send(r,
+                                       &ngx_http_tournament_error_too_large);
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list->yajl = yajl_alloc(&ngx_http_tournament_states_callbacks, NULL, list);
+    if (list->yajl == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_tournament_states_cleanup;
+    cln->data = list;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+    ctx->data = list;
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_tournament_states_body);
+
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+static void
+ngx_http_tournament_states_body(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_tournament_ctx_t   *ctx;
+    ngx_http_tournament_list_t  *list;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+    list = ctx->data;
+
+    r->read_event_handler = ngx_http_tournament_states_body;
+
+    rc = ngx_http_tournament_states_read(r, list);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (rc == NGX_OK) {
+
+        if (list->error == NULL
+            && (yajl_complete_parse(list->yajl) != yajl_status_ok
+                || list->in_array))
+        {
+            list->error = &ngx_http_tournament_error_json;
+        }
+
+        if (r->reading_body) {
+
+            /* the rest of it stands before any next request: say so */
+
+            r->keepalive = 0;
+        }
+
+        rc = list->error ? ngx_http_tournament_error_send(r, list->error)
+                         : ngx_http_tournament_states_gather(r, list);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* NGX_OK: the list is complete, or has an error.  NGX_AGAIN: more will come. */
+
+static ngx_int_t
+ngx_http_tournament_states_read(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL) {
+
+        /* of a redirect it may be discarded, of a subrequest not asked for */
+
+        return NGX_OK;
+    }
+
+    for ( ;; ) {
+
+        for (cl = r->request_body->bufs; cl; cl = cl->next) {
+            b = cl->buf;
+
+            ngx_http_tournament_states_parse(list, b->pos, b->last - b->pos);
+
+            if (r->reading_body) {
+
+                /* what is read already others may send on */
+
+                b->pos = b->last;
+            }
+        }
+
+        if (list->error || !r->reading_body) {
+            return NGX_OK;
+        }
+
+        r->request_body->bufs = NULL;
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            return NGX_AGAIN;
+        }
+    }
+}
+
+
+static void
+ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len)
+{
+    list->received += len;
+
+    if (list->error || len == 0) {
+        return;
+    }
+
+    if (list->received > NGX_HTTP_TOURNAMENT_STATES_BODY) {
+        list->error = &ngx_http_tournament_error_too_large;
+        return;
+    }
+
+    if (yajl_parse(list->yajl, data, len) != yajl_status_ok
+        && list->error == NULL)
+    {
+        list->error = &ngx_http_tournament_error_json;
+    }
+}
+
+
+static int
+ngx_http_tournament_states_string(void *ctx, const unsigned char *data,
+    size_t len)
+{
+    u_char                      *p;
+    ngx_http_tournament_list_t  *list = ctx;
+
+    if (!list->in_array) {
+        return 0;
+    }
+
+    if (tournament_text_slug_span(data, len) != len) {
+        len = 0;
+    }
+
+    /* the parser's memory, or a buffer's that is read into again */
+
+    p = ngx_pnalloc(list->request->pool, ngx_max(len, 1));
+    if (p == NULL) {
+        return 0;
+    }
+
+    ngx_memcpy(p, data, len);
+
+    return ngx_http_tournament_states_add(list, p, len) == NGX_OK;
+}
+
+
+static int
+ngx_http_tournament_states_array(void *ctx)
+{
+    ngx_http_tournament_list_t  *list = ctx;
+
+    if (list->in_array) {
+        return 0;
+    }
+
+    list->in_array = 1;
+
+    return 1;
+}
+
+
+static int
+ngx_http_tournament_states_end(void *ctx)
+{
+    ngx_http_tournament_list_t  *list = ctx;
+
+    list->in_array = 0;
+
+    return 1;
+}
+
+
+static int
+ngx_http_tournament_states_refuse(void *ctx)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_value(void *ctx, int value)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_text(void *ctx, const char *text,
+    size_t len)
+{
+    return 0;
+}
+
+
+static int
+ngx_http_tournament_states_refuse_key(void *ctx, const unsigned char *text,
+    size_t len)
+{
+    return 0;
+}
+
+
+/* what is no slug comes without a length */
+
+static ngx_int_t
+ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
+    u_char *data, size_t len)
+{
+    if (len == 0 || len > TOURNAMENT_SLUG_MAX) {
+        list->error = &ngx_http_tournament_error_slug;
+        return NGX_ERROR;
+    }
+
+    if (list->n == NGX_HTTP_TOURNAMENT_STATES_MAX) {
+        list->error = &ngx_http_tournament_error_too_many;
+        return NGX_ERROR;
+    }
+
+    list->slugs[list->n].data = data;
+    list->slugs[list->n].len = len;
+    list->n++;
+
+    return NGX_OK;
+}
+
+
+/* notes a slug, which stays where it is; 1: it is there already */
+
+static ngx_uint_t
+ngx_http_tournament_states_repeated(ngx_http_tournament_seen_t *seen,
+    ngx_str_t *slug, uint32_t hash)
+{
+    ngx_str_t   *other;
+    ngx_uint_t   i;
+
+    for (i = hash % NGX_HTTP_TOURNAMENT_STATES_PLACES;
+         seen->slugs[i];
+         i = (i + 1) % NGX_HTTP_TOURNAMENT_STATES_PLACES)
+    {
+        other = seen->slugs[i];
+
+        if (seen->hashes[i] == hash && other->len == slug->len
+            && ngx_memcmp(other->data, slug->data, slug->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    seen->slugs[i] = slug;
+    seen->hashes[i] = hash;
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_gather(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    ngx_int_t                   rc;
+    ngx_http_tournament_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
+
+    ctx->data = list;
+    ctx->answer = ngx_http_tournament_states_answer;
+
+    if (ngx_http_tournament_states_look_up(r, list) != list->n) {
+        return ngx_http_tournament_states_parts(r, ctx);
+    }
+
+    if (list->n) {
+        ctx->status = NGX_HTTP_TOURNAMENT_HIT;
+    }
+
+    rc = ngx_http_tournament_states_send(r, ctx);
+
+    ngx_http_tournament_states_release(list);
+
+    return rc;
+}
+
+
+/* asks the memo for each slug; how many it has */
+
+static ngx_uint_t
+ngx_http_tournament_states_look_up(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    uint32_t                          hash;
+    ngx_str_t                        *slug;
+    ngx_msec_t                        ttl;
+    ngx_uint_t                        i, n, found;
+    ngx_http_tournament_key_t         key;
+    ngx_http_tournament_body_t       *body;
+    ngx_http_tournament_seen_t        seen;
+    ngx_http_tournament_loc_conf_t   *tlcf;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    ttl = ngx_http_tournament_settled(tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE]);
+
+    ngx_http_tournament_key_init(&key, buf, tmcf->space,
+              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+
+    ngx_memzero(seen.slugs, sizeof(seen.slugs));
+
+    n = 0;
+    found = 0;
+
+    for (i = 0; i < list->n; i++) {
+        slug = &list->slugs[n];
+        *slug = list->slugs[i];
+
+        /* a slug always fits */
+        key.len = NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+        (void) ngx_http_tournament_key_add(&key, slug->data, slug->len);
+
+        hash = ngx_http_tournament_memo_hash(tmcf->memo, key.data, key.len);
+
+        if (ngx_http_tournament_states_repeated(&seen, slug, hash)) {
+            continue;
+        }
+
+        body = ngx_http_tournament_memo_find(tmcf->memo, &key, hash, ttl);
+
+        list->bodies[n++] = body;
+        found += (body != NULL);
+    }
+
+    list->n = n;
+
+    return found;
+}
+
+
+static void
+ngx_http_tournament_states_release(ngx_http_tournament_list_t *list)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < list->n; i++) {
+        if (list->bodies[i]) {
+            ngx_http_tournament_body_release(list->bodies[i]);
+        }
+    }
+}
+
+
+/* some are to be looked up in the zone, and queried where it has none */
+
+static ngx_int_t
+ngx_http_tournament_states_parts(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    ngx_uint_t                        i;
+    ngx_http_tournament_key_t         key;
+    ngx_http_tournament_list_t       *list;
+    ngx_http_tournament_part_t       *part;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    list = ctx->data;
+
+    ctx->parts = ngx_pcalloc(r->pool,
+                             list->n * sizeof(ngx_http_tournament_part_t));
+    if (ctx->parts == NULL) {
+        ngx_http_tournament_states_release(list);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->nparts = list->n;
+
+    /* the bodies are the parts' from here on, whatever fails */
+
+    for (i = 0; i < list->n; i++) {
+        part = &ctx->parts[i];
+
+        part->endpoint = NGX_HTTP_TOURNAMENT_STATE;
+        part->waiter.cache = 1;
+        part->body = list->bodies[i];
+    }
+
+    for (i = 0; i < list->n; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body) {
+            ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
+            continue;
+        }
+
+        ngx_http_tournament_key_init(&key, buf, tmcf->space,
+              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+
+        (void) ngx_http_tournament_key_add(&key, list->slugs[i].data,
+                                           list->slugs[i].len);
+
+        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_tournament_gather(r, ctx);
+}
+
+
+/*
+ * The second may have passed while others were waited for: what the memo gave
+ * for it is looked up again.
+ */
+
+static ngx_int_t
+ngx_http_tournament_states_refresh(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale)
+{
+    ngx_uint_t                   i;
+    ngx_http_tournament_key_t    key;
+    ngx_http_tournament_part_t  *part;
+
+    *stale = 0;
+
+    for (i = 0; i < ctx->nparts; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body == NULL || part->body->second == ngx_time()) {
+            continue;
+        }
+
+        key.data = part->body->key;
+        key.len = part->body->key_len;
+
+        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_tournament_body_release(part->body);
+        part->body = NULL;
+        part->arrived = 0;
+
+        *stale = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_answer(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    ngx_uint_t                   i, stale;
+    ngx_http_tournament_list_t  *list;
+    ngx_http_tournament_part_t  *part;
+
+    list = ctx->data;
+
+    if (ngx_http_tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (stale) {
+        return ngx_http_tournament_gather(r, ctx);
+    }
+
+    /* a worker has one writer: all are rendered before the answer is begun */
+
+    for (i = 0; i < ctx->nparts; i++) {
+        part = &ctx->parts[i];
+
+        if (part->body == NULL && !part->entry.missing) {
+
+            part->body = ngx_http_tournament_render(r, part->endpoint,
+                                                    part->stale ? NULL
+                                                                : &part->key,
+                                                    &part->entry);
+            if (part->body == NULL) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+
+        list->bodies[i] = part->body;
+    }
+
+    return ngx_http_tournament_states_send(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_states_send(ngx_http_request_t *r,
+    ngx_http_tournament_ctx_t *ctx)
+{
+    ctx->body = ngx_http_tournament_states_join(r, ctx->data);
+    if (ctx->body == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a conditional POST is none of a cache's */
+
+    r->disable_not_modified = (r->method == NGX_HTTP_POST);
+
+    return ngx_http_tournament_send(r, ctx);
+}
+
+
+/*
+ * All but the states is written, and they are then copied into their object
+ * as they were rendered for answers of their own: a slug needs no escape.
+ */
+
+static ngx_http_tournament_body_t *
+ngx_http_tournament_states_join(ngx_http_request_t *r,
+    ngx_http_tournament_list_t *list)
+{
+    u_char                           *p;
+    size_t                            start, len, size;
+    uint64_t                          sums[NGX_HTTP_TOURNAMENT_STATES_MAX];
+    ngx_str_t                         text, etag, room;
+    ngx_uint_t                        i, n;
+    ngx_http_tournament_body_t       *body, *state;
+    ngx_http_tournament_json_t       *json;
+    ngx_http_tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    json = tmcf->json;
+
+    ngx_http_tournament_json_begin(json);
+    ngx_http_tournament_json_bool(json, "success", 1);
+    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
+
+    ngx_http_tournament_json_mark(json);
+    ngx_http_tournament_json_open_key(json, "states");
+    ngx_http_tournament_json_close(json);
+    ngx_http_tournament_json_mark(json);
+
+    ngx_http_tournament_json_open_array(json, "missing");
+
+    n = 0;
+    size = 0;
+
+    for (i = 0; i < list->n; i++) {
+        state = list->bodies[i];
+
+        if (state) {
+            sums[n++] = ngx_http_tournament_states_sum(state,
+                                                       &list->slugs[i]);
+            size += list->slugs[i].len + state->part.len
+                    + sizeof("\"\":,") - 1;
+
+        } else {
+            ngx_http_tournament_json_element(json,
+                                             (char *) list->slugs[i].data,
+                                             list->slugs[i].len);
+        }
+    }
+
+    ngx_http_tournament_json_close_array(json);
+    ngx_http_tournament_json_sum(json, sums, n * sizeof(uint64_t));
+
+    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    room.len = text.len + size;
+    room.data = NULL;
+
+    body = ngx_http_tournament_body_create(NULL, NULL, ngx_time(), &room,
+                                           &etag);
+    if (body == NULL) {
+        return NULL;
+    }
+
+    /* past the object's brace */
+
+    ngx_http_tournament_json_marked(json, &start, &len);
+    start++;
+
+    p = ngx_cpymem(body->text.data, text.data, start);
+
+    for (i = 0; i < list->n; i++) {
+        state = list->bodies[i];
+
+        if (state == NULL) {
+            continue;
+        }
+
+        *p++ = '"';
+        p = ngx_cpymem(p, list->slugs[i].data, list->slugs[i].len);
+        *p++ = '"';
+        *p++ = ':';
+        p = ngx_cpymem(p, state->part.data, state->part.len);
+        *p++ = ',';
+    }
+
+    if (n) {
+        p--;
+    }
+
+    p = ngx_cpymem(p, text.data + start, text.len - start);
+
+    body->text.len = p - body->text.data;
+
+    return body;
+}
+
+
+/* what stands for a slug and its state in the ETag, reckoned once a body */
+
+static uint64_t
+ngx_http_tournament_states_sum(ngx_http_tournament_body_t *body,
+    ngx_str_t *slug)
+{
+    if (body->sum == 0) {
+
+        /* the state's own ETag has as many digits as a key has bytes */
+
+        body->sum = tournament_hash(&body->etag.data[sizeof("W/\"") - 1],
+                                    slug->data, slug->len);
+    }
+
+    return body->sum;
+}
+
+
+static void
+ngx_http_tournament_states_cleanup(void *data)
+{
+    ngx_http_tournament_list_t  *list = data;
+
+    yajl_free(list->yajl);
+}

@@ -1,0 +1,934 @@
+
+#include <ngx_event.h>
+
+#include "feed/feed.h"
+#include "pg/conninfo.h"
+#include "pg/pg.h"
+#include "rules/hash.h"
+#include "rules/text.h"
+
+
+/* ms; how often a worker looks at the lease, and the holder beats */
+#define NGX_HTTP_TOURNAMENT_FEED_TICK       100
+
+/* ms; a holder that has not beaten for so long has hung */
+#define NGX_HTTP_TOURNAMENT_FEED_LEASE      700
+
+/* ms; a query now and then shows that the other end is there */
+#define NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT  2000
+#define NGX_HTTP_TOURNAMENT_FEED_ANSWER     1000
+
+/* ms; an old listener has so long to hear what was on its way to it */
+#define NGX_HTTP_TOURNAMENT_FEED_HANDOVER   1000
+
+/* ms; an exiting listener waits so long for its successor */
+#define NGX_HTTP_TOURNAMENT_FEED_EXIT       1000
+
+/* ms; everything changes at most once in this time */
+#define NGX_HTTP_TOURNAMENT_FEED_FLOOD      1000
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_FEED_IDLE = 0,     /* another worker listens */
+    NGX_HTTP_TOURNAMENT_FEED_CONNECTING,   /* elected, LISTEN not confirmed */
+    NGX_HTTP_TOURNAMENT_FEED_LISTENING,
+    NGX_HTTP_TOURNAMENT_FEED_LEAVING       /* listening, and succeeded */
+} ngx_http_tournament_feed_phase_e;
+
+
+struct ngx_http_tournament_feed_s {
+    ngx_http_tournament_feed_phase_e   phase;
+    ngx_log_t                         *log;
+    ngx_http_tournament_cache_t       *cache;
+    ngx_http_tournament_listener_t    *listener;
+    uint64_t                           lease;       /* ours, held or not */
+
+    ngx_http_tournament_pg_conf_t      conf;
+    ngx_http_tournament_pg_t          *pg;          /* unless IDLE */
+    ngx_pool_t                        *pool;        /* pg's */
+    ngx_http_tournament_pg_query_t     query;       /* LISTEN, heartbeat */
+    unsigned                           asking:1;
+    unsigned                           follows:1;   /* on one that beats */
+
+    uint64_t                           source;      /* a hash */
+    uint64_t                           predecessor; /* the lease that is yet
+                                                       to be drained, or 0 */
+
+    ngx_event_t                        tick;
+    ngx_event_t                        handover;    /* from it */
+    ngx_event_t                        drained;     /* after the answer */
+    ngx_event_t                        hold;        /* keeps an old worker */
+    ngx_event_t                        flood;
+    ngx_msec_t                         asked;       /* the last heartbeat */
+    ngx_msec_t                         confirmed;   /* LISTEN was */
+    ngx_msec_t                         exiting;
+    ngx_msec_t                         flooded;
+
+    ngx_http_tournament_feed_begun_pt  begun;
+    void                              *data;
+
+    ngx_http_tournament_metrics_t     *metrics;
+};
+
+
+static void ngx_http_tournament_feed_tick(ngx_event_t *ev);
+static void ngx_http_tournament_feed_hold(ngx_event_t *ev);
+static void ngx_http_tournament_feed_inherit(
+    ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed);
+static ngx_uint_t ngx_http_tournament_feed_vacant(
+    ngx_http_tournament_feed_t *feed, uint64_t lease);
+static uint64_t ngx_http_tournament_feed_source(ngx_array_t *targets);
+static void ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_drained(ngx_event_t *ev);
+static void ngx_http_tournament_feed_elected(
+    ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_ask(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t statement);
+static void ngx_http_tournament_feed_answered(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+static void ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_handover(ngx_event_t *ev);
+static void ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t continued);
+static void ngx_http_tournament_feed_ready(void *data);
+static void ngx_http_tournament_feed_lost(void *data);
+static void ngx_http_tournament_feed_closing(void *data);
+static void ngx_http_tournament_feed_notify(void *data, char *payload);
+static void ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed,
+    u_char *p, size_t len);
+static void ngx_http_tournament_feed_everything(
+    ngx_http_tournament_feed_t *feed);
+static void ngx_http_tournament_feed_flood(ngx_event_t *ev);
+
+
+enum {
+    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN = 0,
+    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT,
+    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN,
+    NGX_HTTP_TOURNAMENT_FEED_STATEMENTS
+};
+
+
+static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_listen =
+    { "tournament_listen", "LISTEN tournament_changes", 0 };
+
+static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_heartbeat =
+    { "tournament_heartbeat", "SELECT 1", 0 };
+
+/*
+ * Whoever notifies is made to read the queue of notifications up to its own
+ * one, before the statement ends.  Any other statement could be answered
+ * before the server process is told of what was committed a moment ago.
+ * Nobody listens there.
+ */
+
+static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_drain =
+    { "tournament_drain", "SELECT pg_notify('tournament_drain', '')", 0 };
+
+static ngx_http_tournament_pg_statement_t
+    *ngx_http_tournament_feed_statements[] =
+{
+    &ngx_http_tournament_feed_listen,
+    &ngx_http_tournament_feed_heartbeat,
+    &ngx_http_tournament_feed_drain
+};
+
+
+ngx_http_tournament_feed_t *
+ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
+    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
+    ngx_http_tournament_feed_begun_pt begun, void *data)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = ngx_pcalloc(pool, sizeof(ngx_http_tournament_feed_t));
+    if (feed == NULL) {
+        return NULL;
+    }
+
+    feed->log = log;
+    feed->cache = cache;
+    feed->listener = ngx_http_tournament_cache_listener(cache);
+    feed->lease = (uint64_t) cache->generation << 32 | (uint32_t) ngx_pid;
+    feed->source = ngx_http_tournament_feed_source(targets);
+    feed->begun = begun;
+    feed->data = data;
+
+    feed->conf.targets = targets;
+    feed->conf.connections = 1;
+    feed->conf.queue = 4;
+    feed->conf.connect_timeout = connect_timeout;
+    feed->conf.query_timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
+    feed->conf.statements = ngx_http_tournament_feed_statements;
+    feed->conf.nstatements = NGX_HTTP_TOURNAMENT_FEED_STATEMENTS;
+    feed->conf.outage = outage;
+    feed->conf.prepare = 1;
+    feed->conf.primary = 1;
+    feed->conf.ready = ngx_http_tournament_feed_ready;
+    feed->conf.lost = ngx_http_tournament_feed_lost;
+    feed->conf.notify = ngx_http_tournament_feed_notify;
+    feed->conf.closing = ngx_http_tournament_feed_closing;
+    feed->conf.data = feed;
+
+    feed->tick.handler = ngx_http_tournament_feed_tick;
+    feed->tick.data = feed;
+    feed->tick.log = log;
+    feed->tick.cancelable = 1;
+
+    feed->handover.handler = ngx_http_tournament_feed_handover;
+    feed->handover.data = feed;
+    feed->handover.log = log;
+    feed->handover.cancelable = 1;
+
+    feed->drained.handler = ngx_http_tournament_feed_drained;
+    feed->drained.data = feed;
+    feed->drained.log = log;
+    feed->drained.cancelable = 1;
+
+    feed->hold.handler = ngx_http_tournament_feed_hold;
+    feed->hold.data = feed;
+    feed->hold.log = log;
+
+    feed->flood.handler = ngx_http_tournament_feed_flood;
+    feed->flood.data = feed;
+    feed->flood.log = log;
+    feed->flood.cancelable = 1;
+
+    ngx_http_tournament_feed_tick(&feed->tick);
+
+    return feed;
+}
+
+
+/*
+ * What names the server and the database: who listens elsewhere does not go on
+ * with what was heard here.
+ */
+
+static uint64_t
+ngx_http_tournament_feed_source(ngx_array_t *targets)
+{
+    u_char                         secret[16];
+    uint64_t                       hash;
+    ngx_uint_t                     i, k;
+    const char                    *keyword, *value;
+    ngx_http_tournament_target_t  *target;
+
+    ngx_memzero(secret, sizeof(secret));
+
+    hash = 0;
+    target = targets->elts;
+
+    for (i = 0; i < targets->nelts; i++) {
+
+        for (k = 0; target[i].keywords[k]; k++) {
+            keyword = target[i].keywords[k];
+            value = target[i].values[k];
+
+            if (value
+                && (ngx_strcmp(keyword, "host") == 0
+                    || ngx_strcmp(keyword, "hostaddr") == 0
+                    || ngx_strcmp(keyword, "port") == 0
+                    || ngx_strcmp(keyword, "dbname") == 0))
+            {
+                hash = tournament_hash(secret, value, ngx_strlen(value));
+                ngx_memcpy(secret, &hash, sizeof(uint64_t));
+            }
+        }
+    }
+
+    return hash;
+}
+
+
+void
+ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics)
+{
+    feed->metrics = metrics;
+}
+
+
+void
+ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t  lease;
+
+    if (feed->tick.timer_set) {
+        ngx_del_timer(&feed->tick);
+    }
+
+    if (feed->hold.timer_set) {
+        ngx_del_timer(&feed->hold);
+    }
+
+    ngx_http_tournament_feed_idle(feed);
+
+    /* nobody need wait for the lease to run out */
+
+    lease = feed->lease;
+    (void) __atomic_compare_exchange_n(&feed->listener->lease, &lease, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+
+ngx_http_tournament_feed_state_e
+ngx_http_tournament_feed_state(ngx_http_tournament_cache_t *cache)
+{
+    uint64_t                         beat;
+    ngx_http_tournament_listener_t  *listener;
+
+    listener = ngx_http_tournament_cache_listener(cache);
+
+    beat = __atomic_load_n(&listener->beat, __ATOMIC_ACQUIRE);
+
+    if (__atomic_load_n(&listener->up, __ATOMIC_ACQUIRE) == 0
+        || ngx_http_tournament_cache_age((ngx_msec_t) beat)
+           > NGX_HTTP_TOURNAMENT_FEED_LEASE)
+    {
+        return NGX_HTTP_TOURNAMENT_FEED_DOWN;
+    }
+
+    return NGX_HTTP_TOURNAMENT_FEED_UP;
+}
+
+
+static void
+ngx_http_tournament_feed_tick(ngx_event_t *ev)
+{
+    uint64_t                         lease;
+    ngx_http_tournament_feed_t      *feed;
+    ngx_http_tournament_listener_t  *listener;
+
+    feed = ev->data;
+    listener = feed->listener;
+
+    lease = __atomic_load_n(&listener->lease, __ATOMIC_SEQ_CST);
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_IDLE) {
+
+        if (!ngx_exiting
+            && ngx_http_tournament_feed_vacant(feed, lease)
+            && __atomic_compare_exchange_n(&listener->lease, &lease,
+                                           feed->lease, 0, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST))
+        {
+            ngx_http_tournament_feed_elected(feed);
+        }
+
+    } else if (lease == feed->lease) {
+        ngx_http_tournament_feed_inherit(feed);
+
+        __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
+                         __ATOMIC_SEQ_CST);
+
+        ngx_http_tournament_feed_beat(feed);
+
+    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
+        ngx_http_tournament_feed_idle(feed);
+
+    } else {
+        ngx_http_tournament_feed_yield(feed);
+    }
+
+    ngx_add_timer(&feed->tick, NGX_HTTP_TOURNAMENT_FEED_TICK);
+}
+
+
+/* who listens before this one does may die meanwhile: then nobody listens */
+
+static void
+ngx_http_tournament_feed_inherit(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t   up;
+    ngx_pid_t  pid;
+
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+    pid = (ngx_pid_t) (up & 0xffffffff);
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
+        && up != 0 && up != feed->lease
+        && (!feed->follows || (kill(pid, 0) == -1 && ngx_errno == ESRCH)))
+    {
+        (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
+                                           __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST);
+    }
+}
+
+
+/* a query from time to time: a peer that is gone does not answer */
+
+static void
+ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed)
+{
+    ngx_msec_t  passed;
+
+    if (feed->asking) {
+        return;
+    }
+
+    passed = ngx_current_msec - feed->asked;
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+        && passed >= NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                            NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+
+    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
+               && passed >= NGX_HTTP_TOURNAMENT_FEED_ANSWER)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                                 NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+    }
+}
+
+
+/* an older generation's lease, a dead one's, a hanging one's, or nobody's */
+
+static ngx_uint_t
+ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
+    uint64_t lease)
+{
+    uint64_t   beat;
+    ngx_pid_t  pid;
+
+    if (lease == 0 || (lease >> 32) < (feed->lease >> 32)) {
+        return 1;
+    }
+
+    if ((lease >> 32) > (feed->lease >> 32)) {
+        return 0;
+    }
+
+    pid = (ngx_pid_t) (lease & 0xffffffff);
+    beat = __atomic_load_n(&feed->listener->beat, __ATOMIC_SEQ_CST);
+
+    return (kill(pid, 0) == -1 && ngx_errno == ESRCH)
+           || ngx_http_tournament_cache_age((ngx_msec_t) beat)
+              > NGX_HTTP_TOURNAMENT_FEED_LEASE;
+}
+
+
+/*
+ * Another worker has the lease: once it listens, and what was committed before
+ * has arrived here, this one need not.
+ */
+
+static void
+ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t  up;
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING) {
+
+        up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+
+        /* what its own predecessor has not heard it cannot vouch for */
+
+        if (up == 0 || up == feed->lease || feed->predecessor) {
+            return;
+        }
+
+        feed->phase = NGX_HTTP_TOURNAMENT_FEED_LEAVING;
+    }
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
+        && !feed->asking && !feed->drained.timer_set)
+    {
+        ngx_http_tournament_feed_ask(feed,
+                                    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN);
+    }
+}
+
+
+/* LEAVING -> IDLE: all is heard, and the successor is told */
+
+static void
+ngx_http_tournament_feed_drained(ngx_event_t *ev)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = ev->data;
+
+    if (feed->flood.timer_set) {
+        ngx_http_tournament_feed_flood(&feed->flood);
+        ngx_del_timer(&feed->flood);
+    }
+
+    __atomic_store_n(&feed->listener->drained, feed->lease, __ATOMIC_SEQ_CST);
+
+    ngx_http_tournament_feed_idle(feed);
+}
+
+
+/* IDLE -> CONNECTING */
+
+static void
+ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t                         beat;
+    ngx_http_tournament_listener_t  *listener;
+
+    listener = feed->listener;
+
+    /* one that hangs holds its connection, but hears of nothing */
+
+    beat = __atomic_exchange_n(&listener->beat, (uint64_t) ngx_current_msec,
+                               __ATOMIC_SEQ_CST);
+
+    feed->follows = (ngx_http_tournament_cache_age((ngx_msec_t) beat)
+                     <= NGX_HTTP_TOURNAMENT_FEED_LEASE);
+
+    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, feed->log, 0,
+                   "tournament feed: this worker is elected");
+
+    feed->pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, feed->log);
+    if (feed->pool == NULL) {
+        return;
+    }
+
+    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+
+    ngx_http_tournament_feed_inherit(feed);
+
+    feed->pg = ngx_http_tournament_pg_create(feed->pool, feed->log,
+                                             &feed->conf);
+    if (feed->pg == NULL) {
+        ngx_http_tournament_feed_idle(feed);
+    }
+}
+
+
+/* any phase -> IDLE */
+
+static void
+ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t  up;
+
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+
+    if (feed->predecessor
+        || ((feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+             || feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING)
+            && up != 0 && up != feed->lease
+            && __atomic_load_n(&feed->listener->drained, __ATOMIC_SEQ_CST)
+               != feed->lease))
+    {
+        /* what was on its way here, or there, nobody has heard */
+
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+    }
+
+    feed->phase = NGX_HTTP_TOURNAMENT_FEED_IDLE;
+    feed->predecessor = 0;
+
+    if (feed->handover.timer_set) {
+        ngx_del_timer(&feed->handover);
+    }
+
+    if (feed->drained.timer_set) {
+        ngx_del_timer(&feed->drained);
+    }
+
+    up = feed->lease;
+    (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+    if (feed->asking && feed->query.deadline.timer_set) {
+        ngx_del_timer(&feed->query.deadline);
+    }
+
+    feed->asking = 0;
+
+    if (feed->flood.timer_set) {
+        ngx_del_timer(&feed->flood);
+        ngx_http_tournament_cache_change_all(feed->cache);
+    }
+
+    if (feed->pg) {
+        ngx_http_tournament_pg_destroy(feed->pg);
+        feed->pg = NULL;
+    }
+
+    if (feed->pool) {
+        ngx_destroy_pool(feed->pool);
+        feed->pool = NULL;
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_ask(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t statement)
+{
+    ngx_memzero(&feed->query, sizeof(ngx_http_tournament_pg_query_t));
+
+    feed->query.statement = statement;
+    feed->query.timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
+    feed->query.background = 1;
+    feed->query.handler = ngx_http_tournament_feed_answered;
+    feed->query.data = feed;
+
+    feed->asked = ngx_current_msec;
+
+    if (ngx_http_tournament_pg_send(feed->pg, &feed->query) == NGX_OK) {
+        feed->asking = 1;
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = query->data;
+    feed->asking = 0;
+
+    if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
+
+        /* lost, or as good as lost: LISTEN must be confirmed anew */
+
+        if (feed->phase != NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
+            ngx_http_tournament_feed_lost(feed);
+        }
+
+        return;
+    }
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
+        ngx_http_tournament_feed_up(feed);
+        return;
+    }
+
+    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
+                     __ATOMIC_SEQ_CST);
+
+    if (feed->metrics) {
+        ngx_http_tournament_metrics_observe(&feed->metrics->counters->delay,
+                                            query->times.done
+                                            - query->times.handed);
+    }
+
+    if (query->statement == NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN) {
+
+        /* notifications that came with the answer are handled after it */
+
+        ngx_add_timer(&feed->drained, 0);
+    }
+}
+
+
+/*
+ * CONNECTING -> LISTENING: LISTEN is confirmed.  What is committed from now on
+ * is heard here.  What was before, one that still listens may have heard, or
+ * is about to: nothing is suspect if it says so.
+ */
+
+static void
+ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
+{
+    uint64_t                         up, drained;
+    ngx_http_tournament_listener_t  *listener;
+
+    listener = feed->listener;
+
+    up = __atomic_load_n(&listener->up, __ATOMIC_SEQ_CST);
+
+    if (feed->follows && up != 0 && up != feed->lease
+        && __atomic_load_n(&listener->source, __ATOMIC_SEQ_CST)
+           == feed->source)
+    {
+        feed->predecessor = up;
+
+    } else {
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+    }
+
+    feed->phase = NGX_HTTP_TOURNAMENT_FEED_LISTENING;
+
+    /* what it once said as it was succeeded does not hold any more */
+
+    drained = feed->lease;
+    (void) __atomic_compare_exchange_n(&listener->drained, &drained, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+    __atomic_store_n(&listener->heard, (uint64_t) ngx_current_msec,
+                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(&listener->source, feed->source, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&listener->up, feed->lease, __ATOMIC_SEQ_CST);
+
+    if (feed->predecessor) {
+        feed->confirmed = ngx_current_msec;
+        ngx_http_tournament_feed_handover(&feed->handover);
+
+    } else {
+        ngx_http_tournament_feed_begin(feed, 0);
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_handover(ngx_event_t *ev)
+{
+    ngx_pid_t                        pid;
+    ngx_uint_t                       over;
+    ngx_http_tournament_feed_t      *feed;
+    ngx_http_tournament_listener_t  *listener;
+
+    feed = ev->data;
+    listener = feed->listener;
+
+    /* looked at before its word: it may die having given it */
+
+    pid = (ngx_pid_t) (feed->predecessor & 0xffffffff);
+
+    over = (kill(pid, 0) == -1 && ngx_errno == ESRCH)
+           || ngx_current_msec - feed->confirmed
+              >= NGX_HTTP_TOURNAMENT_FEED_HANDOVER;
+
+    if (__atomic_load_n(&listener->drained, __ATOMIC_SEQ_CST)
+        == feed->predecessor)
+    {
+        ngx_http_tournament_feed_begin(feed, 1);
+        return;
+    }
+
+    if (over) {
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+        ngx_http_tournament_feed_begin(feed, 0);
+        return;
+    }
+
+    ngx_add_timer(&feed->handover, NGX_HTTP_TOURNAMENT_FEED_TICK / 20);
+}
+
+
+static void
+ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
+    ngx_uint_t continued)
+{
+    feed->predecessor = 0;
+
+    ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                  "tournament: listening to changes%s",
+                  continued ? ", without interruption" : "");
+
+    if (feed->begun) {
+        feed->begun(feed->data, continued);
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_ready(void *data)
+{
+    ngx_http_tournament_feed_t  *feed = data;
+
+    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+
+    if (!feed->asking) {
+        ngx_http_tournament_feed_ask(feed,
+                                 NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+    }
+}
+
+
+/* LISTENING, LEAVING -> CONNECTING: changes go by unheard */
+
+static void
+ngx_http_tournament_feed_lost(void *data)
+{
+    uint64_t                     up;
+    ngx_http_tournament_feed_t  *feed = data;
+
+    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+
+    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
+        || (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+            && up != 0 && up != feed->lease))
+    {
+        /* when it ceased to hear the successor may not have heard yet */
+
+        ngx_http_tournament_cache_suspect_all(feed->cache);
+    }
+
+    up = feed->lease;
+    (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+    feed->predecessor = 0;
+
+    if (feed->handover.timer_set) {
+        ngx_del_timer(&feed->handover);
+    }
+
+    if (feed->drained.timer_set) {
+        ngx_del_timer(&feed->drained);
+    }
+}
+
+
+/*
+ * The worker begins to exit.  After a reload it stays until a worker of the
+ * new configuration listens, which is soon, and it has heard all before.
+ */
+
+static void
+ngx_http_tournament_feed_closing(void *data)
+{
+    ngx_http_tournament_feed_t  *feed = data;
+
+    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
+         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
+        || ngx_http_tournament_cache_generation(feed->cache)
+           == feed->cache->generation)
+    {
+        return;
+    }
+
+    feed->exiting = ngx_current_msec;
+
+    ngx_http_tournament_feed_hold(&feed->hold);
+}
+
+
+static void
+ngx_http_tournament_feed_hold(ngx_event_t *ev)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = ev->data;
+
+    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
+         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
+        || ngx_current_msec - feed->exiting >= NGX_HTTP_TOURNAMENT_FEED_EXIT)
+    {
+        return;
+    }
+
+    ngx_http_tournament_feed_yield(feed);
+
+    ngx_add_timer(&feed->hold, NGX_HTTP_TOURNAMENT_FEED_TICK / 10);
+}
+
+
+static void
+ngx_http_tournament_feed_notify(void *data, char *payload)
+{
+    u_char                      *p, *last;
+    ngx_http_tournament_feed_t  *feed = data;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, feed->log, 0,
+                   "tournament feed: \"%s\"", payload);
+
+    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
+                     __ATOMIC_SEQ_CST);
+
+    for (p = (u_char *) payload; *p; p = last) {
+
+        while (*p == ' ') {
+            p++;
+        }
+
+        for (last = p; *last && *last != ' '; last++) { /* void */ }
+
+        if (last != p) {
+            ngx_http_tournament_feed_token(feed, p, last - p);
+        }
+    }
+}
+
+
+static void
+ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed, u_char *p,
+    size_t len)
+{
+    int64_t                       id;
+    ngx_http_tournament_cache_t  *cache;
+
+    cache = feed->cache;
+
+    (void) __atomic_add_fetch(&feed->listener->changes, 1, __ATOMIC_RELAXED);
+
+    if (tournament_text_id(p + 1, len - 1, &id) != 0) {
+
+        /* "*", or what a newer install.sql may have come to send */
+
+        ngx_http_tournament_feed_everything(feed);
+        return;
+    }
+
+    switch (*p) {
+
+    case 't':
+        ngx_http_tournament_cache_change(cache,
+                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, id);
+        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_ROWS, 0);
+        break;
+
+    case 'r':
+        ngx_http_tournament_cache_change(cache,
+                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, id);
+        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_COUNTS,
+                                         0);
+        break;
+
+    case 'p':
+        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_PROFILE,
+                                         id);
+        break;
+
+    case 'm':
+        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_TEAM, id);
+        break;
+
+    default:
+        ngx_http_tournament_feed_everything(feed);
+    }
+}
+
+
+/* at most once in a while: it costs a query for every entry in use */
+
+static void
+ngx_http_tournament_feed_everything(ngx_http_tournament_feed_t *feed)
+{
+    if (feed->flood.timer_set) {
+        return;
+    }
+
+    if (feed->flooded
+        && ngx_current_msec - feed->flooded < NGX_HTTP_TOURNAMENT_FEED_FLOOD)
+    {
+        ngx_add_timer(&feed->flood, NGX_HTTP_TOURNAMENT_FEED_FLOOD
+                                    - (ngx_current_msec - feed->flooded));
+        return;
+    }
+
+    feed->flooded = ngx_current_msec;
+
+    ngx_http_tournament_cache_change_all(feed->cache);
+}
+
+
+static void
+ngx_http_tournament_feed_flood(ngx_event_t *ev)
+{
+    ngx_http_tournament_feed_t  *feed;
+
+    feed = ev->data;
+
+    feed->flooded = ngx_current_msec;
+
+    ngx_http_tournament_cache_change_all(feed->cache);
+}

@@ -1,0 +1,85 @@
+
+/*
+ * The feed of committed changes: one worker of the node listens to PostgreSQL
+ * and turns notifications into changes of the zone, where all workers see them
+ * at once.
+ *
+ * The listener's place is a lease in the zone, held by one worker of one
+ * generation of the configuration.  The holder beats; a worker of the same
+ * generation takes a lease over whose holder is dead or has not beaten for a
+ * while, one of a newer generation takes it at once.  Two that listen at the
+ * same time do no harm: at a reload the old one goes on until the new one's
+ * LISTEN is confirmed and all that was committed before has arrived, and says
+ * so in the zone, so that no change goes by.  Wherever one may have gone by,
+ * everything that is cached becomes suspect: after LISTEN is confirmed and
+ * before the feed is up, or as soon as it is known that the old one will not
+ * say it: it is dead, or has taken too long.
+ *
+ * A payload is tokens separated by spaces: t<id> a tournament, r<id> the
+ * registrations of one, p<id> a profile, m<id> a team, * everything.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "zone/cache.h"
+#include "serve/metrics.h"
+
+
+typedef struct ngx_http_tournament_feed_s  ngx_http_tournament_feed_t;
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_FEED_DOWN = 0,
+    NGX_HTTP_TOURNAMENT_FEED_UP
+} ngx_http_tournament_feed_state_e;
+
+
+/*
+ * Called in the listening worker once the feed is up.  continued is 0 where
+ * what was cached before is suspect, or nothing was.
+ */
+
+typedef void (*ngx_http_tournament_feed_begun_pt)(void *data,
+    ngx_uint_t continued);
+
+
+/*
+ * Joins the election, of a worker whose targets are those to listen at, and
+ * whose outages are told of there.  begun, called with data, may be NULL.
+ * Memory is taken from pool.  NULL: no memory.
+ */
+
+ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
+    ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
+    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
+    ngx_http_tournament_feed_begun_pt begun, void *data);
+
+
+/*
+ * Measures how far it is behind, as long as this worker listens: into metrics'
+ * delay goes how long each heartbeat takes.  What was committed before the
+ * heartbeat was sent has been heard before its answer.  (Notifications have no
+ * time in them: no writer is burdened with it.)
+ */
+
+void ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
+    ngx_http_tournament_metrics_t *metrics);
+
+
+/* Leaves the lease to others: the process exits. */
+
+void ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed);
+
+
+/* Whether this node hears of changes now. */
+
+ngx_http_tournament_feed_state_e ngx_http_tournament_feed_state(
+    ngx_http_tournament_cache_t *cache);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_ */

@@ -1,0 +1,180 @@
+
+#include <ngx_event.h>
+#include <sys/eventfd.h>
+
+#include "feed/wake.h"
+
+
+struct ngx_http_tournament_wake_s {
+    ngx_http_tournament_cache_t   *cache;
+    ngx_int_t                      number;
+    ngx_connection_t              *c;
+    ngx_http_tournament_wake_pt    handler;
+    void                          *data;
+};
+
+
+static void ngx_http_tournament_wake_event(ngx_event_t *ev);
+
+
+/* of the process, not of a configuration: see the header */
+
+static int         ngx_http_tournament_wake_fds[NGX_HTTP_TOURNAMENT_WORKERS];
+static ngx_uint_t  ngx_http_tournament_wake_made;
+
+
+ngx_int_t
+ngx_http_tournament_wake_init(ngx_log_t *log)
+{
+    int         fd;
+    ngx_uint_t  i;
+
+    if (ngx_http_tournament_wake_made) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+
+        fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+        if (fd == -1) {
+            ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed");
+            return NGX_ERROR;
+        }
+
+        ngx_http_tournament_wake_fds[i] = fd;
+    }
+
+    ngx_http_tournament_wake_made = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_http_tournament_wake_t *
+ngx_http_tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_cache_t *cache, ngx_http_tournament_wake_pt handler,
+    void *data)
+{
+    ngx_connection_t            *c;
+    ngx_http_tournament_wake_t  *wake;
+
+    wake = ngx_pcalloc(pool, sizeof(ngx_http_tournament_wake_t));
+    if (wake == NULL) {
+        return NULL;
+    }
+
+    wake->cache = cache;
+    wake->handler = handler;
+    wake->data = data;
+    wake->number = ngx_http_tournament_cache_join(cache);
+
+    if (wake->number == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "tournament: more than %d workers, this one will hear "
+                      "of the others' queries late",
+                      NGX_HTTP_TOURNAMENT_WORKERS);
+        return wake;
+    }
+
+    c = ngx_get_connection(ngx_http_tournament_wake_fds[wake->number], log);
+
+    if (c == NULL) {
+        ngx_http_tournament_cache_leave(cache, wake->number);
+        wake->number = NGX_ERROR;
+        return wake;
+    }
+
+    c->data = wake;
+    c->log = log;
+    c->read->log = log;
+    c->write->log = log;
+    c->read->handler = ngx_http_tournament_wake_event;
+
+    wake->c = c;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+        ngx_http_tournament_wake_destroy(wake);
+    }
+
+    return wake;
+}
+
+
+void
+ngx_http_tournament_wake_destroy(ngx_http_tournament_wake_t *wake)
+{
+    ngx_connection_t  *c;
+
+    c = wake->c;
+
+    if (c) {
+
+        if (c->read->active) {
+            (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
+        }
+
+        /* the descriptor is for whoever has the number next */
+
+        ngx_free_connection(c);
+        c->fd = (ngx_socket_t) -1;
+
+        wake->c = NULL;
+    }
+
+    ngx_http_tournament_cache_leave(wake->cache, wake->number);
+
+    wake->number = NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_tournament_wake_number(ngx_http_tournament_wake_t *wake)
+{
+    return wake->number;
+}
+
+
+void
+ngx_http_tournament_wake_up(ngx_http_tournament_wake_t *wake,
+    uint64_t workers)
+{
+    uint64_t   one;
+    ngx_int_t  i;
+
+    one = 1;
+
+    for (i = 0; workers; i++, workers >>= 1) {
+
+        if (!(workers & 1) || i == wake->number) {
+            continue;
+        }
+
+        if (write(ngx_http_tournament_wake_fds[i], &one, sizeof(uint64_t))
+            == -1
+            && ngx_errno != NGX_EAGAIN)
+        {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "write() to an eventfd failed");
+        }
+    }
+}
+
+
+static void
+ngx_http_tournament_wake_event(ngx_event_t *ev)
+{
+    uint64_t                     n;
+    ngx_connection_t            *c;
+    ngx_http_tournament_wake_t  *wake;
+
+    c = ev->data;
+    wake = c->data;
+
+    if (read(c->fd, &n, sizeof(uint64_t)) == -1 && ngx_errno != NGX_EAGAIN) {
+        ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_errno,
+                      "read() from an eventfd failed");
+    }
+
+    wake->handler(wake->data);
+}

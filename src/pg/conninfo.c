@@ -1,0 +1,879 @@
+
+#include <libpq-fe.h>
+#include <netdb.h>
+#include <pwd.h>
+
+#include "pg/conninfo.h"
+#include "rules/hash.h"
+
+
+/*
+ * libpq looks up all that it needs and checks it before it connects, in an
+ * order in which the password file comes before these options: a value that no
+ * libpq knows makes it stop there, with everything looked up.  What is looked
+ * up for one of them is found by stopping at the other one.
+ */
+
+#define NGX_HTTP_TOURNAMENT_STOP_KEYWORD  "gssencmode"
+#define NGX_HTTP_TOURNAMENT_STOP_LATER    "target_session_attrs"
+#define NGX_HTTP_TOURNAMENT_STOP_VALUE    "stop"
+
+#define NGX_HTTP_TOURNAMENT_MAX_OPTIONS   64
+
+
+typedef struct {
+    ngx_conf_t                *cf;
+    ngx_str_t                 *directive;
+    char                      *conninfo;       /* NUL-terminated */
+    ngx_msec_t                 statement_timeout;
+    ngx_uint_t                 primary;
+    PQconninfoOption          *given;          /* in the conninfo itself */
+    PQconninfoOption          *found;          /* with all defaults */
+    const char                *gssencmode;     /* not among found */
+    const char                *session_attrs;  /* NULL: as found */
+    ngx_array_t               *targets;
+} ngx_http_tournament_conninfo_ctx_t;
+
+
+static ngx_int_t ngx_http_tournament_conninfo_parse(
+    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *conninfo);
+static void ngx_http_tournament_conninfo_error(
+    ngx_http_tournament_conninfo_ctx_t *ctx, char *err);
+static ngx_int_t ngx_http_tournament_conninfo_find(
+    ngx_http_tournament_conninfo_ctx_t *ctx);
+static PQconninfoOption *ngx_http_tournament_conninfo_stop(
+    ngx_http_tournament_conninfo_ctx_t *ctx, const char *keyword);
+static ngx_int_t ngx_http_tournament_conninfo_targets(
+    ngx_http_tournament_conninfo_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_conninfo_hosts(
+    ngx_http_tournament_conninfo_ctx_t *ctx);
+static ngx_int_t ngx_http_tournament_conninfo_numbers(
+    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *hostaddr,
+    ngx_str_t *port);
+static ngx_int_t ngx_http_tournament_conninfo_host(
+    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
+    ngx_str_t *hostaddr, ngx_str_t *port);
+static ngx_int_t ngx_http_tournament_conninfo_target(
+    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
+    ngx_str_t *hostaddr, ngx_str_t *port);
+static char *ngx_http_tournament_conninfo_keepalive(const char *keyword);
+static char *ngx_http_tournament_conninfo_password(
+    ngx_http_tournament_conninfo_ctx_t *ctx, char *host, char *hostaddr,
+    char *port);
+static char *ngx_http_tournament_conninfo_user(
+    ngx_http_tournament_conninfo_ctx_t *ctx);
+static char *ngx_http_tournament_conninfo_options(
+    ngx_http_tournament_conninfo_ctx_t *ctx, char *options);
+static char *ngx_http_tournament_conninfo_value(PQconninfoOption *options,
+    const char *keyword);
+static ngx_uint_t ngx_http_tournament_conninfo_next(ngx_str_t *list,
+    ngx_str_t *item);
+static char *ngx_http_tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str);
+
+
+char *
+ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
+    ngx_http_tournament_conninfo_t *conninfo, ngx_str_t *text)
+{
+    ngx_str_t                           *args;
+    ngx_http_tournament_conninfo_ctx_t   ctx;
+
+    args = cf->args->elts;
+
+    conninfo->text = *text;
+    conninfo->directive = args[0];
+
+    if (cf->conf_file) {
+        conninfo->place = *cf->conf_file;
+    }
+
+    ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
+
+    ctx.cf = cf;
+    ctx.directive = &conninfo->directive;
+
+    if (ngx_http_tournament_conninfo_parse(&ctx, text) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    PQconninfoFree(ctx.given);
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_array_t *
+ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
+    ngx_http_tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
+    ngx_uint_t primary, uint64_t *identity)
+{
+    char                                *value;
+    u_char                               key[16];
+    ngx_int_t                            rc;
+    ngx_uint_t                           i;
+    ngx_conf_file_t                     *here;
+    ngx_http_tournament_conninfo_ctx_t   ctx;
+
+    static const char  *names[] = {
+        "host", "hostaddr", "port", "dbname", "user", NULL
+    };
+
+    ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
+
+    ctx.cf = cf;
+    ctx.directive = &conninfo->directive;
+    ctx.statement_timeout = statement_timeout;
+    ctx.primary = primary;
+
+    ctx.targets = ngx_array_create(cf->pool, 2,
+                                   sizeof(ngx_http_tournament_target_t));
+    if (ctx.targets == NULL) {
+        return NULL;
+    }
+
+    /* messages name the line of the directive, not the one being read now */
+
+    here = cf->conf_file;
+    cf->conf_file = &conninfo->place;
+
+    rc = ngx_http_tournament_conninfo_parse(&ctx, &conninfo->text);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_tournament_conninfo_find(&ctx);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_tournament_conninfo_targets(&ctx);
+    }
+
+    cf->conf_file = here;
+
+    if (rc == NGX_OK && identity) {
+        ngx_memzero(key, sizeof(key));
+
+        for (i = 0; names[i]; i++) {
+            value = ngx_http_tournament_conninfo_value(ctx.found, names[i]);
+            key[15] = (u_char) i;
+            *identity = tournament_hash(key, value ? value : "",
+                                        value ? ngx_strlen(value) : 0);
+            ngx_memcpy(key, identity, sizeof(uint64_t));
+        }
+    }
+
+    PQconninfoFree(ctx.given);
+    PQconninfoFree(ctx.found);
+
+    return rc == NGX_OK ? ctx.targets : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *conninfo)
+{
+    char  *err;
+
+    ctx->conninfo = ngx_http_tournament_conninfo_str(ctx->cf, conninfo);
+    if (ctx->conninfo == NULL) {
+        return NGX_ERROR;
+    }
+
+    err = NULL;
+
+    if (ngx_strlen(ctx->conninfo) == conninfo->len) {
+        ctx->given = PQconninfoParse(ctx->conninfo, &err);
+    }
+
+    if (ctx->given == NULL) {
+        ngx_http_tournament_conninfo_error(ctx, err);
+
+        if (err) {
+            PQfreemem(err);
+        }
+
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * libpq's messages repeat parts of the string: they are shown only where it
+ * can hold no password.  A word without "=" may be one that stands alone.
+ */
+
+static void
+ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
+    char *err)
+{
+    size_t       len;
+    const char  *text;
+
+    len = err ? ngx_strlen(err) : 0;
+
+    while (len && (err[len - 1] == LF || err[len - 1] == CR)) {
+        len--;
+    }
+
+    text = ctx->conninfo;
+
+    if (len == 0
+        || ngx_strstr(text, "pass") || ngx_strstr(text, "://")
+        || ngx_strstr(text, "@") || ngx_strstr(err, "missing \"=\""))
+    {
+        err = "it cannot be parsed";
+        len = ngx_strlen(err);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                       "invalid value in \"%V\" directive: %*s; a libpq "
+                       "connection string is expected, \"host=... "
+                       "dbname=... user=...\" or \"postgresql://...\"",
+                       ctx->directive, len, err);
+}
+
+
+static ngx_int_t
+ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
+{
+    char              *value;
+    ngx_str_t          mode;
+    PQconninfoOption  *later;
+
+    ctx->found = ngx_http_tournament_conninfo_stop(ctx,
+                                           NGX_HTTP_TOURNAMENT_STOP_KEYWORD);
+    if (ctx->found == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* "prefer" is the default; what was set otherwise stays */
+
+    ctx->gssencmode = "disable";
+
+    later = ngx_http_tournament_conninfo_stop(ctx,
+                                           NGX_HTTP_TOURNAMENT_STOP_LATER);
+    if (later == NULL) {
+        return NGX_ERROR;
+    }
+
+    value = ngx_http_tournament_conninfo_value(later, "gssencmode");
+
+    if (value && (ngx_strcmp(value, "prefer") != 0
+                  || ngx_http_tournament_conninfo_value(ctx->given,
+                                                        "gssencmode")))
+    {
+        mode.data = (u_char *) value;
+        mode.len = ngx_strlen(value);
+
+        ctx->gssencmode = ngx_http_tournament_conninfo_str(ctx->cf, &mode);
+    }
+
+    PQconninfoFree(later);
+
+    return ctx->gssencmode ? NGX_OK : NGX_ERROR;
+}
+
+
+/* all options, as libpq has found them when it stops at that one */
+
+static PQconninfoOption *
+ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
+    const char *keyword)
+{
+    PGconn            *pg;
+    const char        *keywords[3], *values[3];
+    PQconninfoOption  *found;
+
+    keywords[0] = "dbname";
+    values[0] = ctx->conninfo;
+    keywords[1] = keyword;
+    values[1] = NGX_HTTP_TOURNAMENT_STOP_VALUE;
+    keywords[2] = NULL;
+    values[2] = NULL;
+
+    pg = PQconnectStartParams(keywords, values, 1);
+    if (pg == NULL) {
+        return NULL;
+    }
+
+    found = PQconninfo(pg);
+
+    if (found == NULL || ngx_strstr(PQerrorMessage(pg), keyword) == NULL) {
+
+        /* it stopped before: a service that is not defined, a bad sslmode */
+
+        ngx_http_tournament_conninfo_error(ctx, PQerrorMessage(pg));
+
+        PQconninfoFree(found);
+        found = NULL;
+    }
+
+    PQfinish(pg);
+
+    return found;
+}
+
+
+/*
+ * One address is tried at a time, and libpq's "prefer-standby" would be content
+ * with the first: all are tried for a standby, and then for any server.
+ */
+
+static ngx_int_t
+ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
+{
+    char        *attrs;
+    ngx_int_t    rc;
+    ngx_uint_t   i;
+
+    static const char  *known[] = {
+        "any", "read-write", "read-only", "primary", "standby",
+        "prefer-standby", NULL
+    };
+
+    attrs = ngx_http_tournament_conninfo_value(ctx->found,
+                                               "target_session_attrs");
+
+    /* libpq would look at it after the option that it has stopped at */
+
+    for (i = 0; attrs && known[i]; i++) {
+        if (ngx_strcmp(attrs, known[i]) == 0) {
+            break;
+        }
+    }
+
+    if (attrs && known[i] == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "invalid target_session_attrs \"%s\" in \"%V\" "
+                           "directive, it must be \"any\", \"read-write\", "
+                           "\"read-only\", \"primary\", \"standby\" or "
+                           "\"prefer-standby\"", attrs, ctx->directive);
+        return NGX_ERROR;
+    }
+
+    if (attrs == NULL || ngx_strstr(attrs, "standby") == NULL) {
+        return ngx_http_tournament_conninfo_hosts(ctx);
+    }
+
+    if (ctx->primary) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "\"target_session_attrs=%s\" in \"%V\" directive "
+                           "asks for a standby, where changes are not heard "
+                           "of: use \"primary\", or set "
+                           "\"tournament_listen off\"",
+                           attrs, ctx->directive);
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(attrs, "standby") == 0) {
+        return ngx_http_tournament_conninfo_hosts(ctx);
+    }
+
+    ctx->session_attrs = "standby";
+    rc = ngx_http_tournament_conninfo_hosts(ctx);
+
+    if (rc == NGX_OK) {
+        ctx->session_attrs = "any";
+        rc = ngx_http_tournament_conninfo_hosts(ctx);
+    }
+
+    return rc;
+}
+
+
+/* host, hostaddr and port are lists; a single port serves all hosts */
+
+static ngx_int_t
+ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
+{
+    char        *value;
+    ngx_str_t    hosts, addrs, ports, host, addr, port;
+    ngx_uint_t   more;
+
+    ngx_str_null(&hosts);
+    ngx_str_null(&addrs);
+    ngx_str_null(&ports);
+
+    value = ngx_http_tournament_conninfo_value(ctx->found, "host");
+    if (value) {
+        hosts.data = (u_char *) value;
+        hosts.len = ngx_strlen(value);
+    }
+
+    value = ngx_http_tournament_conninfo_value(ctx->found, "hostaddr");
+    if (value) {
+        addrs.data = (u_char *) value;
+        addrs.len = ngx_strlen(value);
+    }
+
+    value = ngx_http_tournament_conninfo_value(ctx->found, "port");
+    if (value) {
+        ports.data = (u_char *) value;
+        ports.len = ngx_strlen(value);
+    }
+
+    ngx_str_null(&port);
+
+    do {
+        more = ngx_http_tournament_conninfo_next(&hosts, &host);
+        more |= ngx_http_tournament_conninfo_next(&addrs, &addr);
+
+        if (ports.data) {
+            (void) ngx_http_tournament_conninfo_next(&ports, &port);
+        }
+
+        if (ngx_http_tournament_conninfo_numbers(ctx, &addr, &port) != NGX_OK
+            || ngx_http_tournament_conninfo_host(ctx, &host, &addr, &port)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+    } while (more);
+
+    return NGX_OK;
+}
+
+
+/* what libpq would find wrong only as it connects */
+
+static ngx_int_t
+ngx_http_tournament_conninfo_numbers(ngx_http_tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *hostaddr, ngx_str_t *port)
+{
+    char             *addr;
+    ngx_int_t         n;
+    struct addrinfo   hints, *res;
+
+    if (port->len) {
+        n = ngx_atoi(port->data, port->len);
+
+        if (n < 1 || n > 65535) {
+            ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                               "invalid port \"%V\" in \"%V\" directive, a "
+                               "number from 1 to 65535 is expected", port,
+                               ctx->directive);
+            return NGX_ERROR;
+        }
+    }
+
+    if (hostaddr->len == 0) {
+        return NGX_OK;
+    }
+
+    addr = ngx_http_tournament_conninfo_str(ctx->cf, hostaddr);
+    if (addr == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&hints, sizeof(struct addrinfo));
+    hints.ai_flags = AI_NUMERICHOST;
+
+    if (getaddrinfo(addr, NULL, &hints, &res) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "invalid hostaddr \"%V\" in \"%V\" directive, an "
+                           "IP address is expected", hostaddr,
+                           ctx->directive);
+        return NGX_ERROR;
+    }
+
+    freeaddrinfo(res);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_conninfo_host(ngx_http_tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port)
+{
+    int               rc;
+    char             *name;
+    u_char            text[NI_MAXHOST];
+    ngx_int_t         result;
+    ngx_str_t         addr;
+    struct addrinfo   hints, *res, *ai;
+
+    if (hostaddr->len || host->len == 0
+        || host->data[0] == '/' || host->data[0] == '@')
+    {
+        return ngx_http_tournament_conninfo_target(ctx, host, hostaddr, port);
+    }
+
+    name = ngx_http_tournament_conninfo_str(ctx->cf, host);
+    if (name == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&hints, sizeof(struct addrinfo));
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+
+    rc = getaddrinfo(name, NULL, &hints, &res);
+
+    if (rc != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, ctx->cf, 0,
+                           "host not found in \"%V\" directive: \"%s\" (%s)",
+                           ctx->directive, name, gai_strerror(rc));
+        return NGX_ERROR;
+    }
+
+    result = NGX_OK;
+
+    for (ai = res; ai && result == NGX_OK; ai = ai->ai_next) {
+
+        if (getnameinfo(ai->ai_addr, ai->ai_addrlen, (char *) text,
+                        sizeof(text), NULL, 0, NI_NUMERICHOST)
+            != 0)
+        {
+            continue;
+        }
+
+        addr.data = text;
+        addr.len = ngx_strlen(text);
+
+        result = ngx_http_tournament_conninfo_target(ctx, host, &addr, port);
+    }
+
+    freeaddrinfo(res);
+
+    return result;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port)
+{
+    char                          *value, *h, *a, *p;
+    ngx_str_t                      name;
+    ngx_uint_t                     n;
+    PQconninfoOption              *o;
+    ngx_http_tournament_target_t  *target;
+
+    target = ngx_array_push(ctx->targets);
+    if (target == NULL) {
+        return NGX_ERROR;
+    }
+
+    target->keywords = ngx_pcalloc(ctx->cf->pool,
+                                   NGX_HTTP_TOURNAMENT_MAX_OPTIONS
+                                   * 2 * sizeof(char *));
+    if (target->keywords == NULL) {
+        return NGX_ERROR;
+    }
+
+    target->values = target->keywords + NGX_HTTP_TOURNAMENT_MAX_OPTIONS;
+
+    h = ngx_http_tournament_conninfo_str(ctx->cf, host);
+    a = ngx_http_tournament_conninfo_str(ctx->cf, hostaddr);
+    p = ngx_http_tournament_conninfo_str(ctx->cf, port);
+
+    if (h == NULL || a == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for (o = ctx->found; o->keyword; o++) {
+
+        value = o->val;
+
+        if (ngx_strcmp(o->keyword, "host") == 0) {
+            value = h;
+
+        } else if (ngx_strcmp(o->keyword, "hostaddr") == 0) {
+            value = a;
+
+        } else if (ngx_strcmp(o->keyword, "port") == 0) {
+            value = p;
+
+        } else if (ngx_strcmp(o->keyword, "password") == 0) {
+
+            if (value == NULL || *value == '\0') {
+                value = ngx_http_tournament_conninfo_password(ctx, h, a,
+                                                              p);
+            }
+
+        } else if (ngx_strcmp(o->keyword, "user") == 0) {
+            value = ngx_http_tournament_conninfo_user(ctx);
+
+        } else if (ngx_strcmp(o->keyword, "dbname") == 0) {
+
+            if (ngx_http_tournament_conninfo_value(ctx->given, "dbname")
+                == NULL
+                && getenv("PGDATABASE") == NULL
+                && ngx_http_tournament_conninfo_value(ctx->given, "service")
+                   == NULL
+                && getenv("PGSERVICE") == NULL)
+            {
+                /* libpq's default is the user's name */
+                value = ngx_http_tournament_conninfo_user(ctx);
+            }
+
+        } else if (ngx_strcmp(o->keyword, "gssencmode") == 0) {
+            value = (char *) ctx->gssencmode;
+
+        } else if (ngx_strcmp(o->keyword, "target_session_attrs") == 0) {
+
+            if (ctx->session_attrs) {
+                value = (char *) ctx->session_attrs;
+            }
+
+        } else if (ngx_strcmp(o->keyword, "client_encoding") == 0) {
+
+            if (value == NULL) {
+                value = "UTF8";
+            }
+
+        } else if (ngx_strncmp(o->keyword, "keepalives_", 11) == 0) {
+
+            if (value == NULL) {
+                value = ngx_http_tournament_conninfo_keepalive(o->keyword);
+            }
+
+        } else if (ngx_strcmp(o->keyword, "fallback_application_name") == 0) {
+
+            if (value == NULL) {
+                value = "ngx_http_tournament_module";
+            }
+
+        } else if (ngx_strcmp(o->keyword, "options") == 0) {
+            value = ngx_http_tournament_conninfo_options(ctx, value);
+
+        } else if (ngx_strcmp(o->keyword, "service") == 0
+                   || ngx_strcmp(o->keyword, "passfile") == 0)
+        {
+            /* both have been read */
+            continue;
+        }
+
+        if (value == NULL || *value == '\0') {
+            continue;
+        }
+
+        if (n == NGX_HTTP_TOURNAMENT_MAX_OPTIONS - 1) {
+            break;
+        }
+
+        name.data = (u_char *) value;
+        name.len = ngx_strlen(value);
+
+        target->values[n] = ngx_http_tournament_conninfo_str(ctx->cf, &name);
+
+        name.data = (u_char *) o->keyword;
+        name.len = ngx_strlen(o->keyword);
+
+        target->keywords[n] = ngx_http_tournament_conninfo_str(ctx->cf, &name);
+
+        if (target->values[n] == NULL || target->keywords[n] == NULL) {
+            return NGX_ERROR;
+        }
+
+        n++;
+    }
+
+    name = host->len ? *host : *hostaddr;
+
+    if (name.len == 0) {
+        ngx_str_set(&name, "the default socket");
+    }
+
+    target->name.len = name.len + 1 + port->len;
+    target->name.data = ngx_pnalloc(ctx->cf->pool, target->name.len);
+    if (target->name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(target->name.data, "%V:%V", &name, port);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The kernel's defaults take hours to miss a server that has gone without a
+ * word; these take a minute.
+ */
+
+static char *
+ngx_http_tournament_conninfo_keepalive(const char *keyword)
+{
+    if (ngx_strcmp(keyword, "keepalives_idle") == 0) {
+        return "30";
+    }
+
+    return ngx_strcmp(keyword, "keepalives_interval") == 0 ? "10" : "3";
+}
+
+
+/*
+ * A host's password in the password file, which root can read and a worker
+ * cannot.  libpq finds it; the conninfo has none.  NULL: none.
+ */
+
+static char *
+ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
+    char *host, char *hostaddr, char *port)
+{
+    char        *password;
+    PGconn      *pg;
+    ngx_str_t    str;
+    const char  *keywords[8], *values[8];
+
+    keywords[0] = "dbname";
+    values[0] = ctx->conninfo;
+    keywords[1] = "host";
+    values[1] = host;
+    keywords[2] = "hostaddr";
+    values[2] = hostaddr;
+    keywords[3] = "port";
+    values[3] = port;
+    keywords[4] = "user";
+    values[4] = ngx_http_tournament_conninfo_user(ctx);
+    keywords[5] = NGX_HTTP_TOURNAMENT_STOP_KEYWORD;
+    values[5] = NGX_HTTP_TOURNAMENT_STOP_VALUE;
+    keywords[6] = NULL;
+    values[6] = NULL;
+
+    pg = PQconnectStartParams(keywords, values, 1);
+    if (pg == NULL) {
+        return NULL;
+    }
+
+    password = PQpass(pg);
+
+    if (password) {
+        str.data = (u_char *) password;
+        str.len = ngx_strlen(password);
+
+        password = ngx_http_tournament_conninfo_str(ctx->cf, &str);
+    }
+
+    PQfinish(pg);
+
+    return password;
+}
+
+
+/*
+ * libpq's default is the name of the operating system's user that connects:
+ * that is the worker's, not the one that reads the configuration.
+ */
+
+static char *
+ngx_http_tournament_conninfo_user(ngx_http_tournament_conninfo_ctx_t *ctx)
+{
+    char             *user;
+    struct passwd    *pw;
+    ngx_core_conf_t  *ccf;
+
+    user = ngx_http_tournament_conninfo_value(ctx->found, "user");
+    pw = getpwuid(geteuid());
+
+    if (geteuid() != 0 || user == NULL || pw == NULL
+        || ngx_strcmp(user, pw->pw_name) != 0
+        || ngx_http_tournament_conninfo_value(ctx->given, "user")
+        || getenv("PGUSER"))
+    {
+        return user;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ctx->cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    return ccf->username ? ccf->username : (char *) NGX_USER;
+}
+
+
+static char *
+ngx_http_tournament_conninfo_options(ngx_http_tournament_conninfo_ctx_t *ctx,
+    char *options)
+{
+    u_char  *p;
+    size_t   len;
+
+    if (options == NULL) {
+        options = "";
+    }
+
+    if (ctx->statement_timeout == 0
+        || ngx_strstr(options, "statement_timeout"))
+    {
+        return options;
+    }
+
+    len = ngx_strlen(options) + sizeof(" -c statement_timeout=")
+          + NGX_TIME_T_LEN;
+
+    p = ngx_pnalloc(ctx->cf->pool, len);
+    if (p == NULL) {
+        return options;
+    }
+
+    ngx_sprintf(p, "%s%s-c statement_timeout=%M%Z", options,
+                *options ? " " : "", ctx->statement_timeout);
+
+    return (char *) p;
+}
+
+
+static char *
+ngx_http_tournament_conninfo_value(PQconninfoOption *options,
+    const char *keyword)
+{
+    PQconninfoOption  *o;
+
+    for (o = options; o->keyword; o++) {
+        if (ngx_strcmp(o->keyword, keyword) == 0) {
+            return o->val;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* takes the first item off a list; 1: there are more */
+
+static ngx_uint_t
+ngx_http_tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item)
+{
+    u_char  *p;
+
+    *item = *list;
+
+    if (list->len == 0) {
+        return 0;
+    }
+
+    p = ngx_strlchr(list->data, list->data + list->len, ',');
+
+    if (p == NULL) {
+        ngx_str_null(list);
+        return 0;
+    }
+
+    item->len = p - list->data;
+    list->len -= item->len + 1;
+    list->data = p + 1;
+
+    return 1;
+}
+
+
+static char *
+ngx_http_tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, str->len + 1);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_cpystrn(p, str->data, str->len + 1);
+
+    return (char *) p;
+}

@@ -1,0 +1,2026 @@
+
+/*
+ * The life of a connection, and the one place of each transition:
+ *
+ *     DOWN        -> CONNECTING   connect(), when its timer fires, and at once
+ *                                 for a query of an exiting worker
+ *     CONNECTING  -> READY        ready(): libpq says that it is open
+ *     CONNECTING,
+ *     READY       -> DOWN         down(): refused, lost, silent, of no use; or
+ *                                 renew(): it works, and another would work
+ *                                 better.  Its queries go elsewhere, the timer
+ *                                 is set
+ *     any         -> DOWN         close(), which these call, too: the worker
+ *                                 exits, and there is nothing under way
+ *
+ * Of a query:
+ *
+ *     QUEUED      -> SENT         dispatch()
+ *     SENT        -> QUEUED       retry(), when its connection is lost or its
+ *                                 statement is missing; slow(), when it is held
+ *                                 up
+ *     SENT        -> LOST         release(): it was repeated before
+ *     any         -> DONE         finish(), with the result, the server's error
+ *                                 or the deadline
+ */
+
+#include <ngx_event.h>
+
+#include "pg/conninfo.h"
+#include "serve/metrics.h"
+#include "pg/pg.h"
+
+
+/* queries under way on one connection */
+#define NGX_HTTP_TOURNAMENT_PG_DEPTH        8
+
+/* ms; a connection whose oldest query is older gets no more of them */
+#define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
+
+/* ms; what the server may take to cancel a statement, and to say so */
+#define NGX_HTTP_TOURNAMENT_PG_GRACE        500
+
+/* ms; queries behind an older one are sent once more, elsewhere */
+#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      200
+
+/* ms; pauses between attempts to connect, each with up to a quarter more */
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  500
+#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
+
+/* ms; an outage is over when all connections have been open for so long */
+#define NGX_HTTP_TOURNAMENT_PG_SETTLE       500
+
+/* ms; an outage that takes the last connection so late is told of again */
+#define NGX_HTTP_TOURNAMENT_PG_WORSE        2000
+
+/* ms; errors of queries, and notices, are logged at most once in this time */
+#define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+
+/* bytes of a message that are logged; a line of nginx's has 2048 */
+#define NGX_HTTP_TOURNAMENT_PG_MESSAGE      1024
+
+/*
+ * bytes; no answer is made of a larger result.  libpq keeps a connection's
+ * buffer as large as its largest row was, so that the connection goes.
+ */
+#define NGX_HTTP_TOURNAMENT_PG_RESULT_MAX   (32 * 1024 * 1024)
+
+/* ms; a session without rights is renewed at most once in this time */
+#define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
+
+/* with TLS: reads after the last one that found something in the socket */
+#define NGX_HTTP_TOURNAMENT_PG_TLS_READS    3
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_PG_DOWN = 0,
+    NGX_HTTP_TOURNAMENT_PG_CONNECTING,
+    NGX_HTTP_TOURNAMENT_PG_READY
+} ngx_http_tournament_pg_state_e;
+
+
+/* a statement on a connection */
+
+enum {
+    NGX_HTTP_TOURNAMENT_PG_UNPREPARED = 0,
+    NGX_HTTP_TOURNAMENT_PG_PREPARED,
+    NGX_HTTP_TOURNAMENT_PG_TAKEN         /* the name is: do without it */
+};
+
+
+/* what is under way on a connection, up to its sync */
+
+typedef struct ngx_http_tournament_pg_conn_s  ngx_http_tournament_pg_conn_t;
+
+
+typedef struct ngx_http_tournament_pg_slot_s {
+    ngx_http_tournament_pg_conn_t      *conn;
+    ngx_http_tournament_pg_query_t     *query;     /* NULL: nobody waits */
+    ngx_uint_t                          statement;
+    ngx_msec_t                          sent;
+    PGresult                           *result;    /* rows */
+    PGresult                           *error;     /* the first one */
+    unsigned                            preparing:1;  /* not confirmed yet */
+} ngx_http_tournament_pg_slot_t;
+
+
+struct ngx_http_tournament_pg_conn_s {
+    ngx_http_tournament_pg_state_e      state;
+    ngx_http_tournament_pg_t           *pg;
+
+    PGconn                             *conn;
+    ngx_connection_t                   *c;         /* NULL: no events */
+
+    /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
+    ngx_event_t                         timer;
+    ngx_msec_t                          backoff;
+    ngx_msec_t                          since;     /* CONNECTING, READY */
+    ngx_msec_t                          heard;     /* the last bytes */
+    ngx_uint_t                          target;
+    ngx_uint_t                          number;    /* ever higher */
+
+    /* several queries under way: the oldest one may hold up the others */
+    ngx_event_t                         slow;
+
+    ngx_uint_t                          first;     /* the ring's oldest */
+    ngx_uint_t                          active;    /* slots in use */
+    ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
+
+    u_char                             *prepared;  /* by statement */
+
+    /* what the server said as it closed an idle one; "": nothing */
+    u_char                              last_words[128];
+};
+
+
+struct ngx_http_tournament_pg_s {
+    ngx_http_tournament_pg_conf_t      *conf;
+    ngx_log_t                          *log;
+
+    ngx_http_tournament_pg_conn_t      *conns;
+    ngx_uint_t                          nready;
+    ngx_uint_t                          opened;    /* connections so far */
+    ngx_uint_t                          nslots;    /* of each ring */
+    ngx_uint_t                          depth;     /* queries on one */
+
+    ngx_queue_t                         queue;
+    ngx_uint_t                          nqueued;
+
+    ngx_msec_t                          down_since;  /* with no ready one */
+    ngx_uint_t                          failed;      /* attempts since then */
+    uint64_t                            connected;   /* us; after it */
+
+    ngx_event_t                         settled;     /* all are open */
+    ngx_http_tournament_outage_seat_t   seat;
+
+    ngx_msec_t                          error_logged;
+    ngx_uint_t                          errors_unlogged;
+    ngx_msec_t                          notice_logged;
+    ngx_uint_t                          notices_unlogged;
+
+    unsigned                            trouble:1;   /* an outage, here */
+    unsigned                            logged:1;
+    unsigned                            noticed:1;
+    unsigned                            missing:1;   /* statements: logged */
+};
+
+
+static void ngx_http_tournament_pg_connect(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
+    PostgresPollingStatusType rc);
+static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason);
+static void ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason);
+static void ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn);
+static ngx_msec_t ngx_http_tournament_pg_pause(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_log_down(
+    ngx_http_tournament_pg_conn_t *conn, const char *reason);
+static void ngx_http_tournament_pg_settled(ngx_event_t *ev);
+static void ngx_http_tournament_pg_release(
+    ngx_http_tournament_pg_conn_t *conn);
+
+static ngx_int_t ngx_http_tournament_pg_watch(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_unwatch(
+    ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_want(ngx_event_t *ev,
+    ngx_int_t event, ngx_uint_t on);
+static void ngx_http_tournament_pg_event(ngx_event_t *ev);
+static void ngx_http_tournament_pg_guard(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
+static void ngx_http_tournament_pg_silent(
+    ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_slow(ngx_event_t *ev);
+static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
+static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
+
+static void ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg);
+static ngx_http_tournament_pg_conn_t *ngx_http_tournament_pg_pick(
+    ngx_http_tournament_pg_t *pg);
+static ngx_int_t ngx_http_tournament_pg_start(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_notified(
+    ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_results(
+    ngx_http_tournament_pg_conn_t *conn);
+static ngx_int_t ngx_http_tournament_pg_result(
+    ngx_http_tournament_pg_conn_t *conn, ngx_http_tournament_pg_slot_t *slot,
+    PGresult *res);
+static void ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn);
+static void ngx_http_tournament_pg_enqueue(
+    ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
+static void ngx_http_tournament_pg_dequeue(
+    ngx_http_tournament_pg_query_t *query);
+static ngx_uint_t ngx_http_tournament_pg_again(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
+    ngx_uint_t preparing, ngx_http_tournament_pg_query_t *query,
+    PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_preparing(
+    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
+static ngx_uint_t ngx_http_tournament_pg_retry(
+    ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_pg_finish(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+static void ngx_http_tournament_pg_count(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc);
+static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
+    ngx_uint_t statement, PGresult *error);
+static void ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
+    const char *message);
+static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
+    PGresult *error);
+static size_t ngx_http_tournament_pg_line(const char *message);
+static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
+    const char *state);
+static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
+static ngx_uint_t ngx_http_tournament_pg_fatal(const PGresult *error);
+
+
+ngx_http_tournament_pg_t *
+ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_pg_conf_t *conf)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    pg = ngx_pcalloc(pool, sizeof(ngx_http_tournament_pg_t));
+    if (pg == NULL) {
+        return NULL;
+    }
+
+    pg->conf = conf;
+    pg->log = log;
+    pg->down_since = ngx_current_msec;
+    pg->depth = NGX_HTTP_TOURNAMENT_PG_DEPTH;
+
+    /* a ring has room for its statements being prepared, too */
+    pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
+
+    ngx_queue_init(&pg->queue);
+
+    pg->settled.handler = ngx_http_tournament_pg_settled;
+    pg->settled.data = pg;
+    pg->settled.log = log;
+    pg->settled.cancelable = 1;
+
+    pg->conns = ngx_pcalloc(pool, conf->connections
+                                  * sizeof(ngx_http_tournament_pg_conn_t));
+    if (pg->conns == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        conn->pg = pg;
+
+        conn->slots = ngx_pcalloc(pool, pg->nslots
+                                     * sizeof(ngx_http_tournament_pg_slot_t));
+        if (conn->slots == NULL) {
+            return NULL;
+        }
+
+        conn->prepared = ngx_pcalloc(pool, conf->nstatements);
+        if (conn->prepared == NULL) {
+            return NULL;
+        }
+
+        conn->slow.handler = ngx_http_tournament_pg_slow;
+        conn->slow.data = conn;
+        conn->slow.log = log;
+        conn->slow.cancelable = 1;
+
+        conn->timer.handler = ngx_http_tournament_pg_timer;
+        conn->timer.data = conn;
+        conn->timer.log = log;
+        conn->timer.cancelable = 1;
+    }
+
+    for (i = 0; i < conf->connections; i++) {
+        ngx_http_tournament_pg_connect(&pg->conns[i]);
+    }
+
+    return pg;
+}
+
+
+void
+ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i, k;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        ngx_http_tournament_pg_close(conn);
+
+        for (k = 0; k < pg->nslots; k++) {
+            PQclear(conn->slots[k].result);
+            PQclear(conn->slots[k].error);
+        }
+    }
+
+    ngx_http_tournament_outage_leave(pg->conf->outage, &pg->seat);
+}
+
+
+ngx_int_t
+ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
+    ngx_http_tournament_pg_query_t *query)
+{
+    ngx_uint_t  i;
+
+    if (pg->nqueued >= pg->conf->queue) {
+
+        if (pg->conf->metrics) {
+            ngx_http_tournament_metrics_add(
+                                      &pg->conf->metrics->counters->refused);
+        }
+
+        return NGX_BUSY;
+    }
+
+    if (pg->nready == 0
+        && ngx_current_msec - pg->down_since >= pg->conf->query_timeout
+        && !ngx_exiting)
+    {
+        return NGX_DECLINED;
+    }
+
+    query->pg = pg;
+    query->resent = 0;
+    query->times.handed = ngx_http_tournament_metrics_now();
+    query->times.sent = 0;
+    query->unnamed = 0;
+
+    query->deadline.handler = ngx_http_tournament_pg_deadline;
+    query->deadline.data = query;
+    query->deadline.log = pg->log;
+
+    /* a client waits, and an old worker must not leave it */
+    query->deadline.cancelable = query->background;
+    ngx_add_timer(&query->deadline, query->timeout);
+
+    ngx_http_tournament_pg_enqueue(query, 0);
+
+    if (ngx_exiting && pg->nready == 0) {
+
+        /* an exiting worker closes idle connections and reopens on demand */
+
+        for (i = 0; i < pg->conf->connections; i++) {
+            if (pg->conns[i].state == NGX_HTTP_TOURNAMENT_PG_DOWN) {
+                ngx_http_tournament_pg_connect(&pg->conns[i]);
+                break;
+            }
+        }
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
+{
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
+        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    {
+        query->deadline.cancelable = 1;
+        return NGX_DECLINED;
+    }
+
+    if (query->state == NGX_HTTP_TOURNAMENT_PG_QUEUED) {
+        ngx_http_tournament_pg_dequeue(query);
+    }
+
+    ngx_del_timer(&query->deadline);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
+{
+    query->background = 0;
+    query->deadline.cancelable = 0;
+}
+
+
+ngx_uint_t
+ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg)
+{
+    return pg->nready == 0
+           && pg->failed >= pg->conf->connections * pg->conf->targets->nelts;
+}
+
+
+/* DOWN -> CONNECTING */
+
+static void
+ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t      *pg;
+    ngx_http_tournament_target_t  *target;
+
+    pg = conn->pg;
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    target = pg->conf->targets->elts;
+    target += conn->target;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, pg->log, 0,
+                   "tournament pg connect to \"%V\"", &target->name);
+
+    conn->last_words[0] = '\0';
+    conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
+    conn->since = ngx_current_msec;
+    conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
+
+    if (conn->conn == NULL) {
+        ngx_http_tournament_pg_down(conn, "out of memory");
+        return;
+    }
+
+    if (PQstatus(conn->conn) == CONNECTION_BAD) {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, conn);
+
+    ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
+
+    ngx_http_tournament_pg_report(pg);
+
+    /* libpq says to act as if the last PQconnectPoll() had returned this */
+
+    ngx_http_tournament_pg_poll(conn, PGRES_POLLING_WRITING);
+}
+
+
+/*
+ * libpq may have closed its socket and opened another one with the same
+ * number: events were taken off before PQconnectPoll() and are added anew.
+ */
+
+static void
+ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
+    PostgresPollingStatusType rc)
+{
+    ngx_event_t  *ev;
+
+    if (rc == PGRES_POLLING_FAILED) {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    if (ngx_http_tournament_pg_watch(conn) != NGX_OK) {
+        ngx_http_tournament_pg_down(conn, "no free worker connection");
+        return;
+    }
+
+    if (rc == PGRES_POLLING_OK) {
+        ngx_http_tournament_pg_ready(conn);
+        return;
+    }
+
+    ev = (rc == PGRES_POLLING_READING) ? conn->c->read : conn->c->write;
+
+    if (ngx_http_tournament_pg_want(ev, ev->write ? NGX_WRITE_EVENT
+                                                  : NGX_READ_EVENT, 1)
+        != NGX_OK)
+    {
+        ngx_http_tournament_pg_down(conn, "cannot wait for its socket");
+    }
+}
+
+
+/* CONNECTING -> READY, unless it is of no use */
+
+static void
+ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_uint_t                 i;
+    const char                *status;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
+    ngx_del_timer(&conn->timer);
+
+    /* the server tells it of itself; a promoted one is none any more */
+
+    status = PQparameterStatus(conn->conn, "in_hot_standby");
+
+    if (pg->conf->primary && status && ngx_strcmp(status, "on") == 0) {
+        ngx_http_tournament_pg_down(conn, "it is a standby, where changes are "
+                                    "not heard of; name the primary, or set "
+                                    "\"tournament_listen off\"");
+        return;
+    }
+
+    if (PQsetnonblocking(conn->conn, 1) != 0
+        || PQenterPipelineMode(conn->conn) != 1
+        || ngx_http_tournament_pg_want(conn->c->read, NGX_READ_EVENT, 1)
+           != NGX_OK)
+    {
+        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        return;
+    }
+
+    conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
+    conn->since = ngx_current_msec;
+    conn->heard = ngx_current_msec;
+    conn->number = ++pg->opened;
+    pg->failed = 0;
+
+    if (pg->nready++ == 0) {
+        pg->connected = ngx_http_tournament_metrics_now();
+    }
+
+    ngx_memzero(conn->prepared, pg->conf->nstatements);
+
+    for (i = 0; i < pg->conf->nstatements; i++) {
+
+        if (pg->conf->statements[i] == NULL || !pg->conf->prepare) {
+            continue;
+        }
+
+        if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+    }
+
+    ngx_http_tournament_pg_guard(conn);
+
+    if (pg->conf->ready) {
+        pg->conf->ready(pg->conf->data);
+    }
+
+    if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+        return;
+    }
+
+    /* an outage may be another worker's, who is no more */
+
+    if (pg->nready == pg->conf->connections && !pg->settled.timer_set) {
+        ngx_add_timer(&pg->settled, NGX_HTTP_TOURNAMENT_PG_SETTLE);
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+/* CONNECTING or READY -> DOWN */
+
+static void
+ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    ngx_http_tournament_pg_log_down(conn, reason);
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* READY -> DOWN, which is no outage: it will be open again at once */
+
+static void
+ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    ngx_http_tournament_target_t  *target;
+
+    target = conn->pg->conf->targets->elts;
+    target += conn->target;
+
+    ngx_log_error(NGX_LOG_INFO, conn->pg->log, 0,
+                  "tournament: PostgreSQL at \"%V\": %s, reconnecting",
+                  &target->name, reason);
+
+    ngx_http_tournament_pg_fall(conn);
+}
+
+
+/* its queries go to the head of the queue, once; after that they fail */
+
+static void
+ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_msec_t                 pause;
+    ngx_uint_t                 was_ready;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+    was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
+
+    ngx_http_tournament_pg_release(conn);
+    pause = ngx_http_tournament_pg_pause(conn);
+    ngx_http_tournament_pg_close(conn);
+
+    if (was_ready && pg->conf->lost) {
+        pg->conf->lost(pg->conf->data);
+    }
+
+    if (!was_ready) {
+        pg->failed++;
+
+        if (pg->conf->away && ngx_http_tournament_pg_away(pg)) {
+            pg->conf->away(pg->conf->data);
+        }
+    }
+
+    if (!ngx_exiting || pg->nqueued) {
+        ngx_add_timer(&conn->timer, pause);
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+/* any state -> DOWN, with nothing under way */
+
+static void
+ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
+    ngx_http_tournament_pg_unwatch(conn);
+
+    if (conn->conn) {
+        PQfinish(conn->conn);
+        conn->conn = NULL;
+    }
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    if (conn->slow.timer_set) {
+        ngx_del_timer(&conn->slow);
+    }
+
+    if (pg->settled.timer_set) {
+        ngx_del_timer(&pg->settled);
+    }
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY && --pg->nready == 0) {
+        pg->down_since = ngx_current_msec;
+        pg->failed = 0;
+    }
+
+    conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+}
+
+
+/*
+ * Which address is next, and in how many ms.  After a loss it is the first,
+ * since the conninfo's order is that of preference.
+ */
+
+static ngx_msec_t
+ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_msec_t                 pause;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = conn->pg;
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+        conn->target = 0;
+
+        /* one that does not last would be opened and lost in a circle */
+
+        if (ngx_current_msec - conn->since
+            >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
+        {
+            conn->backoff = 0;
+        }
+
+    } else if (++conn->target < pg->conf->targets->nelts) {
+        return 0;
+
+    } else {
+        conn->target = 0;
+    }
+
+    pause = conn->backoff;
+
+    if (pg->nqueued) {
+        pause = ngx_min(pause, NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY);
+    }
+
+    if (pause) {
+        pause += ngx_random() % (pause / 4 + 1);
+    }
+
+    conn->backoff = ngx_min(ngx_max(conn->backoff * 2,
+                                    NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN),
+                            NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX);
+
+    /* from the beginning of an attempt: one that timed out was a pause */
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
+        pause -= ngx_min(pause, ngx_current_msec - conn->since);
+    }
+
+    return pause;
+}
+
+
+/* one line for an outage, whatever the number of connections and attempts */
+
+static void
+ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
+    const char *reason)
+{
+    size_t                         len;
+    ngx_uint_t                     level;
+    const char                    *then;
+    ngx_http_tournament_pg_t      *pg;
+    ngx_http_tournament_target_t  *target;
+
+    pg = conn->pg;
+
+    target = pg->conf->targets->elts;
+    target += conn->target;
+
+    level = NGX_LOG_INFO;
+    then = "reconnecting";
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+
+        if (pg->nready == 1
+            && ngx_http_tournament_outage_worse(pg->conf->outage,
+                                              NGX_HTTP_TOURNAMENT_PG_WORSE))
+        {
+            level = NGX_LOG_ERR;
+        }
+
+    } else if (conn->target + 1 < pg->conf->targets->nelts) {
+        then = "trying the next address";
+
+    } else if (pg->conf->targets->nelts > 1) {
+        then = "the last address, reconnecting";
+    }
+
+    if (!pg->trouble
+        && (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->target + 1 == pg->conf->targets->nelts))
+    {
+        pg->trouble = 1;
+
+        if (ngx_http_tournament_outage_begin(pg->conf->outage, &pg->seat)) {
+            level = NGX_LOG_ERR;
+        }
+    }
+
+    /* the first line says it, the others are hints */
+
+    len = ngx_http_tournament_pg_line(reason);
+
+    ngx_log_error(level, pg->log, 0,
+                  "tournament: PostgreSQL at \"%V\": %*s, %s",
+                  &target->name, len, reason, then);
+}
+
+
+/* all connections have been open for a while */
+
+static void
+ngx_http_tournament_pg_settled(ngx_event_t *ev)
+{
+    ngx_msec_t                 lasted;
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = ev->data;
+    pg->trouble = 0;
+
+    if (ngx_http_tournament_outage_end(pg->conf->outage, &pg->seat, &lasted)) {
+        ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
+                      "tournament: PostgreSQL is available again, after "
+                      "%Mms", lasted);
+    }
+}
+
+
+/* empties the ring of a connection that is lost */
+
+static void
+ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    pg = conn->pg;
+
+    /* from the youngest, so that the oldest comes to be the queue's head */
+
+    while (conn->active) {
+        conn->active--;
+        slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
+
+        PQclear(slot->result);
+        PQclear(slot->error);
+
+        query = slot->query;
+        ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+
+        if (query && !ngx_http_tournament_pg_retry(conn, query)) {
+
+            /* a handler must not run from within a call of its owner */
+
+            query->state = NGX_HTTP_TOURNAMENT_PG_LOST;
+            ngx_add_timer(&query->deadline, 0);
+        }
+    }
+
+    conn->first = 0;
+}
+
+
+/* gives libpq's socket a connection of nginx */
+
+static ngx_int_t
+ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    if (conn->c) {
+        return NGX_OK;
+    }
+
+    c = ngx_get_connection(PQsocket(conn->conn), conn->pg->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = conn;
+    c->log = conn->pg->log;
+    c->idle = 1;
+
+    c->read->log = c->log;
+    c->read->handler = ngx_http_tournament_pg_event;
+    c->write->log = c->log;
+    c->write->handler = ngx_http_tournament_pg_event;
+
+    conn->c = c;
+
+    return NGX_OK;
+}
+
+
+/* the socket is libpq's to close */
+
+static void
+ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_int_t          flags;
+    ngx_connection_t  *c;
+
+    c = conn->c;
+
+    if (c == NULL) {
+        return;
+    }
+
+    /* libpq closes a socket that has failed, and its events went with it */
+
+    flags = (PQsocket(conn->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+    }
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+
+    conn->c = NULL;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
+{
+    if (on == ev->active) {
+        return NGX_OK;
+    }
+
+    if (on) {
+        return ngx_add_event(ev, event, NGX_LEVEL_EVENT);
+    }
+
+    return ngx_del_event(ev, event, 0);
+}
+
+
+static void
+ngx_http_tournament_pg_event(ngx_event_t *ev)
+{
+    ngx_connection_t               *c;
+    PostgresPollingStatusType       rc;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    c = ev->data;
+    conn = c->data;
+
+    if (c->close) {
+
+        /* the worker exits; what is busy stays until exit_process */
+
+        c->close = 0;
+
+        if (conn->pg->conf->closing) {
+            conn->pg->conf->closing(conn->pg->conf->data);
+            return;
+        }
+
+        if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+            && conn->active == 0 && conn->pg->nqueued == 0)
+        {
+            ngx_http_tournament_pg_close(conn);
+            ngx_http_tournament_pg_report(conn->pg);
+        }
+
+        return;
+    }
+
+    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
+        ngx_http_tournament_pg_unwatch(conn);
+
+        rc = PQconnectPoll(conn->conn);
+
+        ngx_http_tournament_pg_poll(conn, rc);
+        return;
+    }
+
+    if (ev->write) {
+        switch (PQflush(conn->conn)) {
+
+        case 0:
+            (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
+            break;
+
+        case 1:
+            break;
+
+        default:
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+
+        /* as it waits for room to write libpq reads, and no event tells */
+    }
+
+    ngx_http_tournament_pg_read(conn);
+}
+
+
+static void
+ngx_http_tournament_pg_timer(ngx_event_t *ev)
+{
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    conn = ev->data;
+
+    switch (conn->state) {
+
+    case NGX_HTTP_TOURNAMENT_PG_DOWN:
+        ngx_http_tournament_pg_connect(conn);
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_CONNECTING:
+        ngx_http_tournament_pg_down(conn, "timed out while connecting");
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_READY:
+        ngx_http_tournament_pg_silent(conn);
+        break;
+    }
+}
+
+
+/*
+ * A connection that does not answer is given up.  What befell it, as a
+ * firewall that has forgotten it, may have befallen the idle ones of which
+ * nothing was heard since then either: each would cost a client a deadline.
+ */
+
+static void
+ngx_http_tournament_pg_silent(ngx_http_tournament_pg_conn_t *conn)
+{
+    ngx_uint_t                      i;
+    ngx_msec_t                      sent;
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conn_t  *other;
+
+    pg = conn->pg;
+    sent = conn->slots[conn->first].sent;
+
+    ngx_http_tournament_pg_down(conn, "no answer, neither rows nor an error");
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        other = &pg->conns[i];
+
+        if (other->state == NGX_HTTP_TOURNAMENT_PG_READY
+            && other->active == 0
+            && (ngx_msec_int_t) (other->heard - sent) < 0)
+        {
+            ngx_http_tournament_pg_down(other, "no answer on another "
+                                        "connection");
+        }
+    }
+}
+
+
+/*
+ * The oldest query takes long: those behind it go to the head of the queue,
+ * for other connections.  The server will answer them here all the same, to
+ * nobody: they only read.
+ */
+
+static void
+ngx_http_tournament_pg_slow(ngx_event_t *ev)
+{
+    ngx_uint_t                       i;
+    ngx_msec_t                       age;
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_conn_t   *conn;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    conn = ev->data;
+    pg = conn->pg;
+
+    if (conn->active < 2) {
+        return;
+    }
+
+    age = ngx_current_msec - conn->slots[conn->first].sent;
+
+    if (age < NGX_HTTP_TOURNAMENT_PG_HOLD_UP) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP - age);
+        return;
+    }
+
+    /* it may go on: fewer at a time, until queries are quick again */
+
+    pg->depth = 1;
+
+    for (i = conn->active - 1; i > 0; i--) {
+        slot = &conn->slots[(conn->first + i) % pg->nslots];
+        query = slot->query;
+
+        if (query) {
+            slot->query = NULL;
+            ngx_http_tournament_pg_enqueue(query, 1);
+        }
+    }
+
+    ngx_http_tournament_pg_dispatch(pg);
+}
+
+
+static void
+ngx_http_tournament_pg_deadline(ngx_event_t *ev)
+{
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_rc_e      rc;
+    ngx_http_tournament_pg_query_t  *query;
+
+    query = ev->data;
+    pg = query->pg;
+
+    rc = NGX_HTTP_TOURNAMENT_PG_TIMEOUT;
+
+    switch (query->state) {
+
+    case NGX_HTTP_TOURNAMENT_PG_QUEUED:
+        ngx_http_tournament_pg_dequeue(query);
+
+        if (pg->nready == 0) {
+            rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+        }
+
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_SENT:
+
+        /* the result, should it come, belongs to nobody */
+
+        query->slot->query = NULL;
+        ngx_http_tournament_pg_guard(query->slot->conn);
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_LOST:
+        rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+        break;
+
+    case NGX_HTTP_TOURNAMENT_PG_DONE:
+        return;
+    }
+
+    ngx_http_tournament_pg_finish(query, rc, NULL);
+    ngx_http_tournament_pg_report(pg);
+}
+
+
+/*
+ * A query that nobody waits for has no deadline here, and the server gives it
+ * up by its statement_timeout: a connection that stays silent is stuck.
+ */
+
+static void
+ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
+{
+    if (conn->active && conn->slots[conn->first].query == NULL
+        && !conn->timer.timer_set)
+    {
+        ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout
+                                    + NGX_HTTP_TOURNAMENT_PG_GRACE);
+    }
+}
+
+
+static void
+ngx_http_tournament_pg_notice(void *data, const PGresult *res)
+{
+    char                           *message;
+    ngx_http_tournament_pg_conn_t  *conn = data;
+
+    message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (message == NULL) {
+        return;
+    }
+
+    /* with no query under way an error is a notice for libpq */
+
+    if (PQresultErrorField(res, PG_DIAG_SQLSTATE)
+        && ngx_http_tournament_pg_fatal(res))
+    {
+        (void) ngx_cpystrn(conn->last_words, (u_char *) message,
+                           sizeof(conn->last_words));
+    }
+
+    ngx_http_tournament_pg_log_notice(conn->pg, message);
+}
+
+
+static void
+ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
+{
+    ngx_queue_t                     *q;
+    ngx_http_tournament_pg_conn_t   *conn;
+    ngx_http_tournament_pg_query_t  *query;
+
+    while (!ngx_queue_empty(&pg->queue)) {
+
+        conn = ngx_http_tournament_pg_pick(pg);
+        if (conn == NULL) {
+            break;
+        }
+
+        q = ngx_queue_head(&pg->queue);
+        query = ngx_queue_data(q, ngx_http_tournament_pg_query_t, queue);
+
+        ngx_http_tournament_pg_dequeue(query);
+
+        query->times.connected = pg->connected;
+        query->times.sent = ngx_http_tournament_metrics_now();
+
+        if (query->sending) {
+            query->sending(query);
+        }
+
+        if (ngx_http_tournament_pg_start(conn, query->statement, query)
+            != NGX_OK)
+        {
+            /* this dispatches the rest, and the query among it */
+            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            return;
+        }
+    }
+
+    ngx_http_tournament_pg_report(pg);
+}
+
+
+/*
+ * The connection with the fewest queries under way.  One whose oldest query
+ * takes long, or that still answers to nobody, gets no more: they would wait
+ * behind it.
+ */
+
+static ngx_http_tournament_pg_conn_t *
+ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_conn_t  *conn, *best;
+
+    best = NULL;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
+            || conn->c == NULL
+            || (best && conn->active >= best->active))
+        {
+            continue;
+        }
+
+        if (conn->active == 0) {
+            return conn;
+        }
+
+        if (conn->active < pg->depth
+            && conn->slots[conn->first].query
+            && ngx_current_msec - conn->slots[conn->first].sent
+               < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+        {
+            best = conn;
+        }
+    }
+
+    return best;
+}
+
+
+/*
+ * Sends a query, its statement's preparation before it where that is needed,
+ * and a sync; or the preparation alone.
+ */
+
+static ngx_int_t
+ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement, ngx_http_tournament_pg_query_t *query)
+{
+    int                                  flush;
+    ngx_uint_t                           named;
+    ngx_http_tournament_pg_t            *pg;
+    ngx_http_tournament_pg_slot_t       *slot;
+    ngx_http_tournament_pg_statement_t  *st;
+
+    pg = conn->pg;
+    st = pg->conf->statements[statement];
+    named = pg->conf->prepare
+            && conn->prepared[statement] != NGX_HTTP_TOURNAMENT_PG_TAKEN
+            && !(query && query->unnamed);
+
+    slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
+    conn->active++;
+
+    slot->conn = conn;
+    slot->query = query;
+    slot->statement = statement;
+    slot->sent = ngx_current_msec;
+    slot->preparing = named
+                      && conn->prepared[statement]
+                         == NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
+
+    if (query) {
+        query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
+        query->slot = slot;
+    }
+
+    if (slot->preparing
+        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (query && named
+        && PQsendQueryPrepared(conn->conn, st->name, st->nparams,
+                               query->values, NULL, NULL, 1)
+           != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (query && !named
+        && PQsendQueryParams(conn->conn, st->sql, st->nparams, NULL,
+                             query->values, NULL, NULL, 1)
+           != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    if (PQpipelineSync(conn->conn) != 1) {
+        return NGX_ERROR;
+    }
+
+    if (slot->preparing) {
+        /* taken for prepared from here on: what follows comes after it */
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_PREPARED;
+    }
+
+    flush = PQflush(conn->conn);
+
+    if (flush == -1) {
+        return NGX_ERROR;
+    }
+
+    if (query && conn->active > 1 && !conn->slow.timer_set) {
+        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+    }
+
+    return ngx_http_tournament_pg_want(conn->c->write, NGX_WRITE_EVENT,
+                                       flush == 1);
+}
+
+
+static void
+ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
+{
+    int         waiting;
+    ngx_uint_t  n, tls;
+
+    /*
+     * With TLS bytes of a record, 16k at most, may be left inside OpenSSL
+     * where no event tells of them.  libpq reads 8k at least each time: once
+     * the socket is empty, a few more reads take all that there is.
+     */
+
+    tls = PQsslInUse(conn->conn);
+    n = tls ? NGX_HTTP_TOURNAMENT_PG_TLS_READS : 1;
+
+    do {
+        if (PQconsumeInput(conn->conn) != 1) {
+
+            /* the socket's number may be another's once handlers have run */
+
+            ngx_http_tournament_pg_unwatch(conn);
+
+            /* results that came before the loss count; so do last words */
+
+            if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
+                (void) PQisBusy(conn->conn);
+
+                ngx_http_tournament_pg_down(conn, conn->last_words[0]
+                                            ? (char *) conn->last_words
+                                            : PQerrorMessage(conn->conn));
+            }
+
+            return;
+        }
+
+        conn->heard = ngx_current_msec;
+
+        if (ngx_http_tournament_pg_results(conn) != NGX_OK) {
+            return;
+        }
+
+        if (tls && ngx_socket_nread(PQsocket(conn->conn), &waiting) == 0
+            && waiting > 0)
+        {
+            n = NGX_HTTP_TOURNAMENT_PG_TLS_READS + 1;
+        }
+
+    } while (--n);
+
+    ngx_http_tournament_pg_notified(conn);
+
+    ngx_http_tournament_pg_dispatch(conn->pg);
+}
+
+
+static void
+ngx_http_tournament_pg_notified(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGnotify                       *n;
+    ngx_http_tournament_pg_conf_t  *conf;
+
+    conf = conn->pg->conf;
+
+    while ((n = PQnotifies(conn->conn)) != NULL) {
+
+        if (conf->notify) {
+            conf->notify(conf->data, n->extra);
+        }
+
+        PQfreemem(n);
+    }
+}
+
+
+/* NGX_DONE: the connection is not ready any more */
+
+static ngx_int_t
+ngx_http_tournament_pg_results(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGresult    *res;
+    ngx_uint_t   nulls;
+
+    nulls = 0;
+
+    while (conn->active && !PQisBusy(conn->conn)) {
+
+        res = PQgetResult(conn->conn);
+
+        if (res == NULL) {
+
+            /* one ends a command's results, two say that there are none */
+
+            if (nulls++) {
+                break;
+            }
+
+            continue;
+        }
+
+        nulls = 0;
+
+        if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
+            PQclear(res);
+            ngx_http_tournament_pg_sync(conn);
+
+        } else if (ngx_http_tournament_pg_result(conn,
+                                                 &conn->slots[conn->first],
+                                                 res)
+                   != NGX_OK)
+        {
+            return NGX_DONE;
+        }
+
+        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+            return NGX_DONE;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_slot_t *slot, PGresult *res)
+{
+    char  *message;
+
+    switch (PQresultStatus(res)) {
+
+    case PGRES_TUPLES_OK:
+        PQclear(slot->result);
+        slot->result = res;
+        return NGX_OK;
+
+    case PGRES_FATAL_ERROR:
+
+        if (ngx_http_tournament_pg_fatal(res)) {
+            message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+            ngx_http_tournament_pg_down(conn,
+                                        message ? message
+                                                : PQerrorMessage(conn->conn));
+            PQclear(res);
+            return NGX_DONE;
+        }
+
+        if (slot->error == NULL) {
+            slot->error = res;
+            return NGX_OK;
+        }
+
+        break;
+
+    case PGRES_COMMAND_OK:
+        slot->preparing = 0;
+        break;
+
+    case PGRES_PIPELINE_ABORTED:
+        break;
+
+    default:
+        PQclear(res);
+        ngx_http_tournament_pg_down(conn, "unexpected kind of result");
+        return NGX_DONE;
+    }
+
+    PQclear(res);
+
+    return NGX_OK;
+}
+
+
+/* the oldest slot is done */
+
+static void
+ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
+{
+    PGresult                        *result, *error;
+    const char                      *renew;
+    ngx_uint_t                       statement, preparing, keep, large;
+    ngx_http_tournament_pg_t        *pg;
+    ngx_http_tournament_pg_slot_t   *slot;
+    ngx_http_tournament_pg_query_t  *query;
+
+    pg = conn->pg;
+
+    slot = &conn->slots[conn->first];
+    query = slot->query;
+    statement = slot->statement;
+    preparing = slot->preparing;
+    result = slot->result;
+    error = slot->error;
+
+    if (query
+        && pg->depth < NGX_HTTP_TOURNAMENT_PG_DEPTH
+        && ngx_current_msec - slot->sent < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+    {
+        pg->depth++;
+    }
+
+    ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+
+    conn->first = (conn->first + 1) % pg->nslots;
+    conn->active--;
+
+    if (conn->active) {
+
+        /* the server begins with it now */
+
+        conn->slots[conn->first].sent = ngx_current_msec;
+
+        if (conn->active > 1 && !conn->slow.timer_set) {
+            ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+        }
+    }
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    ngx_http_tournament_pg_guard(conn);
+
+    if (error == NULL) {
+
+        keep = query && query->keep;
+        large = PQresultMemorySize(result)
+                > NGX_HTTP_TOURNAMENT_PG_RESULT_MAX;
+
+        if (query) {
+            ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
+                                          result);
+        }
+
+        if (!keep) {
+            PQclear(result);
+        }
+
+        if (large && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+            ngx_http_tournament_pg_renew(conn, "a result was too large");
+        }
+
+        return;
+    }
+
+    PQclear(result);
+
+    renew = NULL;
+
+    if (!preparing && ngx_http_tournament_pg_changed(error)) {
+
+        /* what was prepared before it is of no use any more */
+
+        renew = "a function of tournament_api has changed";
+
+    } else if (ngx_http_tournament_pg_sqlstate(error, "42501")
+               && ngx_current_msec - conn->since
+                  >= NGX_HTTP_TOURNAMENT_PG_RENEW)
+    {
+        /* a role that was made anew has the name, but not its sessions */
+
+        renew = "the role has no rights, or is another one by now";
+    }
+
+    if (!ngx_http_tournament_pg_again(conn, statement, preparing, query,
+                                      error))
+    {
+        ngx_http_tournament_pg_log_error(pg, statement, error);
+
+        if (query) {
+            ngx_http_tournament_pg_finish(query,
+                                ngx_http_tournament_pg_sqlstate(error, "57014")
+                                    ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
+                                    : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
+        }
+    }
+
+    PQclear(error);
+
+    /* a handler may have sent another query, and lost the connection */
+
+    if (renew && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+        ngx_http_tournament_pg_renew(conn, renew);
+    }
+}
+
+
+/*
+ * Whether a query that was refused goes back to the queue: for want of a
+ * statement, or since a function's result has changed.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement, ngx_uint_t preparing,
+    ngx_http_tournament_pg_query_t *query, PGresult *error)
+{
+    ngx_uint_t  missing, taken;
+
+    /* not there any more, or there already: another client of a pooler's */
+
+    missing = ngx_http_tournament_pg_sqlstate(error, "26000");
+    taken = preparing && ngx_http_tournament_pg_sqlstate(error, "42P05");
+
+    if (taken) {
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_TAKEN;
+
+    } else if (preparing
+               || (missing
+                   && !ngx_http_tournament_pg_preparing(conn, statement)))
+    {
+        /* the next query brings it along */
+        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
+    }
+
+    if (missing || taken) {
+        ngx_http_tournament_pg_log_missing(conn->pg, error);
+
+        if (query == NULL) {
+            return 1;
+        }
+
+        query->unnamed = 1;
+
+    } else if (query == NULL || preparing
+               || !ngx_http_tournament_pg_changed(error))
+    {
+        return 0;
+    }
+
+    return ngx_http_tournament_pg_retry(conn, query);
+}
+
+
+/* whether a query under way brings the statement's preparation along */
+
+static ngx_uint_t
+ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
+    ngx_uint_t statement)
+{
+    ngx_uint_t                      i;
+    ngx_http_tournament_pg_slot_t  *slot;
+
+    for (i = 0; i < conn->active; i++) {
+        slot = &conn->slots[(conn->first + i) % conn->pg->nslots];
+
+        if (slot->statement == statement && slot->preparing) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Back to the head of the queue, once; 0: it was there already.  What befell
+ * the query may have befallen all connections of that moment, as a restart of
+ * the server does: they do not count again, but for a query that is passed on
+ * and on.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
+    ngx_http_tournament_pg_query_t *query)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    if (query->resent == 0) {
+        query->opened = pg->opened;
+
+    } else if (conn->number > query->opened
+               || query->resent > pg->conf->connections)
+    {
+        return 0;
+    }
+
+    query->resent++;
+
+    ngx_http_tournament_pg_enqueue(query, 1);
+
+    return 1;
+}
+
+
+static void
+ngx_http_tournament_pg_enqueue(ngx_http_tournament_pg_query_t *query,
+    ngx_uint_t head)
+{
+    ngx_http_tournament_pg_t  *pg;
+
+    pg = query->pg;
+
+    query->state = NGX_HTTP_TOURNAMENT_PG_QUEUED;
+    query->slot = NULL;
+
+    if (head) {
+        ngx_queue_insert_head(&pg->queue, &query->queue);
+
+    } else {
+        ngx_queue_insert_tail(&pg->queue, &query->queue);
+    }
+
+    pg->nqueued++;
+}
+
+
+static void
+ngx_http_tournament_pg_dequeue(ngx_http_tournament_pg_query_t *query)
+{
+    ngx_queue_remove(&query->queue);
+    query->pg->nqueued--;
+}
+
+
+static void
+ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+{
+    if (query->deadline.timer_set) {
+        ngx_del_timer(&query->deadline);
+    }
+
+    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
+
+    ngx_http_tournament_pg_count(query, rc);
+
+    query->handler(query, rc, res);
+}
+
+
+static void
+ngx_http_tournament_pg_count(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc)
+{
+    ngx_http_tournament_pg_t       *pg;
+    ngx_http_tournament_pg_conf_t  *conf;
+
+    pg = query->pg;
+    conf = pg->conf;
+
+    query->times.done = ngx_http_tournament_metrics_now();
+
+    if (query->times.sent == 0) {
+        query->times.connected = pg->nready ? pg->connected
+                                            : query->times.done;
+    }
+
+    if (conf->metrics) {
+        ngx_http_tournament_metrics_query(conf->metrics, query,
+                                          conf->statements[query->statement],
+                                          rc);
+    }
+}
+
+
+void
+ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg)
+{
+    ngx_uint_t                      i, n[3], active;
+    ngx_http_tournament_gauges_t   *gauges;
+    ngx_http_tournament_pg_conn_t  *conn;
+
+    if (pg->conf->metrics == NULL || pg->conf->metrics->gauges == NULL) {
+        return;
+    }
+
+    ngx_memzero(n, sizeof(n));
+    active = 0;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        n[conn->state]++;
+        active += conn->active;
+    }
+
+    gauges = pg->conf->metrics->gauges;
+
+    gauges->down = n[NGX_HTTP_TOURNAMENT_PG_DOWN];
+    gauges->connecting = n[NGX_HTTP_TOURNAMENT_PG_CONNECTING];
+    gauges->ready = n[NGX_HTTP_TOURNAMENT_PG_READY];
+    gauges->queued = pg->nqueued;
+    gauges->in_flight = active;
+}
+
+
+static void
+ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
+    ngx_uint_t statement, PGresult *error)
+{
+    size_t       len;
+    const char  *state, *message, *sql;
+
+    if (pg->logged
+        && ngx_current_msec - pg->error_logged
+           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+    {
+        pg->errors_unlogged++;
+        return;
+    }
+
+    state = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (message == NULL) {
+        message = "";
+    }
+
+    if (state == NULL) {
+        state = "none";
+    }
+
+    sql = pg->conf->statements[statement]->sql;
+    len = ngx_http_tournament_pg_line(message);
+
+    if (pg->errors_unlogged) {
+        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                      "tournament: PostgreSQL refused \"%s\": %*s "
+                      "(SQLSTATE %s), %ui more errors since the last such "
+                      "line", sql, len, message, state, pg->errors_unlogged);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                      "tournament: PostgreSQL refused \"%s\": %*s "
+                      "(SQLSTATE %s)", sql, len, message, state);
+    }
+
+    pg->logged = 1;
+    pg->error_logged = ngx_current_msec;
+    pg->errors_unlogged = 0;
+}
+
+
+static void
+ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
+    const char *message)
+{
+    size_t  len;
+
+    if (pg->noticed
+        && ngx_current_msec - pg->notice_logged
+           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+    {
+        pg->notices_unlogged++;
+        return;
+    }
+
+    len = ngx_http_tournament_pg_line(message);
+
+    if (pg->notices_unlogged) {
+        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                      "tournament: notice from PostgreSQL: %*s, %ui more "
+                      "notices since the last such line", len, message,
+                      pg->notices_unlogged);
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                      "tournament: notice from PostgreSQL: %*s", len, message);
+    }
+
+    pg->noticed = 1;
+    pg->notice_logged = ngx_current_msec;
+    pg->notices_unlogged = 0;
+}
+
+
+/*
+ * How much of a message is for the log: its first line, since others would
+ * look like lines of nginx's own, and so much that what follows fits as well.
+ */
+
+static size_t
+ngx_http_tournament_pg_line(const char *message)
+{
+    size_t  len;
+
+    len = strcspn(message, "\r\n");
+
+    return ngx_min(len, NGX_HTTP_TOURNAMENT_PG_MESSAGE);
+}
+
+
+/* once: what it says does not change */
+
+static void
+ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
+    PGresult *error)
+{
+    char  *message;
+
+    if (pg->missing) {
+        return;
+    }
+
+    pg->missing = 1;
+
+    message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
+
+    ngx_log_error(NGX_LOG_WARN, pg->log, 0,
+                  "tournament: %s, the query is repeated; a pooler in "
+                  "transaction mode needs \"tournament_prepare off\"",
+                  message ? message : "a prepared statement is missing");
+}
+
+
+/* whether a result's SQLSTATE begins so */
+
+static ngx_uint_t
+ngx_http_tournament_pg_sqlstate(PGresult *res, const char *state)
+{
+    char  *s;
+
+    s = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+    return s && ngx_strncmp(s, state, ngx_strlen(state)) == 0;
+}
+
+
+/*
+ * "cached plan must not change result type" shares its SQLSTATE, 0A000, with
+ * what a function may raise by itself; its place in the server's sources tells
+ * it apart in any language.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_pg_changed(PGresult *error)
+{
+    char  *function;
+
+    function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
+
+    return ngx_http_tournament_pg_sqlstate(error, "0A000")
+           && function
+           && ngx_strcmp(function, "RevalidateCachedQuery") == 0;
+}
+
+
+/* whether the session ended with it; without a state it is libpq's own word */
+
+static ngx_uint_t
+ngx_http_tournament_pg_fatal(const PGresult *error)
+{
+    char  *severity;
+
+    /* the one that is not translated; poolers send the other one alone */
+
+    severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (severity == NULL) {
+        severity = PQresultErrorField(error, PG_DIAG_SEVERITY);
+    }
+
+    return PQresultErrorField(error, PG_DIAG_SQLSTATE) == NULL
+           || severity == NULL
+           || ngx_strcmp(severity, "FATAL") == 0
+           || ngx_strcmp(severity, "PANIC") == 0;
+}

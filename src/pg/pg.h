@@ -1,0 +1,211 @@
+
+/*
+ * PostgreSQL on nginx's event loop: a worker's few connections and a bounded
+ * queue in front of them.  Nothing here waits.
+ *
+ * A connection is DOWN (closed, a timer reopens it), CONNECTING or READY, and
+ * moves between these in one function each.  A ready one is in libpq's
+ * pipeline mode: each query is followed by a sync of its own, so neighbours
+ * share neither errors nor snapshots.  Statements are prepared as the
+ * connection becomes ready; a query that finds its statement missing, as
+ * behind a pooler, is repeated without a name, and the next one prepares it.
+ *
+ * Addresses are tried in turn, without a pause between them; a pause follows
+ * when all have failed.  Only then, or when an open connection is lost, is
+ * there an outage: the node has one line in the log as it begins, and one when
+ * all connections have been open for a moment.
+ *
+ * Every query has a deadline, from the moment that it is handed over.  A query
+ * whose connection is lost goes to another, and once to one that was opened
+ * after that; then it fails.  While no connection can be had, queries wait for
+ * one within their deadline, so that a restart of the server loses none; once
+ * the outage has lasted longer than a deadline they fail at once.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <libpq-fe.h>
+
+#include "zone/outage.h"
+
+
+typedef struct ngx_http_tournament_pg_s        ngx_http_tournament_pg_t;
+typedef struct ngx_http_tournament_pg_query_s  ngx_http_tournament_pg_query_t;
+typedef struct ngx_http_tournament_metrics_s   ngx_http_tournament_metrics_t;
+
+
+typedef struct {
+    const char                      *name;      /* of the prepared statement */
+    const char                      *sql;
+    ngx_uint_t                       nparams;
+} ngx_http_tournament_pg_statement_t;
+
+
+typedef struct {
+    ngx_array_t                     *targets;  /* ngx_http_tournament_target_t,
+                                                  tried in turn */
+    ngx_uint_t                       connections;
+    ngx_uint_t                       queue;             /* queries at most */
+    ngx_msec_t                       connect_timeout;
+    ngx_msec_t                       query_timeout;
+
+    ngx_http_tournament_pg_statement_t
+                                   **statements;        /* some are NULL */
+    ngx_uint_t                       nstatements;
+    ngx_http_tournament_metrics_t   *metrics;           /* NULL: not counted */
+    ngx_http_tournament_outage_t    *outage;            /* of the node */
+
+    unsigned                         prepare:1;  /* statements have names */
+    unsigned                         primary:1;  /* a standby is of no use */
+
+    /*
+     * What happens to a connection; each may be NULL.  A notification's
+     * payload is good until its hook returns.  closing: the worker begins to
+     * exit, and the connection stays as long as the worker.  away: an attempt
+     * to connect has failed, and ngx_http_tournament_pg_away() has come true
+     * or still is.
+     */
+
+    void                           (*away)(void *data);
+    void                           (*ready)(void *data);
+    void                           (*lost)(void *data);
+    void                           (*notify)(void *data, char *payload);
+    void                           (*closing)(void *data);
+    void                            *data;
+} ngx_http_tournament_pg_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_PG_OK = 0,
+    NGX_HTTP_TOURNAMENT_PG_TIMEOUT,      /* the deadline has passed */
+    NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
+    NGX_HTTP_TOURNAMENT_PG_FAILED        /* the server refused the query */
+} ngx_http_tournament_pg_rc_e;
+
+
+/* when what befell a query, us; see ngx_http_tournament_metrics_now() */
+
+typedef struct {
+    uint64_t                         handed;    /* to this room */
+    uint64_t                         connected; /* a connection was there */
+    uint64_t                         sent;      /* 0: never */
+    uint64_t                         done;
+} ngx_http_tournament_pg_times_t;
+
+
+/*
+ * With PG_OK res is a result of PGRES_TUPLES_OK in binary format, or NULL of a
+ * command that has no rows; else it is NULL.  It is freed after the handler
+ * returns, unless query->keep is set.
+ */
+
+typedef void (*ngx_http_tournament_pg_handler_pt)(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+
+/* called just before the query is sent, each time that it is */
+
+typedef void (*ngx_http_tournament_pg_sending_pt)(
+    ngx_http_tournament_pg_query_t *query);
+
+
+typedef enum {
+    NGX_HTTP_TOURNAMENT_PG_QUEUED = 0,
+    NGX_HTTP_TOURNAMENT_PG_SENT,
+    NGX_HTTP_TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
+    NGX_HTTP_TOURNAMENT_PG_DONE          /* its handler runs, or has run */
+} ngx_http_tournament_pg_query_state_e;
+
+
+#define NGX_HTTP_TOURNAMENT_PG_PARAMS  16
+
+
+/* the caller's to allocate, zeroed, and to keep until the handler is called */
+
+struct ngx_http_tournament_pg_query_s {
+
+    /* set by the caller */
+
+    ngx_uint_t                           statement;   /* index in conf */
+    const char                          *values[NGX_HTTP_TOURNAMENT_PG_PARAMS];
+                                                      /* as text */
+    ngx_msec_t                           timeout;     /* ms from now */
+    ngx_http_tournament_pg_sending_pt    sending;
+    ngx_http_tournament_pg_handler_pt    handler;
+    void                                *data;
+    unsigned                             background:1;  /* nobody waits for
+                                                           it, nor need an
+                                                           exit */
+    unsigned                             keep:1;        /* the handler frees
+                                                           the result */
+
+    /* the room's own */
+
+    ngx_queue_t                          queue;
+    ngx_event_t                          deadline;
+    ngx_http_tournament_pg_t            *pg;
+    struct ngx_http_tournament_pg_slot_s
+                                        *slot;      /* while SENT */
+    ngx_http_tournament_pg_query_state_e state;
+    ngx_uint_t                           resent;    /* times */
+    unsigned                             unnamed:1; /* its statement was
+                                                       missing */
+    ngx_uint_t                           opened;    /* at the first one */
+    ngx_http_tournament_pg_times_t       times;
+};
+
+
+/*
+ * Makes a worker's connections and starts opening them.  conf must live as
+ * long; memory is taken from pool.  Returns NULL when memory is short.
+ */
+
+ngx_http_tournament_pg_t *ngx_http_tournament_pg_create(ngx_pool_t *pool,
+    ngx_log_t *log, ngx_http_tournament_pg_conf_t *conf);
+
+
+/*
+ * Hands a query over.  NGX_OK: query's handler is called later, once, never
+ * from within this call.  NGX_BUSY: the queue is full.  NGX_DECLINED: the
+ * database is known to be away.  In the last two cases nothing is kept.
+ */
+
+ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
+    ngx_http_tournament_pg_query_t *query);
+
+
+/*
+ * Takes back a query that was not sent yet: NGX_OK, its handler will not be
+ * called.  NGX_DECLINED: it is under way, and its handler will be, or is being
+ * called; until attend() an exit does not wait for it.  attend: somebody waits
+ * for it, also where it was begun in the background.
+ */
+
+ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
+void ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query);
+
+
+/* Brings the gauges in conf->metrics up to date; this room does so itself. */
+
+void ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg);
+
+
+/*
+ * Whether the database is known to be away now: no connection is open, and as
+ * many attempts to open one have failed since as there are connections and
+ * addresses.
+ */
+
+ngx_uint_t ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg);
+
+
+/* Closes all connections, calling no handlers: the process exits. */
+
+void ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_ */

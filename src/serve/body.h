@@ -1,0 +1,111 @@
+
+/*
+ * Rendered answers, and a worker's memo of them.  A body is counted by
+ * reference: the memo holds one, and each request that is sending it, since a
+ * slow client may still be at it when the memo has a newer one.
+ *
+ * A body lives for the second that it was rendered for.  The memo is bounded
+ * in entries and bytes and takes no lock: whether a body is still valid is
+ * asked of the zone's stripes.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "zone/cache.h"
+#include "zone/key.h"
+
+
+typedef struct ngx_http_tournament_memo_s  ngx_http_tournament_memo_t;
+
+
+/* what a hit asks for comes first, and stands together */
+
+typedef struct {
+    ngx_uint_t                     refs;
+
+    uint32_t                       hash;      /* of the key */
+    uint32_t                       slot;      /* in the memo */
+    size_t                         key_len;
+    u_char                        *key;
+
+    time_t                         second;    /* rendered for it */
+    ngx_msec_t                     fetched;   /* as the entry's */
+    uint64_t                       clock;
+    ngx_uint_t                     nstripes;
+    uint32_t                      *stripes;
+
+    ngx_str_t                      part;      /* of the text: the marked one */
+    uint64_t                       sum;       /* for an answer of many; 0: not
+                                                 known yet */
+    ngx_str_t                      etag;
+    ngx_str_t                      text;
+
+    ngx_queue_t                    queue;     /* the memo's */
+    size_t                         size;      /* of the allocation, bytes */
+} ngx_http_tournament_body_t;
+
+
+/*
+ * Copies a text, its ETag and what the memo needs of its entry and key into
+ * one allocation; for a body that the memo will not get they may be NULL.
+ * Where the text's data is NULL there is room for its len bytes, and the caller
+ * writes them.  The caller holds the only reference.  NULL: no memory.
+ */
+
+ngx_http_tournament_body_t *ngx_http_tournament_body_create(
+    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry,
+    time_t second, ngx_str_t *text, ngx_str_t *etag);
+
+
+/* Gives a reference back; the last one frees the body. */
+
+void ngx_http_tournament_body_release(ngx_http_tournament_body_t *body);
+
+
+/* Memory is taken from pool; bodies are not.  NULL: no memory. */
+
+ngx_http_tournament_memo_t *ngx_http_tournament_memo_create(ngx_pool_t *pool,
+    ngx_http_tournament_cache_t *cache);
+
+
+/*
+ * The body of a key for this second, from facts that are not known to have
+ * changed and were fetched less than ttl ms ago; the caller then holds a
+ * reference.  NULL: none.
+ */
+
+ngx_http_tournament_body_t *ngx_http_tournament_memo_get(
+    ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
+    ngx_msec_t ttl);
+
+
+/* The same for who has the key's hash. */
+
+ngx_http_tournament_body_t *ngx_http_tournament_memo_find(
+    ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
+    uint32_t hash, ngx_msec_t ttl);
+
+
+/* Differs from worker to worker: who sends keys cannot choose it. */
+
+uint32_t ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo,
+    u_char *key, size_t len);
+
+
+/* Keeps a body, with a reference of its own, in the place of an older one. */
+
+void ngx_http_tournament_memo_put(ngx_http_tournament_memo_t *memo,
+    ngx_http_tournament_body_t *body);
+
+
+/* Gives all bodies back. */
+
+void ngx_http_tournament_memo_destroy(ngx_http_tournament_memo_t *memo);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_ */

@@ -1,0 +1,1411 @@
+
+#include <ngx_event.h>
+
+#include "feed/feed.h"
+#include "serve/fetch.h"
+
+
+/* ms; results of no use are logged at most once in this time */
+#define NGX_HTTP_TOURNAMENT_RESULT_PAUSE  10000
+
+/* ms; a wake-up that was lost delays a request by so much at most */
+#define NGX_HTTP_TOURNAMENT_REMOTE_POLL     50
+
+/* ms; how long queries wait for the feed, and how often it is looked at */
+#define NGX_HTTP_TOURNAMENT_GATE            250
+#define NGX_HTTP_TOURNAMENT_GATE_POLL       5
+
+/* ms; who has not renewed a claim for so long hangs, and how often it is */
+#define NGX_HTTP_TOURNAMENT_CLAIM           700
+#define NGX_HTTP_TOURNAMENT_CLAIM_RENEW     150
+
+
+struct ngx_http_tournament_fetch_s {
+    ngx_rbtree_t                       flights;    /* ngx_str_node_t */
+    ngx_rbtree_node_t                  sentinel;
+    ngx_queue_t                        added;      /* flights to start */
+    ngx_queue_t                        remote;     /* flights that another
+                                                      worker fetches */
+    ngx_event_t                        poll;       /* behind wake-ups */
+    ngx_queue_t                        claimed;    /* flights, by claim */
+    ngx_event_t                        renew;      /* their claims */
+    ngx_event_t                        away;       /* so is the database */
+    ngx_http_tournament_wake_t        *wake;
+
+    ngx_log_t                         *log;
+    ngx_http_tournament_cache_t       *cache;
+    ngx_http_tournament_pg_t          *pg;
+    ngx_http_tournament_result_t      *result;
+    ngx_msec_t                         timeout;
+    ngx_msec_t                         started;
+    unsigned                           gated:1;    /* it may be closed */
+
+    ngx_msec_t                         result_logged;
+};
+
+
+/* a query, and the flights that its result serves */
+
+typedef struct {
+    ngx_http_tournament_pg_query_t     query;
+    ngx_http_tournament_fetch_t       *fetch;
+    ngx_http_tournament_endpoint_t    *endpoint;
+    ngx_queue_t                        flights;
+    uint64_t                           clock;      /* before it was sent */
+    ngx_msec_t                         sent;
+    u_char                            *list;       /* of keys, for many */
+} ngx_http_tournament_batch_t;
+
+
+/* a key, and who waits for it */
+
+struct ngx_http_tournament_flight_s {
+    ngx_str_node_t                     node;       /* first: found by key */
+    ngx_http_tournament_fetch_t       *fetch;
+    ngx_uint_t                         endpoint;
+
+    ngx_queue_t                        queue;      /* of added, of remote, or
+                                                      of a batch */
+    ngx_queue_t                        claim;      /* if claimed */
+    ngx_http_tournament_batch_t       *batch;      /* NULL: not sent yet, or
+                                                      its result is given */
+    ngx_queue_t                        waiters;
+    ngx_uint_t                         sends;
+    ngx_http_tournament_pg_times_t     times;      /* of its last query */
+
+    uint64_t                           seen_clock;    /* the waiters' */
+    ngx_msec_t                         seen_fetched;
+
+    unsigned                           store:1;    /* the result */
+    unsigned                           refresh:1;  /* whoever waits */
+    unsigned                           claimed:1;  /* in the zone */
+
+    ngx_http_tournament_key_t          key;
+};
+
+
+static ngx_uint_t ngx_http_tournament_fetch_closed(
+    ngx_http_tournament_fetch_t *fetch);
+static void ngx_http_tournament_fetch_woken(void *data);
+static void ngx_http_tournament_fetch_poll(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_renew(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_away(void *data);
+static void ngx_http_tournament_fetch_give_up(ngx_event_t *ev);
+static void ngx_http_tournament_fetch_remote(
+    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_flight_t *flight,
+    ngx_msec_t ms);
+static ngx_http_tournament_flight_t *ngx_http_tournament_flight_find(
+    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_key_t *key,
+    uint32_t *hash);
+static ngx_http_tournament_flight_t *ngx_http_tournament_flight_create(
+    ngx_http_tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    ngx_http_tournament_key_t *key, uint32_t hash);
+static ngx_int_t ngx_http_tournament_flight_claim(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_claimed(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_release(
+    ngx_http_tournament_flight_t *flight, ngx_msec_t ms);
+static void ngx_http_tournament_flight_send(
+    ngx_http_tournament_flight_t *flight);
+static ngx_int_t ngx_http_tournament_flight_stored(
+    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
+static void ngx_http_tournament_flight_copy(
+    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
+static void ngx_http_tournament_flight_check(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_free(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_detach(
+    ngx_http_tournament_flight_t *flight);
+static void ngx_http_tournament_flight_land(
+    ngx_http_tournament_flight_t *flight, ngx_http_tournament_pg_rc_e rc,
+    ngx_http_tournament_entry_t *entry);
+static ngx_uint_t ngx_http_tournament_flight_suits(
+    ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_waiter_t *waiter,
+    ngx_http_tournament_entry_t *entry);
+static char *ngx_http_tournament_flight_argument(
+    ngx_http_tournament_flight_t *flight);
+
+static ngx_int_t ngx_http_tournament_batch_start(
+    ngx_http_tournament_fetch_t *fetch, ngx_queue_t *flights);
+static ngx_int_t ngx_http_tournament_batch_parameters(
+    ngx_http_tournament_batch_t *batch);
+static ngx_uint_t ngx_http_tournament_batch_idle(
+    ngx_http_tournament_batch_t *batch);
+static void ngx_http_tournament_batch_free(
+    ngx_http_tournament_batch_t *batch);
+static void ngx_http_tournament_batch_sending(
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_batch_done(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+static ngx_http_tournament_entry_t *ngx_http_tournament_batch_decode(
+    ngx_http_tournament_batch_t *batch, ngx_http_tournament_flight_t *flight,
+    PGresult *res);
+static ngx_uint_t ngx_http_tournament_fetch_may_log(
+    ngx_http_tournament_fetch_t *fetch);
+
+
+ngx_http_tournament_fetch_t *
+ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_cache_t *cache, ngx_http_tournament_pg_t *pg,
+    ngx_http_tournament_pg_conf_t *conf)
+{
+    ngx_http_tournament_fetch_t  *fetch;
+
+    fetch = ngx_pcalloc(pool, sizeof(ngx_http_tournament_fetch_t));
+    if (fetch == NULL) {
+        return NULL;
+    }
+
+    fetch->result = ngx_http_tournament_result_create(pool, cache);
+    if (fetch->result == NULL) {
+        return NULL;
+    }
+
+    fetch->log = log;
+    fetch->cache = cache;
+    fetch->pg = pg;
+    fetch->timeout = conf->query_timeout;
+
+    conf->away = ngx_http_tournament_fetch_away;
+    conf->data = fetch;
+
+    ngx_queue_init(&fetch->added);
+    ngx_queue_init(&fetch->remote);
+    ngx_queue_init(&fetch->claimed);
+
+    fetch->renew.handler = ngx_http_tournament_fetch_renew;
+    fetch->renew.data = fetch;
+    fetch->renew.log = log;
+    fetch->renew.cancelable = 1;
+
+    fetch->away.handler = ngx_http_tournament_fetch_give_up;
+    fetch->away.data = fetch;
+    fetch->away.log = log;
+
+    fetch->poll.handler = ngx_http_tournament_fetch_poll;
+    fetch->poll.data = fetch;
+    fetch->poll.log = log;
+
+    fetch->wake = ngx_http_tournament_wake_create(pool, log, cache,
+                                               ngx_http_tournament_fetch_woken,
+                                               fetch);
+    if (fetch->wake == NULL) {
+        return NULL;
+    }
+
+    ngx_rbtree_init(&fetch->flights, &fetch->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    return fetch;
+}
+
+
+void
+ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
+{
+    fetch->started = ngx_current_msec;
+    fetch->gated = 1;
+}
+
+
+ngx_int_t
+ngx_http_tournament_fetch_number(ngx_http_tournament_fetch_t *fetch)
+{
+    return ngx_http_tournament_wake_number(fetch->wake);
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_fetch_closed(ngx_http_tournament_fetch_t *fetch)
+{
+    if (fetch->gated
+        && (ngx_current_msec - fetch->started >= NGX_HTTP_TOURNAMENT_GATE
+            || ngx_http_tournament_feed_state(fetch->cache)
+               == NGX_HTTP_TOURNAMENT_FEED_UP))
+    {
+        fetch->gated = 0;
+    }
+
+    return fetch->gated;
+}
+
+
+void
+ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
+{
+    ngx_http_tournament_batch_t   *batch;
+    ngx_http_tournament_flight_t  *flight;
+
+    while (fetch->flights.root != fetch->flights.sentinel) {
+        flight = (ngx_http_tournament_flight_t *) fetch->flights.root;
+        batch = flight->batch;
+
+        ngx_http_tournament_flight_detach(flight);
+        ngx_http_tournament_flight_free(flight);
+
+        if (batch && ngx_queue_empty(&batch->flights)) {
+
+            if (batch->query.deadline.timer_set) {
+                ngx_del_timer(&batch->query.deadline);
+            }
+
+            ngx_http_tournament_batch_free(batch);
+        }
+    }
+
+    if (fetch->poll.timer_set) {
+        ngx_del_timer(&fetch->poll);
+    }
+
+    if (fetch->renew.timer_set) {
+        ngx_del_timer(&fetch->renew);
+    }
+
+    if (fetch->away.timer_set) {
+        ngx_del_timer(&fetch->away);
+    }
+
+    ngx_http_tournament_wake_destroy(fetch->wake);
+    ngx_http_tournament_result_destroy(fetch->result);
+}
+
+
+ngx_int_t
+ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_waiter_t *waiter)
+{
+    uint32_t                       hash;
+    ngx_http_tournament_flight_t  *flight;
+
+    flight = ngx_http_tournament_flight_find(fetch, key, &hash);
+
+    if (flight == NULL) {
+        flight = ngx_http_tournament_flight_create(fetch, endpoint, key,
+                                                   hash);
+        if (flight == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    waiter->flight = flight;
+    waiter->arrived = ngx_current_msec;
+    waiter->clock = ngx_http_tournament_cache_clock(fetch->cache);
+    waiter->sends = flight->sends;
+
+    if (waiter->cache) {
+        flight->store = 1;
+    }
+
+    if (flight->batch) {
+        ngx_http_tournament_pg_attend(&flight->batch->query);
+    }
+
+    flight->seen_clock = ngx_max(flight->seen_clock, waiter->seen_clock);
+    flight->seen_fetched = ngx_max(flight->seen_fetched,
+                                   waiter->seen_fetched);
+
+    ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
+    ngx_http_tournament_entry_t *entry)
+{
+    uint32_t                       hash;
+    ngx_http_tournament_flight_t  *flight;
+
+    if (ngx_exiting || ngx_http_tournament_flight_find(fetch, key, &hash)) {
+        return;
+    }
+
+    flight = ngx_http_tournament_flight_create(fetch, endpoint, key, hash);
+    if (flight == NULL) {
+        return;
+    }
+
+    flight->store = 1;
+    flight->refresh = 1;
+
+    if (entry) {
+        flight->seen_clock = entry->clock;
+        flight->seen_fetched = entry->fetched;
+    }
+}
+
+
+ngx_int_t
+ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
+{
+    ngx_int_t                      rc;
+    ngx_uint_t                     number;
+    ngx_queue_t                    flights, *q, *next;
+    ngx_http_tournament_flight_t  *flight;
+
+    rc = NGX_OK;
+
+    for (q = ngx_queue_head(&fetch->added);
+         q != ngx_queue_sentinel(&fetch->added);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
+
+            /* who added has left again */
+
+            ngx_http_tournament_flight_free(flight);
+            continue;
+        }
+
+        if (flight->store && ngx_http_tournament_fetch_closed(fetch)) {
+            ngx_http_tournament_fetch_remote(fetch, flight,
+                                             NGX_HTTP_TOURNAMENT_GATE_POLL);
+            continue;
+        }
+
+        if (ngx_http_tournament_flight_claim(flight) == NGX_OK) {
+            continue;
+        }
+
+        if (ngx_queue_empty(&flight->waiters)) {
+            ngx_http_tournament_flight_free(flight);
+            continue;
+        }
+
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+    }
+
+    while (!ngx_queue_empty(&fetch->added)) {
+
+        ngx_queue_init(&flights);
+
+        q = ngx_queue_head(&fetch->added);
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        number = flight->endpoint;
+
+        /* those of one endpoint go together, where its statement takes many */
+
+        do {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&flights, q);
+
+            if (ngx_queue_empty(&fetch->added)
+                || ngx_http_tournament_endpoints[number].bulk.sql == NULL)
+            {
+                break;
+            }
+
+            q = ngx_queue_head(&fetch->added);
+            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        } while (flight->endpoint == number);
+
+        if (ngx_http_tournament_batch_start(fetch, &flights) == NGX_OK) {
+            continue;
+        }
+
+        rc = NGX_DECLINED;
+
+        while (!ngx_queue_empty(&flights)) {
+            q = ngx_queue_head(&flights);
+            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+            ngx_http_tournament_flight_detach(flight);
+            ngx_http_tournament_flight_free(flight);
+        }
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_batch_t   *batch;
+    ngx_http_tournament_flight_t  *flight;
+
+    flight = waiter->flight;
+
+    if (flight == NULL) {
+        return;
+    }
+
+    ngx_queue_remove(&waiter->queue);
+    waiter->flight = NULL;
+
+    batch = flight->batch;
+
+    /* a remote one without waiters is dropped when it is looked at next */
+
+    if (batch == NULL
+        || !ngx_http_tournament_batch_idle(batch)
+        || ngx_http_tournament_pg_cancel(&batch->query) != NGX_OK)
+    {
+        return;
+    }
+
+    while (!ngx_queue_empty(&batch->flights)) {
+        q = ngx_queue_head(&batch->flights);
+
+        ngx_http_tournament_flight_free(
+                     ngx_queue_data(q, ngx_http_tournament_flight_t, queue));
+    }
+
+    ngx_http_tournament_batch_free(batch);
+}
+
+
+/* another worker is done with a key that somebody here waits for */
+
+static void
+ngx_http_tournament_fetch_woken(void *data)
+{
+    ngx_queue_t                    flights, *q;
+    ngx_http_tournament_fetch_t   *fetch = data;
+    ngx_http_tournament_flight_t  *flight;
+
+    if (ngx_queue_empty(&fetch->remote)) {
+        return;
+    }
+
+    /* those that go on waiting join the queue anew */
+
+    ngx_queue_init(&flights);
+    ngx_queue_add(&flights, &fetch->remote);
+    ngx_queue_init(&fetch->remote);
+
+    while (!ngx_queue_empty(&flights)) {
+        q = ngx_queue_head(&flights);
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        ngx_http_tournament_flight_check(flight);
+    }
+}
+
+
+static void
+ngx_http_tournament_fetch_poll(ngx_event_t *ev)
+{
+    ngx_http_tournament_fetch_woken(ev->data);
+}
+
+
+static void
+ngx_http_tournament_fetch_remote(ngx_http_tournament_fetch_t *fetch,
+    ngx_http_tournament_flight_t *flight, ngx_msec_t ms)
+{
+    ngx_queue_remove(&flight->queue);
+    ngx_queue_insert_tail(&fetch->remote, &flight->queue);
+
+    /* the soonest one counts */
+
+    if (fetch->poll.timer_set
+        && (ngx_msec_int_t) (fetch->poll.timer.key - ngx_current_msec - ms)
+           > 0)
+    {
+        ngx_del_timer(&fetch->poll);
+    }
+
+    if (!fetch->poll.timer_set) {
+        ngx_add_timer(&fetch->poll, ms);
+    }
+}
+
+
+static void
+ngx_http_tournament_fetch_renew(ngx_event_t *ev)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_flight_t  *flight;
+
+    fetch = ev->data;
+
+    if (ngx_queue_empty(&fetch->claimed)) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&fetch->claimed);
+         q != ngx_queue_sentinel(&fetch->claimed);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, claim);
+
+        ngx_http_tournament_cache_renew(fetch->cache, &flight->key,
+                                        NGX_HTTP_TOURNAMENT_CLAIM);
+    }
+
+    ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
+}
+
+
+/* of pg; handlers must not run from within a call of this room */
+
+static void
+ngx_http_tournament_fetch_away(void *data)
+{
+    ngx_http_tournament_fetch_t  *fetch = data;
+
+    if (!fetch->away.timer_set) {
+        ngx_add_timer(&fetch->away, 0);
+    }
+}
+
+
+/*
+ * No connection can be had: who has something to show does not wait until its
+ * query's deadline.  The queries wait on, and refresh what is stored if it does
+ * not take too long.
+ */
+
+static void
+ngx_http_tournament_fetch_give_up(ngx_event_t *ev)
+{
+    ngx_queue_t                    waiters, *q, *next;
+    ngx_rbtree_node_t             *node;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_flight_t  *flight;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    fetch = ev->data;
+
+    if (!ngx_http_tournament_pg_away(fetch->pg)
+        || fetch->flights.root == fetch->flights.sentinel)
+    {
+        return;
+    }
+
+    ngx_queue_init(&waiters);
+
+    for (node = ngx_rbtree_min(fetch->flights.root, fetch->flights.sentinel);
+         node;
+         node = ngx_rbtree_next(&fetch->flights, node))
+    {
+        flight = (ngx_http_tournament_flight_t *) node;
+
+        for (q = ngx_queue_head(&flight->waiters);
+             q != ngx_queue_sentinel(&flight->waiters);
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+            if (waiter->impatient) {
+                ngx_queue_remove(q);
+                ngx_queue_insert_tail(&waiters, q);
+
+                /* so that it stays where it is, whoever leaves */
+
+                flight->refresh = 1;
+            }
+        }
+    }
+
+    while (!ngx_queue_empty(&waiters)) {
+        q = ngx_queue_head(&waiters);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        flight = waiter->flight;
+
+        ngx_queue_remove(q);
+        waiter->flight = NULL;
+        waiter->handler(waiter, NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
+                        &flight->key, NULL);
+    }
+}
+
+
+static ngx_http_tournament_flight_t *
+ngx_http_tournament_flight_find(ngx_http_tournament_fetch_t *fetch,
+    ngx_http_tournament_key_t *key, uint32_t *hash)
+{
+    ngx_str_t  name;
+
+    *hash = ngx_murmur_hash2(key->data, key->len);
+
+    name.len = key->len;
+    name.data = key->data;
+
+    return (ngx_http_tournament_flight_t *)
+               ngx_str_rbtree_lookup(&fetch->flights, &name, *hash);
+}
+
+
+static ngx_http_tournament_flight_t *
+ngx_http_tournament_flight_create(ngx_http_tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key, uint32_t hash)
+{
+    ngx_http_tournament_flight_t  *flight;
+
+    flight = ngx_alloc(sizeof(ngx_http_tournament_flight_t) + key->len,
+                       fetch->log);
+    if (flight == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(flight, sizeof(ngx_http_tournament_flight_t));
+
+    flight->fetch = fetch;
+    flight->endpoint = endpoint;
+
+    flight->key.len = key->len;
+    flight->key.data = (u_char *) flight
+                       + sizeof(ngx_http_tournament_flight_t);
+    ngx_memcpy(flight->key.data, key->data, key->len);
+
+    flight->node.node.key = hash;
+    flight->node.str.len = flight->key.len;
+    flight->node.str.data = flight->key.data;
+
+    ngx_queue_init(&flight->waiters);
+
+    ngx_rbtree_insert(&fetch->flights, &flight->node.node);
+    ngx_queue_insert_tail(&fetch->added, &flight->queue);
+
+    return flight;
+}
+
+
+/* NGX_OK: to be queried here.  NGX_BUSY: to be waited for. */
+
+static ngx_int_t
+ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
+{
+    ngx_http_tournament_fetch_t  *fetch;
+    ngx_http_tournament_entry_t   entry;
+
+    fetch = flight->fetch;
+
+    if (!flight->store) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_tournament_cache_claim(fetch->cache, &flight->key,
+                               ngx_http_tournament_wake_number(fetch->wake),
+                               NGX_HTTP_TOURNAMENT_CLAIM)
+        != NGX_OK)
+    {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
+                       "tournament flight:%p waits for another worker",
+                       flight);
+        return NGX_BUSY;
+    }
+
+    ngx_http_tournament_flight_claimed(flight);
+
+    if (ngx_http_tournament_flight_stored(flight, &entry) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    /* it came between the look-up and the claim: the next turn gives it */
+
+    ngx_http_tournament_flight_release(flight, 0);
+
+    if (ngx_queue_empty(&flight->waiters)) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_tournament_fetch_remote(fetch, flight, 0);
+
+    return NGX_BUSY;
+}
+
+
+static void
+ngx_http_tournament_flight_claimed(ngx_http_tournament_flight_t *flight)
+{
+    ngx_http_tournament_fetch_t  *fetch;
+
+    fetch = flight->fetch;
+
+    flight->claimed = 1;
+    ngx_queue_insert_tail(&fetch->claimed, &flight->claim);
+
+    if (!fetch->renew.timer_set) {
+        ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
+    }
+}
+
+
+/* others look at what there is now; with ms the claim is kept */
+
+static void
+ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
+    ngx_msec_t ms)
+{
+    uint64_t                      workers;
+    ngx_http_tournament_fetch_t  *fetch;
+
+    if (!flight->claimed) {
+        return;
+    }
+
+    fetch = flight->fetch;
+
+    workers = ngx_http_tournament_cache_release(fetch->cache, &flight->key,
+                                                ms);
+    if (ms == 0) {
+        flight->claimed = 0;
+        ngx_queue_remove(&flight->claim);
+    }
+
+    ngx_http_tournament_wake_up(fetch->wake, workers);
+}
+
+
+/*
+ * Whether the zone has a newer entry than the one that was no good, and one
+ * that suits somebody who waits: else it would be looked at again and again.
+ */
+
+static ngx_int_t
+ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_entry_t *entry)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_cache_t   *cache;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    cache = flight->fetch->cache;
+
+    if (ngx_http_tournament_cache_get(cache, &flight->key, entry) != NGX_OK
+        || (entry->clock <= flight->seen_clock
+            && entry->fetched <= flight->seen_fetched))
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_queue_empty(&flight->waiters)) {
+        return ngx_http_tournament_cache_fresh(cache, entry->clock,
+                                               entry->stripes,
+                                               entry->nstripes)
+               ? NGX_OK : NGX_DECLINED;
+    }
+
+    for (q = ngx_queue_head(&flight->waiters);
+         q != ngx_queue_sentinel(&flight->waiters);
+         q = ngx_queue_next(q))
+    {
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        if (ngx_http_tournament_flight_suits(flight, waiter, entry)) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* a flight that waits for another worker's: out of its queue */
+
+static void
+ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_fetch_t   *fetch;
+    ngx_http_tournament_entry_t    entry;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    fetch = flight->fetch;
+
+    if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
+        ngx_http_tournament_flight_free(flight);
+        return;
+    }
+
+    if (ngx_http_tournament_fetch_closed(fetch)) {
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_GATE_POLL);
+        return;
+    }
+
+    if (ngx_http_tournament_flight_stored(flight, &entry) == NGX_OK) {
+        ngx_http_tournament_flight_copy(flight, &entry);
+        return;
+    }
+
+    q = ngx_queue_head(&flight->waiters);
+    waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+    if (!ngx_queue_empty(&flight->waiters)
+        && ngx_current_msec - waiter->arrived >= fetch->timeout)
+    {
+        ngx_queue_remove(&flight->queue);
+        ngx_queue_init(&flight->queue);
+        ngx_http_tournament_flight_land(flight,
+                                        NGX_HTTP_TOURNAMENT_PG_TIMEOUT, NULL);
+        return;
+    }
+
+    ngx_http_tournament_fetch_remote(fetch, flight,
+                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+
+    if (ngx_http_tournament_flight_claim(flight) != NGX_OK) {
+        return;
+    }
+
+    ngx_http_tournament_flight_send(flight);
+}
+
+
+/*
+ * Lands with an entry of the zone.  Handlers may look up others, which would
+ * take its place in memory.
+ */
+
+static void
+ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_entry_t *entry)
+{
+    size_t                        len;
+    u_char                       *p;
+    ngx_http_tournament_fetch_t  *fetch;
+    ngx_http_tournament_entry_t   copy;
+
+    fetch = flight->fetch;
+
+    len = ngx_align(entry->len, 8);
+
+    p = ngx_alloc(len + entry->nstripes * sizeof(uint32_t), fetch->log);
+
+    if (p == NULL) {
+        ngx_http_tournament_fetch_remote(fetch, flight,
+                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+        return;
+    }
+
+    copy = *entry;
+    copy.facts = p;
+    copy.stripes = (uint32_t *) (p + len);
+
+    ngx_memcpy(copy.facts, entry->facts, entry->len);
+    ngx_memcpy(copy.stripes, entry->stripes,
+               entry->nstripes * sizeof(uint32_t));
+
+    ngx_queue_remove(&flight->queue);
+    ngx_queue_init(&flight->queue);
+    ngx_http_tournament_flight_land(flight, NGX_HTTP_TOURNAMENT_PG_OK, &copy);
+
+    ngx_free(p);
+}
+
+
+/* a flight that is claimed, or need not be, from its queue to one of its own */
+
+static void
+ngx_http_tournament_flight_send(ngx_http_tournament_flight_t *flight)
+{
+    ngx_queue_t  flights;
+
+    ngx_queue_remove(&flight->queue);
+
+    ngx_queue_init(&flights);
+    ngx_queue_insert_tail(&flights, &flight->queue);
+
+    if (ngx_http_tournament_batch_start(flight->fetch, &flights) != NGX_OK) {
+        ngx_queue_remove(&flight->queue);
+        ngx_queue_init(&flight->queue);
+        ngx_http_tournament_flight_land(flight,
+                                        NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
+                                        NULL);
+    }
+}
+
+
+static void
+ngx_http_tournament_flight_free(ngx_http_tournament_flight_t *flight)
+{
+    ngx_http_tournament_flight_release(flight, 0);
+
+    ngx_queue_remove(&flight->queue);
+    ngx_rbtree_delete(&flight->fetch->flights, &flight->node.node);
+    ngx_free(flight);
+}
+
+
+/* nobody waits any more, and nobody is told */
+
+static void
+ngx_http_tournament_flight_detach(ngx_http_tournament_flight_t *flight)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    while (!ngx_queue_empty(&flight->waiters)) {
+        q = ngx_queue_head(&flight->waiters);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        ngx_queue_remove(q);
+        waiter->flight = NULL;
+    }
+}
+
+
+/*
+ * Gives a result to those whom it suits.  For the others, and for those who
+ * come meanwhile, there is a new query, under the same claim: other workers
+ * that have come to wait for it need none of their own.  The flight is in no
+ * queue.
+ */
+
+static void
+ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_entry_t *entry)
+{
+    ngx_queue_t                    ready, *q, *next;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    flight->refresh = 0;
+
+    ngx_queue_init(&ready);
+
+    for (q = ngx_queue_head(&flight->waiters);
+         q != ngx_queue_sentinel(&flight->waiters);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        if (entry == NULL
+            || ngx_http_tournament_flight_suits(flight, waiter, entry))
+        {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&ready, q);
+        }
+    }
+
+    /* other workers need not wait for the answers of this one */
+
+    ngx_http_tournament_flight_release(flight,
+                                       ngx_queue_empty(&flight->waiters)
+                                       ? 0 : NGX_HTTP_TOURNAMENT_CLAIM);
+
+    while (!ngx_queue_empty(&ready)) {
+        q = ngx_queue_head(&ready);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+
+        ngx_queue_remove(q);
+        waiter->flight = NULL;
+        waiter->times = flight->times;
+        waiter->handler(waiter, rc, &flight->key, entry);
+    }
+
+    if (ngx_queue_empty(&flight->waiters)) {
+        ngx_http_tournament_flight_free(flight);
+        return;
+    }
+
+    if (flight->claimed
+        || ngx_http_tournament_flight_claim(flight) == NGX_OK)
+    {
+        ngx_http_tournament_flight_send(flight);
+        return;
+    }
+
+    ngx_http_tournament_fetch_remote(flight->fetch, flight,
+                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+}
+
+
+/*
+ * Whether a result is not older than its waiter may ask for.  A stripe keeps
+ * its last change only, so one that moved at all after the query was sent is
+ * taken for one that moved before the waiter came.
+ */
+
+static ngx_uint_t
+ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
+    ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_entry_t *entry)
+{
+    ngx_http_tournament_cache_t  *cache;
+    ngx_http_tournament_class_e   class;
+
+    if (flight->sends > waiter->sends) {
+        return 1;
+    }
+
+    if (!waiter->cache) {
+        return 0;
+    }
+
+    if (entry->clock >= waiter->clock) {
+        return 1;
+    }
+
+    cache = flight->fetch->cache;
+
+    if (ngx_http_tournament_cache_walked(cache, entry->clock)) {
+        return 0;
+    }
+
+    class = ngx_http_tournament_cache_class(cache, entry->clock,
+                                            entry->stripes, entry->nstripes);
+
+    return class == NGX_HTTP_TOURNAMENT_FRESH
+           || (class != NGX_HTTP_TOURNAMENT_PURGED
+               && ngx_http_tournament_cache_age(entry->fetched)
+                  < waiter->coalesce);
+}
+
+
+/* the first argument in the key, NUL-terminated */
+
+static char *
+ngx_http_tournament_flight_argument(ngx_http_tournament_flight_t *flight)
+{
+    return (char *) flight->key.data + NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+}
+
+
+/* takes the flights over, or leaves them where they are: NGX_DECLINED */
+
+static ngx_int_t
+ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
+    ngx_queue_t *flights)
+{
+    ngx_msec_t                     waited;
+    ngx_queue_t                   *q;
+    ngx_http_tournament_batch_t   *batch;
+    ngx_http_tournament_flight_t  *flight;
+    ngx_http_tournament_waiter_t  *waiter;
+
+    batch = ngx_calloc(sizeof(ngx_http_tournament_batch_t), fetch->log);
+    if (batch == NULL) {
+        return NGX_DECLINED;
+    }
+
+    q = ngx_queue_head(flights);
+    flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+    batch->fetch = fetch;
+    batch->endpoint = &ngx_http_tournament_endpoints[flight->endpoint];
+    batch->query.statement = flight->endpoint;
+    batch->query.sending = ngx_http_tournament_batch_sending;
+    batch->query.handler = ngx_http_tournament_batch_done;
+    batch->query.data = batch;
+    batch->query.background = 1;
+
+    /* the oldest waiter's time is the query's */
+
+    waited = 0;
+
+    if (!ngx_queue_empty(&flight->waiters)) {
+        q = ngx_queue_head(&flight->waiters);
+        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waited = ngx_current_msec - waiter->arrived;
+    }
+
+    batch->query.timeout = (waited < fetch->timeout) ? fetch->timeout - waited
+                                                     : 1;
+
+    ngx_queue_init(&batch->flights);
+    ngx_queue_add(&batch->flights, flights);
+    ngx_queue_init(flights);
+
+    for (q = ngx_queue_head(&batch->flights);
+         q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight->batch = batch;
+
+        if (!ngx_queue_empty(&flight->waiters)) {
+            batch->query.background = 0;
+        }
+    }
+
+    if (ngx_http_tournament_batch_parameters(batch) == NGX_OK
+        && ngx_http_tournament_pg_send(fetch->pg, &batch->query) == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    for (q = ngx_queue_head(&batch->flights);
+         q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight->batch = NULL;
+    }
+
+    ngx_queue_add(flights, &batch->flights);
+    ngx_http_tournament_batch_free(batch);
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * The arguments in the key are the parameters, in place.  Several keys are one
+ * array; their arguments are slugs, which need nothing escaped.
+ */
+
+static ngx_int_t
+ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
+{
+    char                          *arg;
+    size_t                         len;
+    u_char                        *p;
+    ngx_uint_t                     i;
+    ngx_queue_t                   *q;
+    ngx_http_tournament_flight_t  *flight;
+
+    q = ngx_queue_head(&batch->flights);
+
+    if (q == ngx_queue_last(&batch->flights)) {
+
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        arg = ngx_http_tournament_flight_argument(flight);
+
+        for (i = 0; i < batch->endpoint->statement.nparams; i++) {
+            batch->query.values[i] = arg;
+            arg += ngx_strlen(arg) + 1;
+        }
+
+        return NGX_OK;
+    }
+
+    len = sizeof("{}");
+
+    for ( /* void */ ; q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        arg = ngx_http_tournament_flight_argument(flight);
+        len += ngx_strlen(arg) + sizeof("\"\",") - 1;
+    }
+
+    p = ngx_alloc(len, batch->fetch->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    batch->list = p;
+
+    *p++ = '{';
+
+    for (q = ngx_queue_head(&batch->flights);
+         q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        arg = ngx_http_tournament_flight_argument(flight);
+        p = ngx_sprintf(p, "\"%s\",", arg);
+    }
+
+    p[-1] = '}';
+    *p = '\0';
+
+    batch->query.values[0] = (char *) batch->list;
+    batch->query.statement += NGX_HTTP_TOURNAMENT_ENDPOINTS;
+
+    return NGX_OK;
+}
+
+
+/* whether nobody waits for any of its flights */
+
+static ngx_uint_t
+ngx_http_tournament_batch_idle(ngx_http_tournament_batch_t *batch)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_flight_t  *flight;
+
+    for (q = ngx_queue_head(&batch->flights);
+         q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+
+        if (!ngx_queue_empty(&flight->waiters) || flight->refresh) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_http_tournament_batch_free(ngx_http_tournament_batch_t *batch)
+{
+    if (batch->list) {
+        ngx_free(batch->list);
+    }
+
+    ngx_free(batch);
+}
+
+
+static void
+ngx_http_tournament_batch_sending(ngx_http_tournament_pg_query_t *query)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_batch_t   *batch;
+    ngx_http_tournament_flight_t  *flight;
+
+    batch = query->data;
+
+    batch->clock = ngx_http_tournament_cache_clock(batch->fetch->cache);
+    batch->sent = ngx_current_msec;
+
+    for (q = ngx_queue_head(&batch->flights);
+         q != ngx_queue_sentinel(&batch->flights);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight->sends++;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p is sent at clock %uL: %s",
+                       flight, batch->clock, batch->endpoint->statement.name);
+    }
+}
+
+
+static void
+ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+{
+    ngx_queue_t                   *q;
+    ngx_http_tournament_batch_t   *batch;
+    ngx_http_tournament_entry_t   *entry;
+    ngx_http_tournament_flight_t  *flight;
+
+    batch = query->data;
+
+    /*
+     * A flight stays in the tree until it has landed: who comes meanwhile
+     * joins those who wait.  A handler may make others leave the batch.
+     */
+
+    while (!ngx_queue_empty(&batch->flights)) {
+        q = ngx_queue_head(&batch->flights);
+        ngx_queue_remove(q);
+        ngx_queue_init(q);
+
+        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight->batch = NULL;
+        flight->times = query->times;
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                       "tournament flight:%p has its result: rc %d, %d rows",
+                       flight, rc, res ? PQntuples(res) : 0);
+
+        entry = NULL;
+
+        if (rc == NGX_HTTP_TOURNAMENT_PG_OK) {
+            entry = ngx_http_tournament_batch_decode(batch, flight, res);
+
+            if (entry && flight->store) {
+                (void) ngx_http_tournament_cache_put(batch->fetch->cache,
+                                                     &flight->key, entry);
+            }
+        }
+
+        if (entry == NULL && flight->store) {
+            ngx_http_tournament_cache_failed(batch->fetch->cache,
+                                             &flight->key);
+        }
+
+        ngx_http_tournament_flight_land(flight,
+                                        (entry
+                                         || rc != NGX_HTTP_TOURNAMENT_PG_OK)
+                                        ? rc : NGX_HTTP_TOURNAMENT_PG_FAILED,
+                                        entry);
+    }
+
+    ngx_http_tournament_batch_free(batch);
+}
+
+
+static ngx_http_tournament_entry_t *
+ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
+    ngx_http_tournament_flight_t *flight, PGresult *res)
+{
+    int                              row, n;
+    char                            *arg;
+    ngx_http_tournament_fetch_t     *fetch;
+    ngx_http_tournament_result_t    *result;
+    ngx_http_tournament_endpoint_t  *endpoint;
+
+    fetch = batch->fetch;
+    result = fetch->result;
+    endpoint = batch->endpoint;
+
+    if (ngx_http_tournament_result_begin(result, res, batch->clock,
+                                         batch->sent, endpoint->columns,
+                                         endpoint->ncolumns)
+        != NGX_OK)
+    {
+        if (ngx_http_tournament_fetch_may_log(fetch)) {
+            ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
+                          "tournament: the columns of \"%s\" are not those "
+                          "that this module expects: run the install.sql "
+                          "that came with it", endpoint->statement.sql);
+        }
+
+        return NULL;
+    }
+
+    row = 0;
+    n = PQntuples(res);
+
+    if (batch->list) {
+        arg = ngx_http_tournament_flight_argument(flight);
+
+        while (row < n
+               && ngx_strcmp(PQgetvalue(res, row, endpoint->bulk_column), arg)
+                  != 0)
+        {
+            row++;
+        }
+
+        n = (row < n) ? 1 : 0;
+    }
+
+    endpoint->decode(result, row, n);
+
+    if (ngx_http_tournament_result_end(result) != NGX_OK) {
+
+        if (ngx_http_tournament_fetch_may_log(fetch)) {
+            ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
+                          "tournament: the result of \"%s\" is larger than "
+                          "32m, or there is no memory for it",
+                          endpoint->statement.sql);
+        }
+
+        return NULL;
+    }
+
+    return &result->entry;
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_fetch_may_log(ngx_http_tournament_fetch_t *fetch)
+{
+    if (fetch->result_logged
+        && ngx_current_msec - fetch->result_logged
+           <= NGX_HTTP_TOURNAMENT_RESULT_PAUSE)
+    {
+        return 0;
+    }
+
+    fetch->result_logged = ngx_current_msec;
+
+    return 1;
+}

@@ -1,0 +1,540 @@
+
+#include <yajl/yajl_gen.h>
+
+#include "serve/json.h"
+#include "rules/hash.h"
+#include "rules/text.h"
+
+
+#define NGX_HTTP_TOURNAMENT_JSON_CHUNK  4096
+
+/* bytes; what was larger is given back before the next text */
+#define NGX_HTTP_TOURNAMENT_JSON_KEEP   (1024 * 1024)
+
+/* seconds for which one ETag stands for a time left */
+#define NGX_HTTP_TOURNAMENT_JSON_STEP   30
+
+
+struct ngx_http_tournament_json_s {
+    yajl_gen                   gen;
+
+    u_char                    *data;
+    size_t                     len;
+    size_t                     size;
+
+    uint64_t                   hash;      /* of the text up to hashed */
+    size_t                     hashed;
+
+    size_t                     marks[2];
+
+    u_char                     etag[NGX_HTTP_TOURNAMENT_ETAG_LEN];
+
+    unsigned                   counting:1;    /* shows a time left */
+    unsigned                   failed:1;
+};
+
+
+static void ngx_http_tournament_json_print(void *ctx, const char *str,
+    size_t len);
+static void ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
+    yajl_gen_status status);
+static void ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
+    u_char *value, size_t len);
+static size_t ngx_http_tournament_json_character(u_char *p, size_t len);
+static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
+    const char *key);
+static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
+    const void *data, size_t len);
+static void ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json);
+static void ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len);
+
+
+ngx_http_tournament_json_t *
+ngx_http_tournament_json_create(ngx_pool_t *pool)
+{
+    ngx_http_tournament_json_t  *json;
+
+    json = ngx_pcalloc(pool, sizeof(ngx_http_tournament_json_t));
+    if (json == NULL) {
+        return NULL;
+    }
+
+    json->gen = yajl_gen_alloc(NULL);
+    if (json->gen == NULL) {
+        return NULL;
+    }
+
+    if (yajl_gen_config(json->gen, yajl_gen_print_callback,
+                        ngx_http_tournament_json_print, json)
+        == 0)
+    {
+        yajl_gen_free(json->gen);
+        return NULL;
+    }
+
+    return json;
+}
+
+
+void
+ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json)
+{
+    yajl_gen_free(json->gen);
+
+    if (json->data) {
+        ngx_free(json->data);
+    }
+}
+
+
+void
+ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
+{
+    yajl_gen_reset(json->gen, NULL);
+
+    if (json->size > NGX_HTTP_TOURNAMENT_JSON_KEEP) {
+        ngx_free(json->data);
+        json->data = NULL;
+        json->size = 0;
+    }
+
+    json->len = 0;
+    json->hash = 0;
+    json->hashed = 0;
+    json->marks[0] = 0;
+    json->marks[1] = 0;
+    json->counting = 0;
+    json->failed = 0;
+
+    ngx_http_tournament_json_open(json);
+}
+
+
+ngx_int_t
+ngx_http_tournament_json_end(ngx_http_tournament_json_t *json, time_t now,
+    ngx_str_t *text, ngx_str_t *etag)
+{
+    int64_t  step;
+
+    ngx_http_tournament_json_close(json);
+
+    if (json->failed) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_tournament_json_settle(json);
+
+    if (json->counting) {
+        step = (int64_t) now / NGX_HTTP_TOURNAMENT_JSON_STEP;
+        ngx_http_tournament_json_hash(json, &step, sizeof(int64_t));
+    }
+
+    text->data = json->data;
+    text->len = json->len;
+
+    etag->data = json->etag;
+    etag->len = ngx_sprintf(json->etag, "W/\"%016xL\"", json->hash)
+                - json->etag;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_tournament_json_open(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_map_open(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_close(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_map_close(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_close_array(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_check(json, yajl_gen_array_close(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_array_open(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_open(json);
+}
+
+
+void
+ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_element(json, value, len);
+}
+
+
+void
+ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
+    const char *value, size_t len)
+{
+    size_t  i, n;
+
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character((u_char *) value + i, len - i);
+
+        if (n == 0) {
+            ngx_http_tournament_json_mend(json, (u_char *) value, len);
+            return;
+        }
+    }
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen,
+                                                   (u_char *) value, len));
+}
+
+
+/*
+ * A database in SQL_ASCII may hold anything: each byte that is not part of a
+ * character becomes a question mark.
+ */
+
+static void
+ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
+    u_char *value, size_t len)
+{
+    size_t   i, n;
+    u_char  *copy;
+
+    copy = ngx_alloc(len, ngx_cycle->log);
+    if (copy == NULL) {
+        json->failed = 1;
+        return;
+    }
+
+    ngx_memcpy(copy, value, len);
+
+    for (i = 0; i < len; i += n) {
+        n = ngx_http_tournament_json_character(copy + i, len - i);
+
+        if (n == 0) {
+            copy[i] = '?';
+            n = 1;
+        }
+    }
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen, copy, len));
+    ngx_free(copy);
+}
+
+
+/*
+ * Bytes of the character at p, 0 where there is none.  (yajl's own check lets
+ * surrogates, overlong forms and what is beyond U+10FFFF pass.)
+ */
+
+static size_t
+ngx_http_tournament_json_character(u_char *p, size_t len)
+{
+    u_char    *start;
+    uint32_t   ch;
+
+    if (*p < 0x80) {
+        return 1;
+    }
+
+    start = p;
+    ch = ngx_utf8_decode(&p, len);
+
+    if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+        return 0;
+    }
+
+    return p - start;
+}
+
+
+void
+ngx_http_tournament_json_word(ngx_http_tournament_json_t *json,
+    const char *key, const char *word)
+{
+    ngx_http_tournament_json_string(json, key, word, ngx_strlen(word));
+}
+
+
+void
+ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
+    const char *key, int64_t value)
+{
+    char    text[TOURNAMENT_INT_LEN];
+    size_t  len;
+
+    len = tournament_text_int(text, value);
+
+    ngx_http_tournament_json_number(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_bool(ngx_http_tournament_json_t *json,
+    const char *key, ngx_uint_t value)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_bool(json->gen, value));
+}
+
+
+void
+ngx_http_tournament_json_null(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json, yajl_gen_null(json->gen));
+}
+
+
+void
+ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
+    const char *key, int64_t seconds)
+{
+    char    text[TOURNAMENT_DURATION_LEN];
+    size_t  len;
+
+    if (seconds == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    json->counting = 1;
+
+    len = tournament_text_duration(text, seconds);
+
+    ngx_http_tournament_json_moving(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
+    const char *key, int64_t us)
+{
+    char    text[TOURNAMENT_INSTANT_LEN];
+    size_t  len;
+
+    /* absent, infinite, and what is no instant of the contract's: 0 */
+
+    len = tournament_text_instant(text, us);
+
+    if (len == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    ngx_http_tournament_json_string(json, key, text, len);
+}
+
+
+void
+ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    size_t  i, start, digits;
+
+    digits = 0;
+    start = (len && value[0] == '-');
+
+    /* JSON has no leading zeros: who writes them does not write numbers */
+
+    if (len > start + 1 && value[start] == '0' && value[start + 1] != '.') {
+        len = 0;
+    }
+
+    for (i = start; i < len; i++) {
+
+        if (value[i] >= '0' && value[i] <= '9') {
+            digits++;
+
+        } else if (value[i] != '.' || digits == 0 || i + 3 != len) {
+            digits = 0;
+            break;
+        }
+    }
+
+    if (digits == 0) {
+        ngx_http_tournament_json_null(json, key);
+        return;
+    }
+
+    ngx_http_tournament_json_number(json, key, value, len);
+}
+
+
+void
+ngx_http_tournament_json_number(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_number(json->gen, value, len));
+}
+
+
+void
+ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
+    const void *data, size_t len)
+{
+    ngx_http_tournament_json_settle(json);
+    ngx_http_tournament_json_hash(json, data, len);
+}
+
+
+void
+ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json)
+{
+    json->marks[0] = json->marks[1];
+    json->marks[1] = json->len;
+}
+
+
+void
+ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
+    size_t *start, size_t *len)
+{
+    *start = json->marks[0];
+    *len = json->marks[1] - json->marks[0];
+
+    /* past the comma and the key, which has no colon in it */
+
+    while (*len) {
+        (*len)--;
+
+        if (json->data[(*start)++] == ':') {
+            break;
+        }
+    }
+}
+
+
+void
+ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
+    const char *key, time_t now)
+{
+    char    text[TOURNAMENT_INSTANT_LEN];
+    size_t  len;
+
+    len = tournament_text_instant(text, (int64_t) now * 1000000);
+
+    ngx_http_tournament_json_moving(json, key, text, len);
+}
+
+
+static void
+ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
+    const char *key, const char *value, size_t len)
+{
+    ngx_http_tournament_json_key(json, key);
+    ngx_http_tournament_json_settle(json);
+
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen,
+                                                   (u_char *) value, len));
+    json->hashed = json->len;
+}
+
+
+static void
+ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
+    const char *key)
+{
+    ngx_http_tournament_json_check(json,
+                                   yajl_gen_string(json->gen, (u_char *) key,
+                                                   ngx_strlen(key)));
+}
+
+
+static void
+ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
+    yajl_gen_status status)
+{
+    if (status != yajl_gen_status_ok) {
+        json->failed = 1;
+    }
+}
+
+
+/* what was written since the last time goes into the ETag */
+
+static void
+ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json)
+{
+    ngx_http_tournament_json_hash(json, json->data + json->hashed,
+                                  json->len - json->hashed);
+    json->hashed = json->len;
+}
+
+
+/* each piece is hashed with the hash of those before it as the key */
+
+static void
+ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
+    const void *data, size_t len)
+{
+    uint8_t     key[TOURNAMENT_HASH_KEY_LEN];
+    ngx_uint_t  i;
+
+    ngx_memzero(key, sizeof(key));
+
+    for (i = 0; i < sizeof(uint64_t); i++) {
+        key[i] = (uint8_t) (json->hash >> (8 * i));
+    }
+
+    json->hash = tournament_hash(key, data, len);
+}
+
+
+static void
+ngx_http_tournament_json_print(void *ctx, const char *str, size_t len)
+{
+    size_t                       size;
+    u_char                      *p;
+    ngx_http_tournament_json_t  *json = ctx;
+
+    if (json->size - json->len < len) {
+
+        size = ngx_max(json->size * 2, NGX_HTTP_TOURNAMENT_JSON_CHUNK);
+        size = ngx_max(size, json->len + len);
+
+        p = ngx_alloc(size, ngx_cycle->log);
+        if (p == NULL) {
+            json->failed = 1;
+            return;
+        }
+
+        if (json->data) {
+            ngx_memcpy(p, json->data, json->len);
+            ngx_free(json->data);
+        }
+
+        json->data = p;
+        json->size = size;
+    }
+
+    ngx_memcpy(json->data + json->len, str, len);
+    json->len += len;
+}

@@ -1,0 +1,434 @@
+
+#include "serve/metrics.h"
+
+
+#define NGX_HTTP_TOURNAMENT_METRICS_LINE    64
+
+/* the annex is so much of the zone at most */
+#define NGX_HTTP_TOURNAMENT_METRICS_SHARE   32
+
+/* ms; slow queries and requests are logged at most once in this time */
+#define NGX_HTTP_TOURNAMENT_METRICS_PAUSE   1000
+
+#define NGX_HTTP_TOURNAMENT_METRICS_GAUGES                                    \
+    ngx_align(NGX_HTTP_TOURNAMENT_WORKERS                                     \
+              * sizeof(ngx_http_tournament_gauges_t),                         \
+              NGX_HTTP_TOURNAMENT_METRICS_LINE)
+
+#define NGX_HTTP_TOURNAMENT_METRICS_SLOT                                      \
+    ngx_align(sizeof(ngx_http_tournament_counters_t),                         \
+              NGX_HTTP_TOURNAMENT_METRICS_LINE)
+
+
+static ngx_http_tournament_counters_t *ngx_http_tournament_metrics_slot(
+    ngx_http_tournament_metrics_t *metrics, ngx_uint_t n);
+static ngx_uint_t ngx_http_tournament_metrics_slots(
+    ngx_http_tournament_metrics_t *metrics);
+static void ngx_http_tournament_metrics_slow(
+    ngx_http_tournament_metrics_t *metrics, const char *what,
+    const char *name, u_char *key, uint64_t start, uint64_t end,
+    ngx_http_tournament_pg_times_t *times);
+static uint64_t ngx_http_tournament_metrics_overlap(uint64_t start,
+    uint64_t end, uint64_t from, uint64_t to);
+static u_char *ngx_http_tournament_metrics_text(u_char *p, u_char *last,
+    const char *text);
+
+
+ngx_http_tournament_bound_t
+    ngx_http_tournament_bounds[NGX_HTTP_TOURNAMENT_BUCKETS] =
+{
+    { 500, ngx_string("0.0005") },
+    { 1000, ngx_string("0.001") },
+    { 2500, ngx_string("0.0025") },
+    { 5000, ngx_string("0.005") },
+    { 10000, ngx_string("0.01") },
+    { 25000, ngx_string("0.025") },
+    { 50000, ngx_string("0.05") },
+    { 100000, ngx_string("0.1") },
+    { 250000, ngx_string("0.25") },
+    { 500000, ngx_string("0.5") },
+    { 1000000, ngx_string("1") },
+    { 2500000, ngx_string("2.5") },
+    { (uint64_t) -1, ngx_string("+Inf") }
+};
+
+
+size_t
+ngx_http_tournament_metrics_size(size_t zone)
+{
+    ngx_uint_t  slots;
+
+    slots = zone / NGX_HTTP_TOURNAMENT_METRICS_SHARE;
+    slots -= ngx_min(slots, NGX_HTTP_TOURNAMENT_METRICS_GAUGES);
+    slots /= NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+
+    slots = ngx_max(slots, 1);
+    slots = ngx_min(slots, NGX_HTTP_TOURNAMENT_WORKERS);
+
+    return NGX_HTTP_TOURNAMENT_METRICS_GAUGES
+           + slots * NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+}
+
+
+ngx_http_tournament_metrics_t *
+ngx_http_tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_cache_t *cache, ngx_msec_t slow)
+{
+    ngx_http_tournament_metrics_t  *metrics;
+
+    metrics = ngx_pcalloc(pool, sizeof(ngx_http_tournament_metrics_t));
+    if (metrics == NULL) {
+        return NULL;
+    }
+
+    metrics->log = log;
+    metrics->cache = cache;
+    metrics->slow = slow;
+
+    ngx_http_tournament_metrics_join(metrics, NGX_ERROR);
+
+    return metrics;
+}
+
+
+void
+ngx_http_tournament_metrics_join(ngx_http_tournament_metrics_t *metrics,
+    ngx_int_t number)
+{
+    ngx_http_tournament_gauges_t  *gauges;
+
+    /* without a number it shares a slot: any one will do */
+
+    metrics->counters = ngx_http_tournament_metrics_slot(metrics,
+                                                         number == NGX_ERROR
+                                                         ? ngx_pid : number);
+    if (number == NGX_ERROR) {
+        return;
+    }
+
+    gauges = ngx_http_tournament_cache_annex(metrics->cache);
+    gauges += number;
+
+    ngx_memzero(gauges, sizeof(ngx_http_tournament_gauges_t));
+
+    __atomic_store_n(&gauges->owner,
+                     (uint64_t) metrics->cache->generation << 32
+                     | (uint32_t) ngx_pid, __ATOMIC_RELEASE);
+
+    metrics->gauges = gauges;
+}
+
+
+void
+ngx_http_tournament_metrics_leave(ngx_http_tournament_metrics_t *metrics)
+{
+    if (metrics->gauges) {
+        __atomic_store_n(&metrics->gauges->owner, 0, __ATOMIC_RELEASE);
+        metrics->gauges = NULL;
+    }
+}
+
+
+static ngx_http_tournament_counters_t *
+ngx_http_tournament_metrics_slot(ngx_http_tournament_metrics_t *metrics,
+    ngx_uint_t n)
+{
+    u_char  *p;
+
+    p = ngx_http_tournament_cache_annex(metrics->cache);
+    p += NGX_HTTP_TOURNAMENT_METRICS_GAUGES;
+
+    n %= ngx_http_tournament_metrics_slots(metrics);
+
+    return (ngx_http_tournament_counters_t *)
+               (p + n * NGX_HTTP_TOURNAMENT_METRICS_SLOT);
+}
+
+
+static ngx_uint_t
+ngx_http_tournament_metrics_slots(ngx_http_tournament_metrics_t *metrics)
+{
+    return (metrics->cache->annex - NGX_HTTP_TOURNAMENT_METRICS_GAUGES)
+           / NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+}
+
+
+uint64_t
+ngx_http_tournament_metrics_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+
+void
+ngx_http_tournament_metrics_observe(
+    ngx_http_tournament_histogram_t *histogram, uint64_t us)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; us > ngx_http_tournament_bounds[i].us; i++) { /* void */ }
+
+    ngx_http_tournament_metrics_add(&histogram->buckets[i]);
+
+    (void) __atomic_add_fetch(&histogram->sum, us, __ATOMIC_RELAXED);
+}
+
+
+void
+ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_statement_t *statement,
+    ngx_http_tournament_pg_rc_e rc)
+{
+    u_char                           key[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
+    u_char                          *p, *last;
+    ngx_uint_t                       i;
+    ngx_http_tournament_pg_times_t  *times;
+    ngx_http_tournament_counters_t  *counters;
+
+    counters = metrics->counters;
+    times = &query->times;
+
+    ngx_http_tournament_metrics_add(&counters->queries);
+
+    if (rc == NGX_HTTP_TOURNAMENT_PG_TIMEOUT) {
+        ngx_http_tournament_metrics_add(&counters->timeouts);
+
+    } else if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
+        ngx_http_tournament_metrics_add(&counters->errors);
+    }
+
+    if (times->sent) {
+        ngx_http_tournament_metrics_observe(&counters->latency,
+                                            times->done - times->sent);
+    }
+
+    if (metrics->slow == 0 || query->background
+        || (times->done - times->handed) / 1000 < metrics->slow)
+    {
+        return;
+    }
+
+    ngx_http_tournament_metrics_add(&counters->slow);
+
+    p = key;
+    last = key + sizeof(key);
+    *p = '\0';
+
+    for (i = 0; i < statement->nparams; i++) {
+        p = ngx_http_tournament_metrics_text(p, last, i ? "," : "");
+        p = ngx_http_tournament_metrics_text(p, last, query->values[i]);
+    }
+
+    /* statements are named after endpoints */
+
+    ngx_http_tournament_metrics_slow(metrics, "query",
+                                     statement->name
+                                     + sizeof("tournament_") - 1, key,
+                                     times->handed, times->done, times);
+}
+
+
+void
+ngx_http_tournament_metrics_waited(ngx_http_tournament_metrics_t *metrics,
+    ngx_uint_t endpoint, ngx_http_tournament_key_t *key, uint64_t start,
+    ngx_http_tournament_pg_times_t *times)
+{
+    u_char    text[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
+    uint64_t  now;
+
+    now = ngx_http_tournament_metrics_now();
+
+    ngx_http_tournament_metrics_observe(&metrics->counters->misses,
+                                        now - start);
+
+    /* where its query was slow, the query's line has said so */
+
+    if (metrics->slow == 0 || (now - start) / 1000 < metrics->slow
+        || (times->done - times->handed) / 1000 >= metrics->slow)
+    {
+        return;
+    }
+
+    ngx_http_tournament_metrics_slow(metrics, "request",
+                   (char *) ngx_http_tournament_endpoints[endpoint].name.data,
+                   ngx_http_tournament_metrics_key(text, key), start, now,
+                   times);
+}
+
+
+/*
+ * What it waited for between start and end: a connection to be there, its
+ * turn, the database.  The rest a request spent on a query of another worker,
+ * or an earlier one of this.
+ */
+
+static void
+ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
+    const char *what, const char *name, u_char *key, uint64_t start,
+    uint64_t end, ngx_http_tournament_pg_times_t *times)
+{
+    u_char      more[sizeof(", more slow ones since the last such line")
+                     + NGX_INT_T_LEN];
+    uint64_t    connect, queue, query, sent;
+    ngx_msec_t  now;
+
+    now = (ngx_msec_t) (end / 1000);
+
+    if (metrics->slow_logged
+        && now - metrics->slow_logged < NGX_HTTP_TOURNAMENT_METRICS_PAUSE)
+    {
+        metrics->slow_unlogged++;
+        return;
+    }
+
+    sent = times->sent ? times->sent : times->done;
+
+    connect = ngx_http_tournament_metrics_overlap(start, end, times->handed,
+                                                  times->connected);
+    queue = ngx_http_tournament_metrics_overlap(start, end, times->handed,
+                                                sent)
+            - connect;
+    query = ngx_http_tournament_metrics_overlap(start, end, sent,
+                                                times->done);
+
+    *more = '\0';
+
+    if (metrics->slow_unlogged) {
+        ngx_sprintf(more, ", %ui more slow ones since the last such line%Z",
+                    metrics->slow_unlogged);
+    }
+
+    ngx_log_error(NGX_LOG_WARN, metrics->log, 0,
+                  "tournament: slow %s \"%s\", key \"%s\": %uL ms (connect "
+                  "%uL, queue %uL, query %uL, other queries %uL)%s",
+                  what, name, key, (end - start) / 1000, connect / 1000,
+                  queue / 1000, query / 1000,
+                  (end - start - connect - queue - query) / 1000, more);
+
+    metrics->slow_logged = now;
+    metrics->slow_unlogged = 0;
+}
+
+
+static uint64_t
+ngx_http_tournament_metrics_overlap(uint64_t start, uint64_t end,
+    uint64_t from, uint64_t to)
+{
+    from = ngx_max(from, start);
+    to = ngx_min(to, end);
+
+    return from < to ? to - from : 0;
+}
+
+
+u_char *
+ngx_http_tournament_metrics_key(u_char *buf, ngx_http_tournament_key_t *key)
+{
+    size_t   i;
+    u_char  *p, *last;
+
+    p = buf;
+    last = buf + NGX_HTTP_TOURNAMENT_METRICS_TEXT;
+    *p = '\0';
+
+    for (i = NGX_HTTP_TOURNAMENT_KEY_PREFIX; i < key->len;
+         i += ngx_strlen(key->data + i) + 1)
+    {
+        p = ngx_http_tournament_metrics_text(p, last,
+                              i == NGX_HTTP_TOURNAMENT_KEY_PREFIX ? "" : ",");
+        p = ngx_http_tournament_metrics_text(p, last,
+                                             (char *) key->data + i);
+    }
+
+    return buf;
+}
+
+
+/* what does not fit is left out, and dots say so; NUL stands at the end */
+
+static u_char *
+ngx_http_tournament_metrics_text(u_char *p, u_char *last, const char *text)
+{
+    u_char  ch;
+
+    for ( /* void */ ; *text; text++) {
+
+        if (last - p < (ssize_t) sizeof("\\xff...")) {
+            (void) ngx_cpystrn(p, (u_char *) "...", last - p);
+            break;
+        }
+
+        ch = (u_char) *text;
+
+        if (ch < 0x20 || ch > 0x7e || ch == '"' || ch == '\\') {
+            p = ngx_sprintf(p, "\\x%02xd", (u_int) ch);
+
+        } else {
+            *p++ = ch;
+        }
+
+        *p = '\0';
+    }
+
+    return p;
+}
+
+
+void
+ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_counters_t *total)
+{
+    uint64_t    *slot, *sum;
+    ngx_uint_t   i, n, slots;
+
+    ngx_memzero(total, sizeof(ngx_http_tournament_counters_t));
+
+    /* it is nothing but counters of 64 bits */
+
+    sum = (uint64_t *) total;
+    n = sizeof(ngx_http_tournament_counters_t) / sizeof(uint64_t);
+    slots = ngx_http_tournament_metrics_slots(metrics);
+
+    while (slots--) {
+        slot = (uint64_t *) ngx_http_tournament_metrics_slot(metrics, slots);
+
+        for (i = 0; i < n; i++) {
+            sum[i] += __atomic_load_n(&slot[i], __ATOMIC_RELAXED);
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_tournament_metrics_gauges(ngx_http_tournament_metrics_t *metrics,
+    ngx_uint_t number, ngx_http_tournament_gauges_t *gauges)
+{
+    uint64_t                       owner;
+    ngx_http_tournament_gauges_t  *g;
+
+    g = ngx_http_tournament_cache_annex(metrics->cache);
+    g += number;
+
+    owner = __atomic_load_n(&g->owner, __ATOMIC_ACQUIRE);
+
+    if (owner == 0
+        || (kill((ngx_pid_t) (owner & 0xffffffff), 0) == -1
+            && ngx_errno == ESRCH))
+    {
+        return NGX_DECLINED;
+    }
+
+    gauges->owner = owner;
+    gauges->ready = __atomic_load_n(&g->ready, __ATOMIC_RELAXED);
+    gauges->connecting = __atomic_load_n(&g->connecting, __ATOMIC_RELAXED);
+    gauges->down = __atomic_load_n(&g->down, __ATOMIC_RELAXED);
+    gauges->queued = __atomic_load_n(&g->queued, __ATOMIC_RELAXED);
+    gauges->in_flight = __atomic_load_n(&g->in_flight, __ATOMIC_RELAXED);
+
+    return NGX_OK;
+}

@@ -1,0 +1,201 @@
+
+/*
+ * What this node counts and measures, and the slow log.
+ *
+ * Counters live in the zone's annex and so outlive reloads and workers.  Each
+ * worker adds to a slot of its own, of whole cache lines, so that nobody waits
+ * for anybody; a slot is passed on with the worker's number and goes on
+ * counting.  A total is the sum of all slots.  Additions are atomic all the
+ * same, which costs next to nothing on a line that is one's own: in a small
+ * zone, and beyond NGX_HTTP_TOURNAMENT_WORKERS, several workers share a slot.
+ *
+ * A gauge tells how things are now.  Each worker writes its own, as its
+ * database room tells; those of a worker that is dead are not read.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "zone/cache.h"
+#include "endpoints/endpoint.h"
+
+
+/* endpoints that serve tournaments stand before the others in their table */
+#define NGX_HTTP_TOURNAMENT_SERVED          NGX_HTTP_TOURNAMENT_PURGE
+
+/* a request's cache status is the column that it is counted in */
+#define NGX_HTTP_TOURNAMENT_METRICS_ERRORS  7
+#define NGX_HTTP_TOURNAMENT_METRICS_COLUMNS 8
+
+#define NGX_HTTP_TOURNAMENT_BUCKETS         13
+
+
+/* durations; which bucket one is counted in follows from the bounds below */
+
+typedef struct {
+    uint64_t                       buckets[NGX_HTTP_TOURNAMENT_BUCKETS];
+    uint64_t                       sum;             /* us */
+} ngx_http_tournament_histogram_t;
+
+
+/* a slot: only ever added to */
+
+typedef struct {
+    uint64_t                       requests[NGX_HTTP_TOURNAMENT_SERVED]
+                                        [NGX_HTTP_TOURNAMENT_METRICS_COLUMNS];
+    uint64_t                       purges;
+
+    uint64_t                       queries;         /* that have ended */
+    uint64_t                       errors;
+    uint64_t                       timeouts;
+    uint64_t                       slow;
+    uint64_t                       refused;         /* the queue was full */
+
+    ngx_http_tournament_histogram_t  latency;       /* of queries */
+    ngx_http_tournament_histogram_t  misses;        /* of requests */
+    ngx_http_tournament_histogram_t  delay;         /* of the feed */
+} ngx_http_tournament_counters_t;
+
+
+/* of one worker's connections to the database */
+
+typedef struct {
+    uint64_t                       owner;           /* generation and pid */
+    uint32_t                       ready;           /* connections */
+    uint32_t                       connecting;
+    uint32_t                       down;
+    uint32_t                       queued;          /* queries */
+    uint32_t                       in_flight;
+} ngx_http_tournament_gauges_t;
+
+
+/* a worker's own view of it */
+
+struct ngx_http_tournament_metrics_s {
+    ngx_http_tournament_counters_t  *counters;      /* its slot */
+    ngx_http_tournament_gauges_t    *gauges;        /* NULL: without number */
+
+    ngx_log_t                       *log;
+    ngx_http_tournament_cache_t     *cache;
+    ngx_msec_t                       slow;          /* 0: no slow log */
+    ngx_msec_t                       slow_logged;
+    ngx_uint_t                       slow_unlogged;
+};
+
+
+/* The bounds of the buckets: the last one has none, its text is "+Inf". */
+
+typedef struct {
+    uint64_t                       us;              /* at most */
+    ngx_str_t                      seconds;
+} ngx_http_tournament_bound_t;
+
+extern ngx_http_tournament_bound_t
+    ngx_http_tournament_bounds[NGX_HTTP_TOURNAMENT_BUCKETS];
+
+
+/* Bytes of the annex in a zone of that size: a thirty-second of it at most. */
+
+size_t ngx_http_tournament_metrics_size(size_t zone);
+
+
+/*
+ * Memory is taken from pool.  What takes slow ms and longer is logged; 0:
+ * nothing is.  NULL: no memory.
+ */
+
+ngx_http_tournament_metrics_t *ngx_http_tournament_metrics_create(
+    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
+    ngx_msec_t slow);
+
+
+/*
+ * From now on it counts as the worker of that number, of cache_join();
+ * NGX_ERROR: without one its gauges are not shown.
+ */
+
+void ngx_http_tournament_metrics_join(ngx_http_tournament_metrics_t *metrics,
+    ngx_int_t number);
+
+
+/* Its gauges are not shown any more: the process exits. */
+
+void ngx_http_tournament_metrics_leave(
+    ngx_http_tournament_metrics_t *metrics);
+
+
+/* The time, us, of a clock that nobody sets. */
+
+uint64_t ngx_http_tournament_metrics_now(void);
+
+
+static ngx_inline void
+ngx_http_tournament_metrics_add(uint64_t *counter)
+{
+    (void) __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
+
+
+/* Counts a duration, us. */
+
+void ngx_http_tournament_metrics_observe(
+    ngx_http_tournament_histogram_t *histogram, uint64_t us);
+
+
+/*
+ * Counts a query that has ended, and logs it if it was slow.  name is its
+ * statement's, values its nparams parameters.  rc is how it ended, in times
+ * when; a background query is never slow.
+ */
+
+void ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_statement_t *statement,
+    ngx_http_tournament_pg_rc_e rc);
+
+
+/*
+ * Counts a request that waited for the database from start (us) on, and logs
+ * it if that was long.  times are those of the query that it waited for last,
+ * all 0 where another worker sent it.  key is its entry's; endpoint is an
+ * index in the table.
+ */
+
+void ngx_http_tournament_metrics_waited(
+    ngx_http_tournament_metrics_t *metrics, ngx_uint_t endpoint,
+    ngx_http_tournament_key_t *key, uint64_t start,
+    ngx_http_tournament_pg_times_t *times);
+
+
+/*
+ * Writes the arguments in a key, with commas between, as printable text, NUL
+ * behind it.  Returns buf.
+ */
+
+#define NGX_HTTP_TOURNAMENT_METRICS_TEXT  256
+
+u_char *ngx_http_tournament_metrics_key(u_char *buf,
+    ngx_http_tournament_key_t *key);
+
+
+/* Adds all slots up. */
+
+void ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
+    ngx_http_tournament_counters_t *total);
+
+
+/*
+ * Copies the gauges of the worker of that number.  NGX_DECLINED: there is no
+ * such worker alive.
+ */
+
+ngx_int_t ngx_http_tournament_metrics_gauges(
+    ngx_http_tournament_metrics_t *metrics, ngx_uint_t number,
+    ngx_http_tournament_gauges_t *gauges);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_ */

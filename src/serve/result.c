@@ -1,0 +1,447 @@
+
+#include "serve/result.h"
+#include "rules/state.h"
+
+
+/* us from the Unix epoch to PostgreSQL's, 2000-01-01 */
+#define NGX_HTTP_TOURNAMENT_PG_EPOCH  946684800000000LL
+
+/* bytes; above it an answer would not be one that a page can use */
+#define NGX_HTTP_TOURNAMENT_FACTS_MAX  (32 * 1024 * 1024)
+
+/* bytes; what was larger is given back before the next result */
+#define NGX_HTTP_TOURNAMENT_FACTS_KEEP  (1024 * 1024)
+
+/* bytes; no struct of facts is larger */
+#define NGX_HTTP_TOURNAMENT_FACTS_MIN  4096
+
+
+static void ngx_http_tournament_result_shrink(
+    ngx_http_tournament_result_t *result);
+static ngx_int_t ngx_http_tournament_result_grow(void **data, size_t *size,
+    size_t len, size_t need);
+static uint64_t ngx_http_tournament_result_bytes(
+    ngx_http_tournament_result_t *result, int row, int column, int *len);
+static uint64_t ngx_http_tournament_result_number(u_char *p, int len);
+
+
+ngx_http_tournament_result_t *
+ngx_http_tournament_result_create(ngx_pool_t *pool,
+    ngx_http_tournament_cache_t *cache)
+{
+    ngx_http_tournament_result_t  *result;
+
+    result = ngx_pcalloc(pool, sizeof(ngx_http_tournament_result_t));
+    if (result == NULL) {
+        return NULL;
+    }
+
+    result->cache = cache;
+
+    /* there is always memory to write to */
+
+    if (ngx_http_tournament_result_grow((void **) &result->entry.facts,
+                                        &result->facts_size, 0,
+                                        NGX_HTTP_TOURNAMENT_FACTS_MIN)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return result;
+}
+
+
+void
+ngx_http_tournament_result_destroy(ngx_http_tournament_result_t *result)
+{
+    if (result->entry.facts) {
+        ngx_free(result->entry.facts);
+    }
+
+    if (result->entry.stripes) {
+        ngx_free(result->entry.stripes);
+    }
+}
+
+
+ngx_int_t
+ngx_http_tournament_result_begin(ngx_http_tournament_result_t *result,
+    PGresult *res, uint64_t clock, ngx_msec_t sent, const Oid *columns,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    ngx_http_tournament_result_shrink(result);
+
+    result->res = res;
+    result->failed = 0;
+
+    result->entry.clock = clock;
+    result->entry.fetched = sent;
+    result->entry.valid_until = 0;
+    result->entry.nstripes = 0;
+    result->entry.len = 0;
+    result->entry.missing = 0;
+
+    if (PQnfields(res) != (int) n) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (PQftype(res, i) != columns[i] || PQfformat(res, i) != 1) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_tournament_result_end(ngx_http_tournament_result_t *result)
+{
+    result->res = NULL;
+
+    return result->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+uint32_t
+ngx_http_tournament_result_reserve(ngx_http_tournament_result_t *result,
+    size_t size)
+{
+    size_t                        offset;
+    ngx_http_tournament_entry_t  *entry;
+
+    entry = &result->entry;
+
+    offset = ngx_align(entry->len, 8);
+
+    if (result->failed
+        || offset + size > NGX_HTTP_TOURNAMENT_FACTS_MAX
+        || ngx_http_tournament_result_grow((void **) &entry->facts,
+                                           &result->facts_size, entry->len,
+                                           offset + size)
+           != NGX_OK)
+    {
+        result->failed = 1;
+        return 0;
+    }
+
+    ngx_memzero(entry->facts + entry->len, offset + size - entry->len);
+    entry->len = offset + size;
+
+    return (uint32_t) offset;
+}
+
+
+void
+ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
+    ngx_http_tournament_thing_e kind, int64_t id)
+{
+    uint32_t                      stripe;
+    ngx_uint_t                    i;
+    ngx_http_tournament_entry_t  *entry;
+
+    entry = &result->entry;
+    stripe = ngx_http_tournament_cache_stripe(result->cache, kind, id);
+
+    /* the usual few repetitions; more are harmless, looking for them is not */
+
+    for (i = 0; i < entry->nstripes && i < 64; i++) {
+        if (entry->stripes[i] == stripe) {
+            return;
+        }
+    }
+
+    if (ngx_http_tournament_result_grow((void **) &entry->stripes,
+                                        &result->stripes_size,
+                                        entry->nstripes * sizeof(uint32_t),
+                                        (entry->nstripes + 1)
+                                        * sizeof(uint32_t))
+        != NGX_OK)
+    {
+        result->failed = 1;
+        return;
+    }
+
+    entry->stripes[entry->nstripes++] = stripe;
+}
+
+
+void
+ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
+    ngx_http_tournament_thing_e kind, int row, int column)
+{
+    int        n, len;
+    u_char    *p, *end;
+    int64_t    id;
+
+    /*
+     * An array: the number of dimensions, has-nulls and the element type, 4
+     * bytes each; a size and a lower bound of each dimension; then a length,
+     * -1 for a null, and a value for each element.
+     */
+
+    len = PQgetlength(result->res, row, column);
+    p = (u_char *) PQgetvalue(result->res, row, column);
+    end = p + len;
+
+    if (len < 12) {
+        return;
+    }
+
+    n = 12 + 8 * (int) ngx_http_tournament_result_number(p + 3, 1);
+
+    if (len < n) {
+        return;
+    }
+
+    for (p += n; end - p >= 4; p += n) {
+        n = (int) ngx_http_tournament_result_number(p, 4);
+        p += 4;
+
+        if (n == -1) {
+            n = 0;
+            continue;
+        }
+
+        if (n != 8 || end - p < n) {
+            return;
+        }
+
+        id = (int64_t) ngx_http_tournament_result_number(p, 8);
+        ngx_http_tournament_result_shows(result, kind, id);
+    }
+}
+
+
+void
+ngx_http_tournament_result_valid_until(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    int64_t  us;
+
+    us = ngx_http_tournament_result_instant(result, row, column);
+
+    if (us <= 0 || us == TOURNAMENT_INSTANT_INFINITY) {
+        return;
+    }
+
+    /* answers are for whole seconds: it changes with the next one */
+
+    result->entry.valid_until = us / 1000000 + (us % 1000000 != 0);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_result_is_null(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    return PQgetisnull(result->res, row, column);
+}
+
+
+ngx_uint_t
+ngx_http_tournament_result_bool(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    return PQgetlength(result->res, row, column) == 1
+           && *PQgetvalue(result->res, row, column) != 0;
+}
+
+
+ngx_http_tournament_string_t
+ngx_http_tournament_result_string(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    size_t                         len;
+    ngx_http_tournament_entry_t   *entry;
+    ngx_http_tournament_string_t   string;
+
+    entry = &result->entry;
+
+    string.offset = 0;
+    string.len = 0;
+
+    if (PQgetisnull(result->res, row, column)) {
+        return string;
+    }
+
+    len = PQgetlength(result->res, row, column);
+
+    if (result->failed
+        || entry->len + len > NGX_HTTP_TOURNAMENT_FACTS_MAX
+        || ngx_http_tournament_result_grow((void **) &entry->facts,
+                                           &result->facts_size, entry->len,
+                                           entry->len + len)
+           != NGX_OK)
+    {
+        result->failed = 1;
+        return string;
+    }
+
+    ngx_memcpy(entry->facts + entry->len,
+               PQgetvalue(result->res, row, column), len);
+
+    string.offset = (uint32_t) entry->len;
+    string.len = (uint32_t) len;
+
+    entry->len += len;
+
+    return string;
+}
+
+
+int64_t
+ngx_http_tournament_result_integer(ngx_http_tournament_result_t *result,
+    int row, int column, int64_t null)
+{
+    int       len;
+    uint64_t  n;
+
+    n = ngx_http_tournament_result_bytes(result, row, column, &len);
+
+    switch (len) {
+    case 8:
+        return (int64_t) n;
+    case 4:
+        return (int32_t) (uint32_t) n;
+    default:
+        return null;
+    }
+}
+
+
+int64_t
+ngx_http_tournament_result_instant(ngx_http_tournament_result_t *result,
+    int row, int column)
+{
+    int      len;
+    int64_t  us;
+
+    us = (int64_t) ngx_http_tournament_result_bytes(result, row, column,
+                                                    &len);
+    if (len != 8) {
+        return TOURNAMENT_INSTANT_NONE;
+    }
+
+    if (us == INT64_MIN) {
+        return TOURNAMENT_INSTANT_NEG_INFINITY;
+    }
+
+    /* the last years that PostgreSQL knows do not fit after the move */
+
+    if (us > INT64_MAX - NGX_HTTP_TOURNAMENT_PG_EPOCH) {
+        return TOURNAMENT_INSTANT_INFINITY;
+    }
+
+    return us + NGX_HTTP_TOURNAMENT_PG_EPOCH;
+}
+
+
+void
+ngx_http_tournament_result_text(ngx_http_tournament_result_t *result, int row,
+    int column, ngx_str_t *text)
+{
+    text->data = (u_char *) PQgetvalue(result->res, row, column);
+    text->len = PQgetlength(result->res, row, column);
+}
+
+
+/* an integer; len is -1 for null */
+
+static uint64_t
+ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
+    int row, int column, int *len)
+{
+    *len = -1;
+
+    if (PQgetisnull(result->res, row, column)) {
+        return 0;
+    }
+
+    *len = PQgetlength(result->res, row, column);
+
+    return ngx_http_tournament_result_number(
+                          (u_char *) PQgetvalue(result->res, row, column),
+                          ngx_min(*len, 8));
+}
+
+
+/* up to 8 bytes in network byte order */
+
+static uint64_t
+ngx_http_tournament_result_number(u_char *p, int len)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    while (len--) {
+        n = n << 8 | *p++;
+    }
+
+    return n;
+}
+
+
+/* what a large result needed is not kept for the small ones after it */
+
+static void
+ngx_http_tournament_result_shrink(ngx_http_tournament_result_t *result)
+{
+    u_char                       *p;
+    ngx_http_tournament_entry_t  *entry;
+
+    entry = &result->entry;
+
+    if (result->facts_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+
+        p = ngx_alloc(NGX_HTTP_TOURNAMENT_FACTS_MIN, ngx_cycle->log);
+
+        if (p) {
+            ngx_free(entry->facts);
+            entry->facts = p;
+            result->facts_size = NGX_HTTP_TOURNAMENT_FACTS_MIN;
+        }
+    }
+
+    if (result->stripes_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+        ngx_free(entry->stripes);
+        entry->stripes = NULL;
+        result->stripes_size = 0;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_tournament_result_grow(void **data, size_t *size, size_t len,
+    size_t need)
+{
+    void    *p;
+    size_t   n;
+
+    if (need <= *size) {
+        return NGX_OK;
+    }
+
+    n = ngx_max(*size * 2, 1024);
+    n = ngx_max(n, need);
+
+    p = ngx_alloc(n, ngx_cycle->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (*data) {
+        ngx_memcpy(p, *data, len);
+        ngx_free(*data);
+    }
+
+    *data = p;
+    *size = n;
+
+    return NGX_OK;
+}

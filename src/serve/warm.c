@@ -1,0 +1,293 @@
+
+#include <ngx_event.h>
+
+#include "endpoints/decode.h"
+#include "endpoints/endpoint.h"
+#include "serve/warm.h"
+
+
+/* rows that are stored before requests get their turn */
+#define NGX_HTTP_TOURNAMENT_WARM_STEP     200
+
+/* ms; it is a large statement, and nobody waits for it */
+#define NGX_HTTP_TOURNAMENT_WARM_TIMEOUT  60000
+
+
+struct ngx_http_tournament_warmer_s {
+    ngx_log_t                        *log;
+    ngx_http_tournament_cache_t      *cache;
+    ngx_http_tournament_pg_t         *pg;
+    ngx_http_tournament_fetch_t      *fetch;
+    ngx_http_tournament_result_t     *result;
+    uint64_t                          space;
+
+    ngx_http_tournament_pg_query_t    query;
+    uint64_t                          clock;
+    ngx_msec_t                        sent;
+
+    PGresult                         *res;      /* being stored */
+    int                               row;
+    ngx_event_t                       step;
+
+    unsigned                          active:1;
+};
+
+
+static void ngx_http_tournament_warm_sending(
+    ngx_http_tournament_pg_query_t *query);
+static void ngx_http_tournament_warm_done(
+    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+    PGresult *res);
+static void ngx_http_tournament_warm_failed(
+    ngx_http_tournament_warmer_t *warmer);
+static void ngx_http_tournament_warm_step(ngx_event_t *ev);
+static void ngx_http_tournament_warm_end(
+    ngx_http_tournament_warmer_t *warmer);
+static ngx_int_t ngx_http_tournament_warm_row(
+    ngx_http_tournament_warmer_t *warmer, int row);
+static void ngx_http_tournament_warm_page(
+    ngx_http_tournament_warmer_t *warmer, ngx_uint_t endpoint,
+    const char **values, ngx_uint_t n);
+
+
+ngx_http_tournament_warmer_t *
+ngx_http_tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_tournament_cache_t *cache, ngx_http_tournament_pg_t *pg,
+    ngx_http_tournament_fetch_t *fetch, uint64_t space)
+{
+    ngx_http_tournament_warmer_t  *warmer;
+
+    warmer = ngx_pcalloc(pool, sizeof(ngx_http_tournament_warmer_t));
+    if (warmer == NULL) {
+        return NULL;
+    }
+
+    warmer->result = ngx_http_tournament_result_create(pool, cache);
+    if (warmer->result == NULL) {
+        return NULL;
+    }
+
+    warmer->log = log;
+    warmer->cache = cache;
+    warmer->pg = pg;
+    warmer->fetch = fetch;
+    warmer->space = space;
+
+    warmer->step.handler = ngx_http_tournament_warm_step;
+    warmer->step.data = warmer;
+    warmer->step.log = log;
+    warmer->step.cancelable = 1;
+
+    return warmer;
+}
+
+
+void
+ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer)
+{
+    if (warmer->query.deadline.timer_set) {
+        ngx_del_timer(&warmer->query.deadline);
+    }
+
+    if (warmer->res) {
+        ngx_http_tournament_warm_end(warmer);
+    }
+
+    ngx_http_tournament_result_destroy(warmer->result);
+}
+
+
+void
+ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
+{
+    ngx_http_tournament_warmer_t  *warmer = data;
+
+    uint64_t                         loaded;
+    ngx_http_tournament_listener_t  *listener;
+
+    static const char  *hub[] = { "", "", "", "", "", "", "1", "12" };
+
+    if (warmer->active || ngx_exiting) {
+        return;
+    }
+
+    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
+                                 __ATOMIC_SEQ_CST);
+
+    if (continued && loaded == warmer->space) {
+        return;
+    }
+
+    ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_HUB, hub, 8);
+    ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_STATS, NULL, 0);
+
+    (void) ngx_http_tournament_fetch_start(warmer->fetch);
+
+    ngx_memzero(&warmer->query, sizeof(ngx_http_tournament_pg_query_t));
+
+    warmer->query.statement = NGX_HTTP_TOURNAMENT_STATEMENT_WARM;
+    warmer->query.timeout = NGX_HTTP_TOURNAMENT_WARM_TIMEOUT;
+    warmer->query.sending = ngx_http_tournament_warm_sending;
+    warmer->query.handler = ngx_http_tournament_warm_done;
+    warmer->query.data = warmer;
+    warmer->query.background = 1;
+    warmer->query.keep = 1;
+
+    if (ngx_http_tournament_pg_send(warmer->pg, &warmer->query) == NGX_OK) {
+        warmer->active = 1;
+
+    } else {
+        ngx_http_tournament_warm_failed(warmer);
+    }
+}
+
+
+/* the next reload may try again */
+
+static void
+ngx_http_tournament_warm_failed(ngx_http_tournament_warmer_t *warmer)
+{
+    uint64_t                         space;
+    ngx_http_tournament_listener_t  *listener;
+
+    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    space = warmer->space;
+
+    (void) __atomic_compare_exchange_n(&listener->warmed, &space, 0, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+
+static void
+ngx_http_tournament_warm_sending(ngx_http_tournament_pg_query_t *query)
+{
+    ngx_http_tournament_warmer_t  *warmer;
+
+    warmer = query->data;
+
+    warmer->clock = ngx_http_tournament_cache_clock(warmer->cache);
+    warmer->sent = ngx_current_msec;
+}
+
+
+static void
+ngx_http_tournament_warm_done(ngx_http_tournament_pg_query_t *query,
+    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+{
+    ngx_http_tournament_warmer_t  *warmer;
+
+    warmer = query->data;
+
+    if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
+        warmer->active = 0;
+        ngx_http_tournament_warm_failed(warmer);
+        return;
+    }
+
+    warmer->res = res;
+    warmer->row = 0;
+
+    ngx_http_tournament_warm_step(&warmer->step);
+}
+
+
+static void
+ngx_http_tournament_warm_step(ngx_event_t *ev)
+{
+    int                            n, last;
+    ngx_http_tournament_warmer_t  *warmer;
+
+    warmer = ev->data;
+
+    n = PQntuples(warmer->res);
+    last = ngx_min(n, warmer->row + NGX_HTTP_TOURNAMENT_WARM_STEP);
+
+    while (warmer->row < last) {
+        if (ngx_http_tournament_warm_row(warmer, warmer->row++) != NGX_OK) {
+            ngx_http_tournament_warm_end(warmer);
+            return;
+        }
+    }
+
+    if (last < n) {
+        ngx_add_timer(&warmer->step, 1);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, warmer->log, 0,
+                  "tournament: %d states loaded", n);
+
+    ngx_http_tournament_warm_end(warmer);
+}
+
+
+static void
+ngx_http_tournament_warm_end(ngx_http_tournament_warmer_t *warmer)
+{
+    PQclear(warmer->res);
+
+    warmer->res = NULL;
+    warmer->active = 0;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_warm_row(ngx_http_tournament_warmer_t *warmer, int row)
+{
+    u_char                           buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    ngx_str_t                        slug;
+    ngx_http_tournament_key_t        key;
+    ngx_http_tournament_result_t    *result;
+    ngx_http_tournament_endpoint_t  *endpoint;
+
+    result = warmer->result;
+    endpoint = &ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE];
+
+    if (ngx_http_tournament_result_begin(result, warmer->res, warmer->clock,
+                                         warmer->sent, endpoint->columns,
+                                         endpoint->ncolumns)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_tournament_result_text(result, row, endpoint->bulk_column,
+                                    &slug);
+
+    ngx_http_tournament_key_init(&key, buf, warmer->space, endpoint->number);
+
+    if (ngx_http_tournament_key_add(&key, slug.data, slug.len) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    endpoint->decode(result, row, 1);
+
+    if (ngx_http_tournament_result_end(result) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_tournament_cache_put(warmer->cache, &key, &result->entry);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_tournament_warm_page(ngx_http_tournament_warmer_t *warmer,
+    ngx_uint_t endpoint, const char **values, ngx_uint_t n)
+{
+    u_char                     buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    ngx_uint_t                 i;
+    ngx_http_tournament_key_t  key;
+
+    ngx_http_tournament_key_init(&key, buf, warmer->space,
+                             ngx_http_tournament_endpoints[endpoint].number);
+
+    for (i = 0; i < n; i++) {
+        (void) ngx_http_tournament_key_add(&key, (u_char *) values[i],
+                                           ngx_strlen(values[i]));
+    }
+
+    ngx_http_tournament_fetch_refresh(warmer->fetch, endpoint, &key, NULL);
+}

@@ -1,0 +1,44 @@
+
+/*
+ * Loads what is likely to be asked for, in the background: the states of all
+ * published and running tournaments by one statement, the hub's default page,
+ * the platform's figures.  When a node starts, when the feed was interrupted,
+ * so that what is in use does not come back as a herd of queries, and when a
+ * reload has made the keys others.
+ */
+
+#ifndef _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_
+#define _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "zone/cache.h"
+#include "serve/fetch.h"
+#include "pg/pg.h"
+
+
+typedef struct ngx_http_tournament_warmer_s  ngx_http_tournament_warmer_t;
+
+
+/* space is that of the keys.  NULL: no memory. */
+
+ngx_http_tournament_warmer_t *ngx_http_tournament_warm_create(
+    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
+    ngx_http_tournament_pg_t *pg, ngx_http_tournament_fetch_t *fetch,
+    uint64_t space);
+
+
+/*
+ * Begins, unless it is at it, or keys of this space were the last to be loaded
+ * and continued is set.  data is the warmer.
+ */
+
+void ngx_http_tournament_warm_start(void *data, ngx_uint_t continued);
+
+
+void ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer);
+
+
+#endif /* _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_ */
