@@ -4,9 +4,9 @@
 cat << END                                                    >> $NGX_MAKEFILE
 
 $NGX_OBJS/addon/endpoints/page.o: \\
-	$NGX_OBJS/ngx_http_tournament_page.inc
+	$NGX_OBJS/page.inc
 
-$NGX_OBJS/ngx_http_tournament_page.inc: $ngx_addon_dir/src/endpoints/status.html
+$NGX_OBJS/page.inc: $ngx_addon_dir/src/endpoints/status.html
 	od -A n -t u1 -v $ngx_addon_dir/src/endpoints/status.html \\
 		| sed -e 's/  *\([0-9][0-9]*\)/ \1,/g' > \$@.new
 	mv \$@.new \$@

@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_tournament.h"
+#include "tournament.h"
 #include "serve/request.h"
 #include "rules/hash.h"
 
@@ -19,14 +19,14 @@ typedef struct {
     ngx_int_t                             low;
     ngx_int_t                             high;
     const char                           *allowed;
-} ngx_http_tournament_bounds_t;
+} tournament_bounds_t;
 
 
 static ngx_int_t ngx_http_tournament_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_tournament_cache_status_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_tournament_query_time_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_tournament_query_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 static void *ngx_http_tournament_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -41,7 +41,7 @@ static char *ngx_http_tournament_database(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_tournament_database_file(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
-    ngx_http_tournament_main_conf_t *tmcf, ngx_str_t *value);
+    tournament_main_conf_t *tmcf, ngx_str_t *value);
 static char *ngx_http_tournament_number(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_msec(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -50,8 +50,7 @@ static char *ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf,
-    ngx_str_t *name);
+static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -60,36 +59,36 @@ static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_http_tournament_value_t *ngx_http_tournament_compile(
-    ngx_conf_t *cf, ngx_str_t *value);
-static char *ngx_http_tournament_invalid(ngx_conf_t *cf,
-    const char *allowed, ngx_str_t *value);
-static char *ngx_http_tournament_unknown(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_uint_t missing);
+static tournament_value_t *ngx_http_tournament_compile(ngx_conf_t *cf,
+    ngx_str_t *value);
+static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
+    ngx_str_t *value);
+static char *ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_uint_t missing);
 
 static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
-    ngx_http_tournament_main_conf_t *tmcf);
+    tournament_main_conf_t *tmcf);
 static void ngx_http_tournament_exit_process(ngx_cycle_t *cycle);
 
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_connections_bounds =
+static tournament_bounds_t  ngx_http_tournament_connections_bounds =
     { 1, 256, "a number from 1 to 256" };
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_queue_bounds =
+static tournament_bounds_t  ngx_http_tournament_queue_bounds =
     { 1, 1000000, "a number from 1 to 1000000" };
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_version_bounds =
+static tournament_bounds_t  ngx_http_tournament_version_bounds =
     { 0, 2147483647, "a number from 0 to 2147483647" };
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_timeout_bounds =
+static tournament_bounds_t  ngx_http_tournament_timeout_bounds =
     { 1, 3600000, "a time from 1ms to 1h" };
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_slow_bounds =
+static tournament_bounds_t  ngx_http_tournament_slow_bounds =
     { 0, 3600000, "a time from 1ms to 1h, or 0 (no slow log)" };
 
-static ngx_http_tournament_bounds_t  ngx_http_tournament_stale_bounds =
+static tournament_bounds_t  ngx_http_tournament_stale_bounds =
     { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
 
 
@@ -120,42 +119,42 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_number,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, database.connections),
+      offsetof(tournament_main_conf_t, database.connections),
       &ngx_http_tournament_connections_bounds },
 
     { ngx_string("tournament_database_queue"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_number,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, database.queue),
+      offsetof(tournament_main_conf_t, database.queue),
       &ngx_http_tournament_queue_bounds },
 
     { ngx_string("tournament_connect_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_msec,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, database.connect_timeout),
+      offsetof(tournament_main_conf_t, database.connect_timeout),
       &ngx_http_tournament_timeout_bounds },
 
     { ngx_string("tournament_query_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_msec,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, database.query_timeout),
+      offsetof(tournament_main_conf_t, database.query_timeout),
       &ngx_http_tournament_timeout_bounds },
 
     { ngx_string("tournament_prepare"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, prepare),
+      offsetof(tournament_main_conf_t, prepare),
       NULL },
 
     { ngx_string("tournament_cache_version"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_number,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, cache_version),
+      offsetof(tournament_main_conf_t, cache_version),
       &ngx_http_tournament_version_bounds },
 
     { ngx_string("tournament_ttl"),
@@ -169,7 +168,7 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_msec,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_tournament_loc_conf_t, stale),
+      offsetof(tournament_loc_conf_t, stale),
       &ngx_http_tournament_stale_bounds },
 
     { ngx_string("tournament_coalesce"),
@@ -190,14 +189,14 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, warm),
+      offsetof(tournament_main_conf_t, warm),
       NULL },
 
     { ngx_string("tournament_slow"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_msec,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_tournament_main_conf_t, slow),
+      offsetof(tournament_main_conf_t, slow),
       &ngx_http_tournament_slow_bounds },
 
     { ngx_string("tournament_max_age"),
@@ -211,14 +210,14 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_who,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_tournament_loc_conf_t, user),
+      offsetof(tournament_loc_conf_t, user),
       NULL },
 
     { ngx_string("tournament_staff"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_tournament_who,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_tournament_loc_conf_t, staff),
+      offsetof(tournament_loc_conf_t, staff),
       NULL },
 
     { ngx_string("tournament"),
@@ -300,8 +299,8 @@ static ngx_int_t
 ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                  *word;
-    ngx_http_tournament_ctx_t  *ctx;
+    ngx_str_t         *word;
+    tournament_ctx_t  *ctx;
 
     static ngx_str_t  words[] = {
         ngx_null_string,
@@ -313,9 +312,9 @@ ngx_http_tournament_cache_status_variable(ngx_http_request_t *r,
         ngx_string("STALE")
     };
 
-    ctx = ngx_http_tournament_get_ctx(r);
+    ctx = tournament_get_ctx(r);
 
-    if (ctx == NULL || ctx->status == NGX_HTTP_TOURNAMENT_NONE) {
+    if (ctx == NULL || ctx->status == TOURNAMENT_NONE) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -336,14 +335,14 @@ static ngx_int_t
 ngx_http_tournament_query_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                     *p;
-    ngx_http_tournament_ctx_t  *ctx;
+    u_char            *p;
+    tournament_ctx_t  *ctx;
 
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
 
-    ctx = ngx_http_tournament_get_ctx(r);
+    ctx = tournament_get_ctx(r);
 
     if (ctx == NULL || !ctx->queried) {
         v->len = 1;
@@ -368,9 +367,9 @@ ngx_http_tournament_query_time_variable(ngx_http_request_t *r,
 static void *
 ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
 {
-    ngx_http_tournament_main_conf_t  *tmcf;
+    tournament_main_conf_t  *tmcf;
 
-    tmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_tournament_main_conf_t));
+    tmcf = ngx_pcalloc(cf->pool, sizeof(tournament_main_conf_t));
     if (tmcf == NULL) {
         return NULL;
     }
@@ -392,7 +391,7 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
 static char *
 ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 {
-    ngx_http_tournament_main_conf_t *tmcf = conf;
+    tournament_main_conf_t *tmcf = conf;
 
     ngx_conf_init_value(tmcf->prepare, 1);
     ngx_conf_init_value(tmcf->listen, 1);
@@ -411,19 +410,19 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 static void *
 ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
 {
-    ngx_uint_t                       i;
-    ngx_http_tournament_loc_conf_t  *tlcf;
+    ngx_uint_t              i;
+    tournament_loc_conf_t  *tlcf;
 
-    tlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_tournament_loc_conf_t));
+    tlcf = ngx_pcalloc(cf->pool, sizeof(tournament_loc_conf_t));
     if (tlcf == NULL) {
         return NULL;
     }
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_TTLS; i++) {
+    for (i = 0; i < TOURNAMENT_TTLS; i++) {
         tlcf->ttl[i] = NGX_CONF_UNSET_MSEC;
     }
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
         tlcf->coalesce[i] = NGX_CONF_UNSET_MSEC;
     }
 
@@ -439,8 +438,8 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
 static char *
 ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    ngx_http_tournament_loc_conf_t *prev = parent;
-    ngx_http_tournament_loc_conf_t *conf = child;
+    tournament_loc_conf_t *prev = parent;
+    tournament_loc_conf_t *conf = child;
 
     u_char                    *p;
     ngx_uint_t                 i;
@@ -456,20 +455,20 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->argument = prev->argument;
 
         if (clcf->lmt_excpt && clcf->handler == NULL) {
-            clcf->handler = ngx_http_tournament_handler;
+            clcf->handler = tournament_handler;
         }
     }
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
         ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
-                                  ngx_http_tournament_endpoints[i].ttl);
+                                  tournament_endpoints[i].ttl);
         ngx_conf_merge_msec_value(conf->coalesce[i], prev->coalesce[i],
-                                  ngx_http_tournament_endpoints[i].coalesce);
+                                  tournament_endpoints[i].coalesce);
     }
 
-    ngx_conf_merge_msec_value(conf->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
-                              prev->ttl[NGX_HTTP_TOURNAMENT_TTL_MISSING],
-                              NGX_HTTP_TOURNAMENT_MISSING_TTL);
+    ngx_conf_merge_msec_value(conf->ttl[TOURNAMENT_TTL_MISSING],
+                              prev->ttl[TOURNAMENT_TTL_MISSING],
+                              TOURNAMENT_MISSING_TTL);
 
     ngx_conf_merge_msec_value(conf->stale, prev->stale, 300000);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
@@ -493,9 +492,9 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 static ngx_int_t
 ngx_http_tournament_init(ngx_conf_t *cf)
 {
-    u_char                            secret[TOURNAMENT_HASH_KEY_LEN];
-    uint64_t                          identity;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    u_char                   secret[TOURNAMENT_HASH_KEY_LEN];
+    uint64_t                 identity;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
 
@@ -534,11 +533,11 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     /* such a pooler refuses "options", and its role has the timeout */
 
     tmcf->database.targets =
-        ngx_http_tournament_conninfo_resolve(cf, &tmcf->conninfo,
-                                             tmcf->prepare
-                                             ? tmcf->database.query_timeout
-                                             : 0,
-                                             tmcf->listen, &identity);
+        tournament_conninfo_resolve(cf, &tmcf->conninfo,
+                                    tmcf->prepare
+                                    ? tmcf->database.query_timeout
+                                    : 0,
+                                    tmcf->listen, &identity);
     if (tmcf->database.targets == NULL) {
         return NGX_ERROR;
     }
@@ -547,8 +546,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 
     if (tmcf->listen_conninfo.directive.data) {
         tmcf->listen_targets =
-            ngx_http_tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
-                                                 0, 1, NULL);
+            tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
+                                        0, 1, NULL);
         if (tmcf->listen_targets == NULL) {
             return NGX_ERROR;
         }
@@ -560,9 +559,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 
     tmcf->database.prepare = tmcf->prepare;
     tmcf->database.primary = tmcf->listen;
-    tmcf->database.nstatements = NGX_HTTP_TOURNAMENT_STATEMENTS;
-    tmcf->database.statements =
-        ngx_http_tournament_endpoint_statements(cf->pool);
+    tmcf->database.nstatements = TOURNAMENT_STATEMENTS;
+    tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 
     return tmcf->database.statements ? NGX_OK : NGX_ERROR;
 }
@@ -571,7 +569,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 static char *
 ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_main_conf_t *tmcf = conf;
+    tournament_main_conf_t *tmcf = conf;
 
     off_t       size;
     ngx_str_t  *value, name;
@@ -586,20 +584,18 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     size = ngx_parse_offset(&value[1]);
 
-    if (size < NGX_HTTP_TOURNAMENT_ZONE_MIN
-        || size > NGX_HTTP_TOURNAMENT_ZONE_MAX)
-    {
+    if (size < TOURNAMENT_ZONE_MIN || size > TOURNAMENT_ZONE_MAX) {
         return ngx_http_tournament_invalid(cf, "a size from 256k to 256g, "
                                            "such as 64m", &value[1]);
     }
 
     ngx_str_set(&name, "tournament");
 
-    tmcf->cache.annex = ngx_http_tournament_metrics_size((size_t) size);
+    tmcf->cache.annex = tournament_metrics_size((size_t) size);
 
-    tmcf->zone = ngx_http_tournament_cache_add(cf, &tmcf->cache, &name,
-                                               (size_t) size,
-                                               &ngx_http_tournament_module);
+    tmcf->zone = tournament_cache_add(cf, &tmcf->cache, &name,
+                                      (size_t) size,
+                                      &ngx_http_tournament_module);
     if (tmcf->zone == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -704,8 +700,8 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 static char *
-ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
-    ngx_http_tournament_main_conf_t *tmcf, ngx_str_t *value)
+ngx_http_tournament_set_conninfo(ngx_conf_t *cf, tournament_main_conf_t *tmcf,
+    ngx_str_t *value)
 {
     ngx_str_t  *args;
 
@@ -724,7 +720,7 @@ ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_tournament_conninfo_set(cf, &tmcf->conninfo, value);
+    return tournament_conninfo_set(cf, &tmcf->conninfo, value);
 }
 
 
@@ -733,10 +729,10 @@ ngx_http_tournament_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
-    ngx_int_t                      n;
-    ngx_str_t                     *value;
-    ngx_uint_t                    *np;
-    ngx_http_tournament_bounds_t  *bounds = cmd->post;
+    ngx_int_t             n;
+    ngx_str_t            *value;
+    ngx_uint_t           *np;
+    tournament_bounds_t  *bounds = cmd->post;
 
     np = (ngx_uint_t *) (p + cmd->offset);
 
@@ -763,10 +759,10 @@ ngx_http_tournament_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
-    ngx_int_t                      n;
-    ngx_str_t                     *value;
-    ngx_msec_t                    *np;
-    ngx_http_tournament_bounds_t  *bounds = cmd->post;
+    ngx_int_t             n;
+    ngx_str_t            *value;
+    ngx_msec_t           *np;
+    tournament_bounds_t  *bounds = cmd->post;
 
     np = (ngx_msec_t *) (p + cmd->offset);
 
@@ -791,7 +787,7 @@ ngx_http_tournament_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_loc_conf_t *tlcf = conf;
+    tournament_loc_conf_t *tlcf = conf;
 
     ngx_int_t   i, ttl;
     ngx_str_t  *value;
@@ -801,7 +797,7 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (value[1].len == sizeof("missing") - 1
         && ngx_strncmp(value[1].data, "missing", value[1].len) == 0)
     {
-        i = NGX_HTTP_TOURNAMENT_TTL_MISSING;
+        i = TOURNAMENT_TTL_MISSING;
 
     } else {
         i = ngx_http_tournament_entries(cf, &value[1]);
@@ -833,7 +829,7 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_loc_conf_t *tlcf = conf;
+    tournament_loc_conf_t *tlcf = conf;
 
     ngx_int_t   i, ms;
     ngx_str_t  *value;
@@ -846,9 +842,7 @@ ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_tournament_endpoints[i].audience
-        != NGX_HTTP_TOURNAMENT_PUBLIC)
-    {
+    if (tournament_endpoints[i].audience != TOURNAMENT_PUBLIC) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "answers of \"%V\" are not coalesced: a change "
                            "shows at once", &value[1]);
@@ -885,18 +879,18 @@ ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
 
     args = cf->args->elts;
 
-    i = ngx_http_tournament_endpoint_find(name);
+    i = tournament_endpoint_find(name);
 
     if (i == NGX_ERROR) {
         (void) ngx_http_tournament_unknown(cf, name, 1);
         return NGX_ERROR;
     }
 
-    if (ngx_http_tournament_endpoints[i].statement.sql == NULL) {
+    if (tournament_endpoints[i].statement.sql == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" has no entries of its own in the cache "
                            "for \"%V\"%s", name, &args[0],
-                           i == NGX_HTTP_TOURNAMENT_STATES
+                           i == TOURNAMENT_STATES
                            ? ", those of \"state\" serve it" : "");
         return NGX_ERROR;
     }
@@ -908,7 +902,7 @@ ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
 static char *
 ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_main_conf_t *tmcf = conf;
+    tournament_main_conf_t *tmcf = conf;
 
     ngx_str_t  *value;
 
@@ -929,15 +923,14 @@ ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    return ngx_http_tournament_conninfo_set(cf, &tmcf->listen_conninfo,
-                                            &value[1]);
+    return tournament_conninfo_set(cf, &tmcf->listen_conninfo, &value[1]);
 }
 
 
 static char *
 ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_loc_conf_t *tlcf = conf;
+    tournament_loc_conf_t *tlcf = conf;
 
     ngx_str_t  *value;
 
@@ -961,13 +954,13 @@ ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_tournament_loc_conf_t *tlcf = conf;
+    tournament_loc_conf_t *tlcf = conf;
 
-    ngx_int_t                         i;
-    ngx_str_t                        *value;
-    ngx_http_core_loc_conf_t         *clcf;
-    ngx_http_tournament_endpoint_t   *endpoint;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    ngx_int_t                  i;
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+    tournament_endpoint_t     *endpoint;
+    tournament_main_conf_t    *tmcf;
 
     if (tlcf->served) {
         return "is duplicate";
@@ -975,16 +968,16 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    i = ngx_http_tournament_endpoint_find(&value[1]);
+    i = tournament_endpoint_find(&value[1]);
 
     if (i == NGX_ERROR) {
         return ngx_http_tournament_unknown(cf, &value[1], 0);
     }
 
-    endpoint = &ngx_http_tournament_endpoints[i];
+    endpoint = &tournament_endpoints[i];
 
     if (cf->args->nelts == 2
-        && endpoint->argument == NGX_HTTP_TOURNAMENT_MUST_ARGUMENT)
+        && endpoint->argument == TOURNAMENT_MUST_ARGUMENT)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"tournament %V\" needs an argument, for example "
@@ -994,7 +987,7 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 3) {
 
-        if (endpoint->argument == NGX_HTTP_TOURNAMENT_NO_ARGUMENT) {
+        if (endpoint->argument == TOURNAMENT_NO_ARGUMENT) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"tournament %V\" takes no argument, but "
                                "\"%V\" is given", &value[1], &value[2]);
@@ -1015,7 +1008,7 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     tmcf->used = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_tournament_handler;
+    clcf->handler = tournament_handler;
 
     return NGX_CONF_OK;
 }
@@ -1028,15 +1021,15 @@ ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
-    ngx_str_t                     *value, *name;
-    ngx_http_tournament_value_t  **tvp;
+    ngx_str_t            *value, *name;
+    tournament_value_t  **tvp;
 
     static ngx_str_t  clients[] = {
         ngx_string("$http_"), ngx_string("$arg_"), ngx_string("$cookie_"),
         ngx_null_string
     };
 
-    tvp = (ngx_http_tournament_value_t **) (p + cmd->offset);
+    tvp = (tournament_value_t **) (p + cmd->offset);
 
     if (*tvp != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -1071,16 +1064,16 @@ ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* a variable alone, the usual case, is read without a script and a copy */
 
-static ngx_http_tournament_value_t *
+static tournament_value_t *
 ngx_http_tournament_compile(ngx_conf_t *cf, ngx_str_t *value)
 {
     size_t                             i;
     u_char                             ch;
     ngx_str_t                          name;
-    ngx_http_tournament_value_t       *tv;
+    tournament_value_t                *tv;
     ngx_http_compile_complex_value_t   ccv;
 
-    tv = ngx_pcalloc(cf->pool, sizeof(ngx_http_tournament_value_t));
+    tv = ngx_pcalloc(cf->pool, sizeof(tournament_value_t));
     if (tv == NULL) {
         return NULL;
     }
@@ -1148,9 +1141,9 @@ ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     args = cf->args->elts;
     p = names;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_ENDPOINTS; i++) {
+    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
         p = ngx_slprintf(p, names + sizeof(names), "%s\"%V\"", i ? ", " : "",
-                         &ngx_http_tournament_endpoints[i].name);
+                         &tournament_endpoints[i].name);
     }
 
     if (missing) {
@@ -1169,7 +1162,7 @@ ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t
 ngx_http_tournament_init_module(ngx_cycle_t *cycle)
 {
-    ngx_http_tournament_main_conf_t  *tmcf;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_tournament_module);
@@ -1178,16 +1171,16 @@ ngx_http_tournament_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_http_tournament_cache_begin(&tmcf->cache);
+    tournament_cache_begin(&tmcf->cache);
 
-    return ngx_http_tournament_wake_init(cycle->log);
+    return tournament_wake_init(cycle->log);
 }
 
 
 static ngx_int_t
 ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_tournament_main_conf_t  *tmcf;
+    tournament_main_conf_t  *tmcf;
 
     /* cache manager and loader have nothing to ask */
 
@@ -1203,10 +1196,10 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    tmcf->metrics = ngx_http_tournament_metrics_create(cycle->pool,
-                                                       cycle->log,
-                                                       &tmcf->cache,
-                                                       tmcf->slow);
+    tmcf->metrics = tournament_metrics_create(cycle->pool,
+                                              cycle->log,
+                                              &tmcf->cache,
+                                              tmcf->slow);
     if (tmcf->metrics == NULL) {
         return NGX_ERROR;
     }
@@ -1214,41 +1207,38 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
     tmcf->database.metrics = tmcf->metrics;
 
     tmcf->database.outage =
-        ngx_http_tournament_cache_outage(&tmcf->cache,
-                                         NGX_HTTP_TOURNAMENT_OUTAGE_DATABASE);
+        tournament_cache_outage(&tmcf->cache, TOURNAMENT_OUTAGE_DATABASE);
 
-    tmcf->json = ngx_http_tournament_json_create(cycle->pool);
-    tmcf->memo = ngx_http_tournament_memo_create(cycle->pool, &tmcf->cache);
-    tmcf->pg = ngx_http_tournament_pg_create(cycle->pool, cycle->log,
-                                             &tmcf->database);
+    tmcf->json = tournament_json_create(cycle->pool);
+    tmcf->memo = tournament_memo_create(cycle->pool, &tmcf->cache);
+    tmcf->pg = tournament_pg_create(cycle->pool, cycle->log, &tmcf->database);
 
     if (tmcf->json == NULL || tmcf->memo == NULL || tmcf->pg == NULL) {
         return NGX_ERROR;
     }
 
-    tmcf->fetch = ngx_http_tournament_fetch_create(cycle->pool, cycle->log,
-                                                &tmcf->cache, tmcf->pg,
-                                                &tmcf->database);
+    tmcf->fetch = tournament_fetch_create(cycle->pool, cycle->log,
+                                          &tmcf->cache, tmcf->pg,
+                                          &tmcf->database);
     if (tmcf->fetch == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_tournament_metrics_join(tmcf->metrics,
-                              ngx_http_tournament_fetch_number(tmcf->fetch));
-    ngx_http_tournament_pg_report(tmcf->pg);
+    tournament_metrics_join(tmcf->metrics,
+                            tournament_fetch_number(tmcf->fetch));
+    tournament_pg_report(tmcf->pg);
 
     return ngx_http_tournament_init_feed(cycle, tmcf);
 }
 
 
 static ngx_int_t
-ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
-    ngx_http_tournament_main_conf_t *tmcf)
+ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
 {
-    ngx_http_tournament_outage_t    *outage;
+    tournament_outage_t  *outage;
 
     if (tmcf->warm) {
-        tmcf->warmer = ngx_http_tournament_warm_create(cycle->pool,
+        tmcf->warmer = tournament_warm_create(cycle->pool,
                                               cycle->log, &tmcf->cache,
                                               tmcf->pg, tmcf->fetch,
                                               tmcf->space);
@@ -1264,26 +1254,26 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
         outage = tmcf->database.outage;
 
         if (tmcf->listen_conninfo.directive.data) {
-            outage = ngx_http_tournament_cache_outage(&tmcf->cache,
-                                         NGX_HTTP_TOURNAMENT_OUTAGE_LISTENER);
+            outage = tournament_cache_outage(&tmcf->cache,
+                                             TOURNAMENT_OUTAGE_LISTENER);
         }
 
         /* what was loaded before it listens would have to be loaded again */
 
-        tmcf->feed = ngx_http_tournament_feed_create(cycle->pool, cycle->log,
-                                        &tmcf->cache, tmcf->listen_targets,
-                                        outage,
-                                        tmcf->database.connect_timeout,
-                                        tmcf->warm
-                                        ? ngx_http_tournament_warm_start
-                                        : NULL, tmcf->warmer);
+        tmcf->feed = tournament_feed_create(cycle->pool, cycle->log,
+                                            &tmcf->cache, tmcf->listen_targets,
+                                            outage,
+                                            tmcf->database.connect_timeout,
+                                            tmcf->warm
+                                            ? tournament_warm_start
+                                            : NULL, tmcf->warmer);
 
         if (tmcf->feed == NULL) {
             return NGX_ERROR;
         }
 
-        ngx_http_tournament_feed_measure(tmcf->feed, tmcf->metrics);
-        ngx_http_tournament_fetch_gate(tmcf->fetch);
+        tournament_feed_measure(tmcf->feed, tmcf->metrics);
+        tournament_fetch_gate(tmcf->fetch);
 
         return NGX_OK;
     }
@@ -1291,7 +1281,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
     /* one worker does, and after a reload only where the keys are others */
 
     if (tmcf->warm) {
-        ngx_http_tournament_warm_start(tmcf->warmer, 1);
+        tournament_warm_start(tmcf->warmer, 1);
     }
 
     return NGX_OK;
@@ -1301,7 +1291,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
 static void
 ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_tournament_main_conf_t  *tmcf;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_tournament_module);
@@ -1311,17 +1301,17 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
     }
 
     if (tmcf->feed) {
-        ngx_http_tournament_feed_destroy(tmcf->feed);
+        tournament_feed_destroy(tmcf->feed);
     }
 
     if (tmcf->warmer) {
-        ngx_http_tournament_warm_destroy(tmcf->warmer);
+        tournament_warm_destroy(tmcf->warmer);
     }
 
-    ngx_http_tournament_metrics_leave(tmcf->metrics);
-    ngx_http_tournament_pg_destroy(tmcf->pg);
-    ngx_http_tournament_fetch_destroy(tmcf->fetch);
-    ngx_http_tournament_memo_destroy(tmcf->memo);
-    ngx_http_tournament_json_destroy(tmcf->json);
-    ngx_http_tournament_cache_close(&tmcf->cache);
+    tournament_metrics_leave(tmcf->metrics);
+    tournament_pg_destroy(tmcf->pg);
+    tournament_fetch_destroy(tmcf->fetch);
+    tournament_memo_destroy(tmcf->memo);
+    tournament_json_destroy(tmcf->json);
+    tournament_cache_close(&tmcf->cache);
 }

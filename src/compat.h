@@ -4,8 +4,8 @@
  * 1.18 to the newest.  Nothing else in the module asks for nginx_version.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_COMPAT_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_COMPAT_H_INCLUDED_
+#ifndef _TOURNAMENT_COMPAT_H_INCLUDED_
+#define _TOURNAMENT_COMPAT_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -20,11 +20,11 @@
 
 #if (nginx_version >= 1023000)
 
-#define ngx_http_tournament_header_init(h)  (h)->next = NULL
+#define tournament_header_init(h)  (h)->next = NULL
 
 #else
 
-#define ngx_http_tournament_header_init(h)
+#define tournament_header_init(h)
 
 #endif
 
@@ -36,8 +36,7 @@
  */
 
 static ngx_inline ngx_int_t
-ngx_http_tournament_set_cache_control(ngx_http_request_t *r,
-    ngx_table_elt_t *h)
+tournament_set_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
 #if (nginx_version >= 1023000)
 
@@ -70,4 +69,4 @@ ngx_http_tournament_set_cache_control(ngx_http_request_t *r,
 }
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_COMPAT_H_INCLUDED_ */
+#endif /* _TOURNAMENT_COMPAT_H_INCLUDED_ */

@@ -195,10 +195,10 @@ SKIP: {
     my $n    = 0;
 
     for my $case (
-        [ 'ngx_http_tournament_cache_find',      0 ],
-        [ 'ngx_http_tournament_cache_make_room', 1 ],
-        [ 'ngx_http_tournament_cache_link',      1 ],
-        [ 'ngx_http_tournament_cache_unlink',    1 ],
+        [ 'tournament_cache_find',      0 ],
+        [ 'tournament_cache_make_room', 1 ],
+        [ 'tournament_cache_link',      1 ],
+        [ 'tournament_cache_unlink',    1 ],
     ) {
         my ($function, $changing) = @$case;
 

@@ -10,14 +10,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-ngx_queue_t *ngx_http_tournament_lint_member(ngx_queue_t *queue);
-void ngx_http_tournament_lint_free(void *p);
+ngx_queue_t *tournament_lint_member(ngx_queue_t *queue);
+void tournament_lint_free(void *p);
 
 #undef ngx_queue_head
-#define ngx_queue_head(h)  ngx_http_tournament_lint_member(h)
+#define ngx_queue_head(h)  tournament_lint_member(h)
 
 #undef ngx_queue_last
-#define ngx_queue_last(h)  ngx_http_tournament_lint_member(h)
+#define ngx_queue_last(h)  tournament_lint_member(h)
 
 #undef ngx_free
-#define ngx_free           ngx_http_tournament_lint_free
+#define ngx_free           tournament_lint_free

@@ -4,107 +4,104 @@
 
 
 /* bytes of a game's name, which is a varchar(20) in the database */
-#define NGX_HTTP_TOURNAMENT_GAME_MAX    80
+#define TOURNAMENT_GAME_MAX    80
 
 /* characters of a text to search for */
-#define NGX_HTTP_TOURNAMENT_SEARCH_MAX  100
+#define TOURNAMENT_SEARCH_MAX  100
 
 /* a page past the end is the last one: no need to tell larger ones apart */
-#define NGX_HTTP_TOURNAMENT_PAGE_MAX    1000000
+#define TOURNAMENT_PAGE_MAX    1000000
 
 
 typedef struct {
-    ngx_str_t                      name;
-    const char                   **words;    /* allowed; NULL: see below */
-    ngx_http_tournament_error_t   *error;
-} ngx_http_tournament_filter_t;
+    ngx_str_t             name;
+    const char          **words;    /* allowed; NULL: see below */
+    tournament_error_t   *error;
+} tournament_filter_t;
 
 
-static void ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src,
-    size_t len, ngx_str_t *value);
-static ngx_uint_t ngx_http_tournament_is_word(const char **words,
+static void tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_t *value);
-static ngx_int_t ngx_http_tournament_hub_text(ngx_str_t *value, size_t bytes,
+static ngx_uint_t tournament_is_word(const char **words, ngx_str_t *value);
+static ngx_int_t tournament_hub_text(ngx_str_t *value, size_t bytes,
     size_t chars);
-static void ngx_http_tournament_trim(ngx_str_t *value);
-static ngx_int_t ngx_http_tournament_hub_number(ngx_str_t *value, int64_t def,
-    int64_t max, ngx_uint_t clamp, ngx_http_tournament_key_t *key);
-static ngx_int_t ngx_http_tournament_add_number(
-    ngx_http_tournament_key_t *key, int64_t n);
+static void tournament_trim(ngx_str_t *value);
+static ngx_int_t tournament_hub_number(ngx_str_t *value, int64_t def,
+    int64_t max, ngx_uint_t clamp, tournament_key_t *key);
+static ngx_int_t tournament_add_number(tournament_key_t *key, int64_t n);
 
 
-static const char  *ngx_http_tournament_hub_status[] = {
+static const char  *tournament_hub_status[] = {
     "open", "live", "upcoming", "completed", NULL
 };
 
-static const char  *ngx_http_tournament_hub_fee[] = {
+static const char  *tournament_hub_fee[] = {
     "free", "paid", NULL
 };
 
-static const char  *ngx_http_tournament_hub_prize[] = {
+static const char  *tournament_hub_prize[] = {
     "high", "medium", "low", NULL
 };
 
-static const char  *ngx_http_tournament_hub_sort[] = {
+static const char  *tournament_hub_sort[] = {
     "newest", "starting_soon", "prize_high", "prize_low", "popular", NULL
 };
 
 
 /* in the order of the statement's parameters, after the game */
 
-static ngx_http_tournament_filter_t  ngx_http_tournament_hub_filters[] = {
-    { ngx_string("status"), ngx_http_tournament_hub_status,
-      &ngx_http_tournament_error_status },
-    { ngx_string("fee"), ngx_http_tournament_hub_fee,
-      &ngx_http_tournament_error_fee },
-    { ngx_string("prize"), ngx_http_tournament_hub_prize,
-      &ngx_http_tournament_error_prize },
-    { ngx_string("sort"), ngx_http_tournament_hub_sort,
-      &ngx_http_tournament_error_sort },
+static tournament_filter_t  tournament_hub_filters[] = {
+    { ngx_string("status"), tournament_hub_status,
+      &tournament_error_status },
+    { ngx_string("fee"), tournament_hub_fee,
+      &tournament_error_fee },
+    { ngx_string("prize"), tournament_hub_prize,
+      &tournament_error_prize },
+    { ngx_string("sort"), tournament_hub_sort,
+      &tournament_error_sort },
     { ngx_null_string, NULL, NULL }
 };
 
 
-static ngx_str_t  ngx_http_tournament_game = ngx_string("game");
-static ngx_str_t  ngx_http_tournament_q = ngx_string("q");
-static ngx_str_t  ngx_http_tournament_page = ngx_string("page");
-static ngx_str_t  ngx_http_tournament_per_page = ngx_string("per_page");
+static ngx_str_t  tournament_game = ngx_string("game");
+static ngx_str_t  tournament_q = ngx_string("q");
+static ngx_str_t  tournament_page = ngx_string("page");
+static ngx_str_t  tournament_per_page = ngx_string("per_page");
 
 
-ngx_http_tournament_error_t *
-ngx_http_tournament_arguments_none(ngx_http_request_t *r,
-    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+tournament_error_t *
+tournament_arguments_none(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
 {
     return NULL;
 }
 
 
-ngx_http_tournament_error_t *
-ngx_http_tournament_arguments_slug(ngx_http_request_t *r,
-    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+tournament_error_t *
+tournament_arguments_slug(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
 {
     if (!tournament_text_slug_valid(in->argument.data, in->argument.len)
-        || ngx_http_tournament_key_add(key, in->argument.data,
-                                       in->argument.len)
+        || tournament_key_add(key, in->argument.data, in->argument.len)
            != NGX_OK)
     {
-        return &ngx_http_tournament_error_slug;
+        return &tournament_error_slug;
     }
 
     return NULL;
 }
 
 
-ngx_http_tournament_error_t *
-ngx_http_tournament_arguments_user(ngx_http_request_t *r,
-    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+tournament_error_t *
+tournament_arguments_user(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
 {
     if (in->user == 0) {
-        return &ngx_http_tournament_error_login;
+        return &tournament_error_login;
     }
 
-    if (ngx_http_tournament_add_number(key, in->user) != NGX_OK) {
-        return &ngx_http_tournament_error_user;
+    if (tournament_add_number(key, in->user) != NGX_OK) {
+        return &tournament_error_user;
     }
 
     return NULL;
@@ -113,93 +110,87 @@ ngx_http_tournament_arguments_user(ngx_http_request_t *r,
 
 /* an anonymous is account 0, which nobody has */
 
-ngx_http_tournament_error_t *
-ngx_http_tournament_arguments_user_slug(ngx_http_request_t *r,
-    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+tournament_error_t *
+tournament_arguments_user_slug(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
 {
-    if (ngx_http_tournament_add_number(key, in->user) != NGX_OK) {
-        return &ngx_http_tournament_error_user;
+    if (tournament_add_number(key, in->user) != NGX_OK) {
+        return &tournament_error_user;
     }
 
-    return ngx_http_tournament_arguments_slug(r, in, key);
+    return tournament_arguments_slug(r, in, key);
 }
 
 
-ngx_http_tournament_error_t *
-ngx_http_tournament_arguments_hub(ngx_http_request_t *r,
-    ngx_http_tournament_input_t *in, ngx_http_tournament_key_t *key)
+tournament_error_t *
+tournament_arguments_hub(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
 {
-    ngx_str_t                      value;
-    ngx_http_tournament_filter_t  *filter;
+    ngx_str_t             value;
+    tournament_filter_t  *filter;
 
     /* the location's game goes before the client's */
 
     value = in->argument;
 
     if (value.len == 0
-        && ngx_http_tournament_arguments_find(r, &ngx_http_tournament_game,
-                                           &value)
+        && tournament_arguments_find(r, &tournament_game, &value)
            == NGX_ERROR)
     {
-        return &ngx_http_tournament_error_game;
+        return &tournament_error_game;
     }
 
-    if (ngx_http_tournament_hub_text(&value, NGX_HTTP_TOURNAMENT_GAME_MAX,
-                                     NGX_HTTP_TOURNAMENT_GAME_MAX)
+    if (tournament_hub_text(&value, TOURNAMENT_GAME_MAX,
+                            TOURNAMENT_GAME_MAX)
         != NGX_OK
-        || ngx_http_tournament_key_add(key, value.data, value.len) != NGX_OK)
+        || tournament_key_add(key, value.data, value.len) != NGX_OK)
     {
-        return &ngx_http_tournament_error_game;
+        return &tournament_error_game;
     }
 
-    for (filter = ngx_http_tournament_hub_filters; filter->words; filter++) {
+    for (filter = tournament_hub_filters; filter->words; filter++) {
 
-        if (ngx_http_tournament_arguments_find(r, &filter->name, &value)
+        if (tournament_arguments_find(r, &filter->name, &value)
             == NGX_ERROR
-            || (value.len
-                && !ngx_http_tournament_is_word(filter->words, &value))
-            || ngx_http_tournament_key_add(key, value.data, value.len)
+            || (value.len && !tournament_is_word(filter->words, &value))
+            || tournament_key_add(key, value.data, value.len)
                != NGX_OK)
         {
             return filter->error;
         }
     }
 
-    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_q, &value)
-        == NGX_ERROR)
-    {
-        return &ngx_http_tournament_error_q;
+    if (tournament_arguments_find(r, &tournament_q, &value) == NGX_ERROR) {
+        return &tournament_error_q;
     }
 
-    ngx_http_tournament_trim(&value);
+    tournament_trim(&value);
 
-    if (ngx_http_tournament_hub_text(&value,
-                                     4 * NGX_HTTP_TOURNAMENT_SEARCH_MAX,
-                                     NGX_HTTP_TOURNAMENT_SEARCH_MAX)
+    if (tournament_hub_text(&value,
+                            4 * TOURNAMENT_SEARCH_MAX,
+                            TOURNAMENT_SEARCH_MAX)
         != NGX_OK
-        || ngx_http_tournament_key_add(key, value.data, value.len) != NGX_OK)
+        || tournament_key_add(key, value.data, value.len) != NGX_OK)
     {
-        return &ngx_http_tournament_error_q;
+        return &tournament_error_q;
     }
 
     in->search = (value.len != 0);
 
-    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_page, &value)
+    if (tournament_arguments_find(r, &tournament_page, &value)
         == NGX_ERROR
-        || ngx_http_tournament_hub_number(&value, 1,
-                                          NGX_HTTP_TOURNAMENT_PAGE_MAX, 1,
-                                          key)
+        || tournament_hub_number(&value, 1, TOURNAMENT_PAGE_MAX, 1, key)
            != NGX_OK)
     {
-        return &ngx_http_tournament_error_page;
+        return &tournament_error_page;
     }
 
-    if (ngx_http_tournament_arguments_find(r, &ngx_http_tournament_per_page,
-                                        &value)
+    if (tournament_arguments_find(r, &tournament_per_page,
+                                  &value)
         == NGX_ERROR
-        || ngx_http_tournament_hub_number(&value, 12, 100, 0, key) != NGX_OK)
+        || tournament_hub_number(&value, 12, 100, 0, key) != NGX_OK)
     {
-        return &ngx_http_tournament_error_per_page;
+        return &tournament_error_per_page;
     }
 
     return NULL;
@@ -207,7 +198,7 @@ ngx_http_tournament_arguments_hub(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
+tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
     u_char  *p, *last, *end, *start;
@@ -234,7 +225,7 @@ ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
         }
     }
 
-    ngx_http_tournament_unescape(r, start, len, value);
+    tournament_unescape(r, start, len, value);
 
     if (memchr(value->data, '\0', value->len)) {
         return NGX_ERROR;
@@ -250,7 +241,7 @@ ngx_http_tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
  */
 
 static void
-ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
+tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_t *value)
 {
     size_t      i;
@@ -299,7 +290,7 @@ ngx_http_tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
 
 
 static ngx_uint_t
-ngx_http_tournament_is_word(const char **words, ngx_str_t *value)
+tournament_is_word(const char **words, ngx_str_t *value)
 {
     for ( /* void */ ; *words; words++) {
         if (ngx_strlen(*words) == value->len
@@ -316,7 +307,7 @@ ngx_http_tournament_is_word(const char **words, ngx_str_t *value)
 /* UTF-8 of bounded length */
 
 static ngx_int_t
-ngx_http_tournament_hub_text(ngx_str_t *value, size_t bytes, size_t chars)
+tournament_hub_text(ngx_str_t *value, size_t bytes, size_t chars)
 {
     u_char      *p, *last;
     size_t       n;
@@ -348,7 +339,7 @@ ngx_http_tournament_hub_text(ngx_str_t *value, size_t bytes, size_t chars)
 
 
 static void
-ngx_http_tournament_trim(ngx_str_t *value)
+tournament_trim(ngx_str_t *value)
 {
     while (value->len && (value->data[0] == ' '
                           || (value->data[0] >= '\t'
@@ -370,14 +361,14 @@ ngx_http_tournament_trim(ngx_str_t *value)
 /* from 1 to max; what is above it is max where clamp is set */
 
 static ngx_int_t
-ngx_http_tournament_hub_number(ngx_str_t *value, int64_t def, int64_t max,
-    ngx_uint_t clamp, ngx_http_tournament_key_t *key)
+tournament_hub_number(ngx_str_t *value, int64_t def, int64_t max,
+    ngx_uint_t clamp, tournament_key_t *key)
 {
     size_t   i;
     int64_t  n;
 
     if (value->len == 0) {
-        return ngx_http_tournament_add_number(key, def);
+        return tournament_add_number(key, def);
     }
 
     n = 0;
@@ -395,17 +386,17 @@ ngx_http_tournament_hub_number(ngx_str_t *value, int64_t def, int64_t max,
         return NGX_ERROR;
     }
 
-    return ngx_http_tournament_add_number(key, ngx_min(n, max));
+    return tournament_add_number(key, ngx_min(n, max));
 }
 
 
 static ngx_int_t
-ngx_http_tournament_add_number(ngx_http_tournament_key_t *key, int64_t n)
+tournament_add_number(tournament_key_t *key, int64_t n)
 {
     char    text[TOURNAMENT_INT_LEN];
     size_t  len;
 
     len = tournament_text_int(text, n);
 
-    return ngx_http_tournament_key_add(key, (u_char *) text, len);
+    return tournament_key_add(key, (u_char *) text, len);
 }

@@ -5,8 +5,8 @@
  * has one cache entry.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_
+#ifndef _TOURNAMENT_ARGUMENTS_H_INCLUDED_
+#define _TOURNAMENT_ARGUMENTS_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -25,7 +25,7 @@ typedef struct {
     ngx_uint_t                      staff;
     ngx_uint_t                      search;    /* set where the key's values
                                                   are without bound */
-} ngx_http_tournament_input_t;
+} tournament_input_t;
 
 
 /*
@@ -33,21 +33,16 @@ typedef struct {
  * order of its statement's parameters.  NULL, or the error to answer with.
  */
 
-ngx_http_tournament_error_t *ngx_http_tournament_arguments_none(
-    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
-    ngx_http_tournament_key_t *key);
-ngx_http_tournament_error_t *ngx_http_tournament_arguments_slug(
-    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
-    ngx_http_tournament_key_t *key);
-ngx_http_tournament_error_t *ngx_http_tournament_arguments_user(
-    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
-    ngx_http_tournament_key_t *key);
-ngx_http_tournament_error_t *ngx_http_tournament_arguments_user_slug(
-    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
-    ngx_http_tournament_key_t *key);
-ngx_http_tournament_error_t *ngx_http_tournament_arguments_hub(
-    ngx_http_request_t *r, ngx_http_tournament_input_t *in,
-    ngx_http_tournament_key_t *key);
+tournament_error_t *tournament_arguments_none(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
+tournament_error_t *tournament_arguments_slug(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
+tournament_error_t *tournament_arguments_user(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
+tournament_error_t *tournament_arguments_user_slug(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
+tournament_error_t *tournament_arguments_hub(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
 
 
 /*
@@ -57,8 +52,8 @@ ngx_http_tournament_error_t *ngx_http_tournament_arguments_hub(
  * does.
  */
 
-ngx_int_t ngx_http_tournament_arguments_find(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
+ngx_int_t tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_ARGUMENTS_H_INCLUDED_ */
+#endif /* _TOURNAMENT_ARGUMENTS_H_INCLUDED_ */

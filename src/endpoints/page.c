@@ -2,12 +2,12 @@
 #include "endpoints/page.h"
 
 
-static u_char  ngx_http_tournament_page_html[] = {
-#include "ngx_http_tournament_page.inc"
+static u_char  tournament_page_html[] = {
+#include "page.inc"
 };
 
 
-ngx_str_t  ngx_http_tournament_page = {
-    sizeof(ngx_http_tournament_page_html),
-    ngx_http_tournament_page_html
+ngx_str_t  tournament_page = {
+    sizeof(tournament_page_html),
+    tournament_page_html
 };

@@ -5,15 +5,15 @@
  * of the address that it came from.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_
+#ifndef _TOURNAMENT_PAGE_H_INCLUDED_
+#define _TOURNAMENT_PAGE_H_INCLUDED_
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
 
-extern ngx_str_t  ngx_http_tournament_page;
+extern ngx_str_t  tournament_page;
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_PAGE_H_INCLUDED_ */
+#endif /* _TOURNAMENT_PAGE_H_INCLUDED_ */

@@ -9,48 +9,47 @@
 
 
 /* buckets that are looked at before requests get their turn */
-#define NGX_HTTP_TOURNAMENT_PURGE_STEP  2048
+#define TOURNAMENT_PURGE_STEP  2048
 
 
 typedef struct {
-    ngx_http_request_t           *request;
-    ngx_http_tournament_cache_t  *cache;
-    ngx_str_t                     pattern;
-    uint64_t                      space;
-    uint32_t                      bucket;
-    ngx_event_t                   step;
-} ngx_http_tournament_purge_t;
+    ngx_http_request_t  *request;
+    tournament_cache_t  *cache;
+    ngx_str_t            pattern;
+    uint64_t             space;
+    uint32_t             bucket;
+    ngx_event_t          step;
+} tournament_purge_t;
 
 
-static ngx_uint_t ngx_http_tournament_purge_valid(ngx_str_t *pattern);
-static void ngx_http_tournament_purge_step(ngx_event_t *ev);
-static ngx_uint_t ngx_http_tournament_purge_visit(void *data, u_char *key,
-    size_t key_len, ngx_http_tournament_entry_t *entry);
-static void ngx_http_tournament_purge_card(ngx_http_tournament_purge_t *purge,
-    u_char *base, ngx_http_tournament_card_t *card);
-static void ngx_http_tournament_purge_cards(
-    ngx_http_tournament_purge_t *purge, u_char *base, uint32_t offset,
-    uint32_t n);
-static ngx_uint_t ngx_http_tournament_purge_matches(
-    ngx_http_tournament_purge_t *purge, u_char *slug, size_t len);
-static ngx_int_t ngx_http_tournament_purge_answer(ngx_http_request_t *r,
+static ngx_uint_t tournament_purge_valid(ngx_str_t *pattern);
+static void tournament_purge_step(ngx_event_t *ev);
+static ngx_uint_t tournament_purge_visit(void *data, u_char *key,
+    size_t key_len, tournament_entry_t *entry);
+static void tournament_purge_card(tournament_purge_t *purge, u_char *base,
+    tournament_card_t *card);
+static void tournament_purge_cards(tournament_purge_t *purge, u_char *base,
+    uint32_t offset, uint32_t n);
+static ngx_uint_t tournament_purge_matches(tournament_purge_t *purge,
+    u_char *slug, size_t len);
+static ngx_int_t tournament_purge_answer(ngx_http_request_t *r,
     ngx_str_t *pattern);
-static void ngx_http_tournament_purge_cleanup(void *data);
+static void tournament_purge_cleanup(void *data);
 
 
-static ngx_str_t  ngx_http_tournament_purge_method = ngx_string("PURGE");
-static ngx_str_t  ngx_http_tournament_purge_cache = ngx_string("no-store");
+static ngx_str_t  tournament_purge_method = ngx_string("PURGE");
+static ngx_str_t  tournament_purge_cache = ngx_string("no-store");
 
 
 ngx_int_t
-ngx_http_tournament_purge_handler(ngx_http_request_t *r)
+tournament_purge_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
-    ngx_str_t                         pattern;
-    ngx_pool_cleanup_t               *cln;
-    ngx_http_tournament_purge_t      *purge;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    ngx_int_t                rc;
+    ngx_str_t                pattern;
+    ngx_pool_cleanup_t      *cln;
+    tournament_purge_t      *purge;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
@@ -61,50 +60,48 @@ ngx_http_tournament_purge_handler(ngx_http_request_t *r)
     }
 
     if (r->method != NGX_HTTP_DELETE
-        && (r->method_name.len != ngx_http_tournament_purge_method.len
+        && (r->method_name.len != tournament_purge_method.len
             || ngx_strncmp(r->method_name.data,
-                           ngx_http_tournament_purge_method.data,
+                           tournament_purge_method.data,
                            r->method_name.len)
                != 0))
     {
-        return ngx_http_tournament_error_send(r,
-                                    &ngx_http_tournament_error_method_purge);
+        return tournament_error_send(r, &tournament_error_method_purge);
     }
 
-    if (ngx_http_tournament_value(r, tlcf->argument, &pattern) != NGX_OK) {
+    if (tournament_value(r, tlcf->argument, &pattern) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (!ngx_http_tournament_purge_valid(&pattern)) {
-        return ngx_http_tournament_error_send(r,
-                                         &ngx_http_tournament_error_pattern);
+    if (!tournament_purge_valid(&pattern)) {
+        return tournament_error_send(r, &tournament_error_pattern);
     }
 
     if (pattern.len == 1 && pattern.data[0] == '*') {
-        ngx_http_tournament_cache_purge_all(&tmcf->cache);
-        return ngx_http_tournament_purge_answer(r, &pattern);
+        tournament_cache_purge_all(&tmcf->cache);
+        return tournament_purge_answer(r, &pattern);
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_tournament_purge_t));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(tournament_purge_t));
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     purge = cln->data;
-    ngx_memzero(purge, sizeof(ngx_http_tournament_purge_t));
+    ngx_memzero(purge, sizeof(tournament_purge_t));
 
-    cln->handler = ngx_http_tournament_purge_cleanup;
+    cln->handler = tournament_purge_cleanup;
 
     purge->request = r;
     purge->cache = &tmcf->cache;
     purge->space = tmcf->space;
     purge->pattern = pattern;
 
-    purge->step.handler = ngx_http_tournament_purge_step;
+    purge->step.handler = tournament_purge_step;
     purge->step.data = purge;
     purge->step.log = r->connection->log;
 
-    ngx_http_tournament_cache_walk_begin(&tmcf->cache);
+    tournament_cache_walk_begin(&tmcf->cache);
 
     r->main->count++;
     ngx_add_timer(&purge->step, 0);
@@ -114,7 +111,7 @@ ngx_http_tournament_purge_handler(ngx_http_request_t *r)
 
 
 static ngx_uint_t
-ngx_http_tournament_purge_valid(ngx_str_t *pattern)
+tournament_purge_valid(ngx_str_t *pattern)
 {
     size_t  i;
     u_char  ch;
@@ -136,21 +133,21 @@ ngx_http_tournament_purge_valid(ngx_str_t *pattern)
 
 
 static void
-ngx_http_tournament_purge_step(ngx_event_t *ev)
+tournament_purge_step(ngx_event_t *ev)
 {
-    ngx_connection_t             *c;
-    ngx_http_request_t           *r;
-    ngx_http_tournament_purge_t  *purge;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+    tournament_purge_t  *purge;
 
     purge = ev->data;
     r = purge->request;
     c = r->connection;
 
-    purge->bucket = ngx_http_tournament_cache_walk(purge->cache,
-                                             purge->bucket,
-                                             NGX_HTTP_TOURNAMENT_PURGE_STEP,
-                                             ngx_http_tournament_purge_visit,
-                                             purge);
+    purge->bucket = tournament_cache_walk(purge->cache,
+                                          purge->bucket,
+                                          TOURNAMENT_PURGE_STEP,
+                                          tournament_purge_visit,
+                                          purge);
     if (purge->bucket) {
 
         /* timers of 0 ms would all be handled in this turn */
@@ -159,9 +156,7 @@ ngx_http_tournament_purge_step(ngx_event_t *ev)
         return;
     }
 
-    ngx_http_finalize_request(r,
-                              ngx_http_tournament_purge_answer(r,
-                                                         &purge->pattern));
+    ngx_http_finalize_request(r, tournament_purge_answer(r, &purge->pattern));
     ngx_http_run_posted_requests(c);
 }
 
@@ -173,79 +168,72 @@ ngx_http_tournament_purge_step(ngx_event_t *ev)
  */
 
 static ngx_uint_t
-ngx_http_tournament_purge_visit(void *data, u_char *key, size_t key_len,
-    ngx_http_tournament_entry_t *entry)
+tournament_purge_visit(void *data, u_char *key, size_t key_len,
+    tournament_entry_t *entry)
 {
-    u_char                               *slug, *base;
-    uint32_t                              i;
-    ngx_http_tournament_hub_t            *hub;
-    ngx_http_tournament_purge_t          *purge = data;
-    ngx_http_tournament_detail_t         *detail;
-    ngx_http_tournament_registration_t   *reg;
-    ngx_http_tournament_registrations_t  *registrations;
+    u_char                      *slug, *base;
+    uint32_t                     i;
+    tournament_hub_t            *hub;
+    tournament_purge_t          *purge = data;
+    tournament_detail_t         *detail;
+    tournament_registration_t   *reg;
+    tournament_registrations_t  *registrations;
 
     if (ngx_memcmp(key, &purge->space, sizeof(uint64_t)) != 0) {
         return 0;
     }
 
     base = entry->facts;
-    slug = key + NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+    slug = key + TOURNAMENT_KEY_PREFIX;
 
-    switch (ngx_http_tournament_endpoint_number(
-                                     key[NGX_HTTP_TOURNAMENT_KEY_PREFIX - 1]))
-    {
+    switch (tournament_endpoint_number(key[TOURNAMENT_KEY_PREFIX - 1])) {
 
-    case NGX_HTTP_TOURNAMENT_CONTEXT:
+    case TOURNAMENT_CONTEXT:
         slug += ngx_strlen(slug) + 1;
 
         /* fall through */
 
-    case NGX_HTTP_TOURNAMENT_STATE:
-    case NGX_HTTP_TOURNAMENT_COUNT:
-        if (!ngx_http_tournament_purge_matches(purge, slug,
-                                               ngx_strlen(slug)))
-        {
+    case TOURNAMENT_STATE:
+    case TOURNAMENT_COUNT:
+        if (!tournament_purge_matches(purge, slug, ngx_strlen(slug))) {
             return 0;
         }
 
         /* the facts of all three begin with the tournament's id */
 
         if (!entry->missing) {
-            ngx_http_tournament_cache_purge(purge->cache,
-                                            NGX_HTTP_TOURNAMENT_TOURNAMENT,
-                                            *(int64_t *) base);
+            tournament_cache_purge(purge->cache,
+                                   TOURNAMENT_TOURNAMENT,
+                                   *(int64_t *) base);
         }
 
         return 1;
 
-    case NGX_HTTP_TOURNAMENT_PARTICIPANTS:
-        return ngx_http_tournament_purge_matches(purge, slug,
-                                                 ngx_strlen(slug));
+    case TOURNAMENT_PARTICIPANTS:
+        return tournament_purge_matches(purge, slug, ngx_strlen(slug));
 
-    case NGX_HTTP_TOURNAMENT_DETAIL:
+    case TOURNAMENT_DETAIL:
         if (entry->missing) {
-            return ngx_http_tournament_purge_matches(purge, slug,
-                                                     ngx_strlen(slug));
+            return tournament_purge_matches(purge, slug, ngx_strlen(slug));
         }
 
-        detail = (ngx_http_tournament_detail_t *) base;
-        ngx_http_tournament_purge_card(purge, base, &detail->card);
-        ngx_http_tournament_purge_cards(purge, base, detail->related,
-                                        detail->n);
+        detail = (tournament_detail_t *) base;
+        tournament_purge_card(purge, base, &detail->card);
+        tournament_purge_cards(purge, base, detail->related, detail->n);
         return 0;
 
-    case NGX_HTTP_TOURNAMENT_HUB:
-        hub = (ngx_http_tournament_hub_t *) base;
-        ngx_http_tournament_purge_cards(purge, base, hub->cards, hub->n);
+    case TOURNAMENT_HUB:
+        hub = (tournament_hub_t *) base;
+        tournament_purge_cards(purge, base, hub->cards, hub->n);
         return 0;
 
-    case NGX_HTTP_TOURNAMENT_REGISTRATIONS:
-        registrations = (ngx_http_tournament_registrations_t *) base;
-        reg = (ngx_http_tournament_registration_t *)
+    case TOURNAMENT_REGISTRATIONS:
+        registrations = (tournament_registrations_t *) base;
+        reg = (tournament_registration_t *)
                   (base + registrations->registrations);
 
         for (i = 0; i < registrations->n; i++) {
-            ngx_http_tournament_purge_card(purge, base, &reg[i].card);
+            tournament_purge_card(purge, base, &reg[i].card);
         }
 
         return 0;
@@ -257,30 +245,30 @@ ngx_http_tournament_purge_visit(void *data, u_char *key, size_t key_len,
 
 
 static void
-ngx_http_tournament_purge_card(ngx_http_tournament_purge_t *purge,
-    u_char *base, ngx_http_tournament_card_t *card)
+tournament_purge_card(tournament_purge_t *purge, u_char *base,
+    tournament_card_t *card)
 {
-    if (ngx_http_tournament_purge_matches(purge, base + card->slug.offset,
-                                          card->slug.len))
+    if (tournament_purge_matches(purge, base + card->slug.offset,
+                                 card->slug.len))
     {
-        ngx_http_tournament_cache_purge(purge->cache,
-                                        NGX_HTTP_TOURNAMENT_TOURNAMENT,
-                                        card->facts.id);
+        tournament_cache_purge(purge->cache,
+                               TOURNAMENT_TOURNAMENT,
+                               card->facts.id);
     }
 }
 
 
 static void
-ngx_http_tournament_purge_cards(ngx_http_tournament_purge_t *purge,
-    u_char *base, uint32_t offset, uint32_t n)
+tournament_purge_cards(tournament_purge_t *purge, u_char *base,
+    uint32_t offset, uint32_t n)
 {
-    uint32_t                     i;
-    ngx_http_tournament_card_t  *card;
+    uint32_t            i;
+    tournament_card_t  *card;
 
-    card = (ngx_http_tournament_card_t *) (base + offset);
+    card = (tournament_card_t *) (base + offset);
 
     for (i = 0; i < n; i++) {
-        ngx_http_tournament_purge_card(purge, base, &card[i]);
+        tournament_purge_card(purge, base, &card[i]);
     }
 }
 
@@ -291,8 +279,7 @@ ngx_http_tournament_purge_cards(ngx_http_tournament_purge_t *purge,
  */
 
 static ngx_uint_t
-ngx_http_tournament_purge_matches(ngx_http_tournament_purge_t *purge,
-    u_char *slug, size_t len)
+tournament_purge_matches(tournament_purge_t *purge, u_char *slug, size_t len)
 {
     size_t   s, p, star, mark;
     u_char  *pattern;
@@ -332,14 +319,14 @@ ngx_http_tournament_purge_matches(ngx_http_tournament_purge_t *purge,
 
 
 static ngx_int_t
-ngx_http_tournament_purge_answer(ngx_http_request_t *r, ngx_str_t *pattern)
+tournament_purge_answer(ngx_http_request_t *r, ngx_str_t *pattern)
 {
-    ngx_str_t                         text;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    ngx_str_t                text;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    ngx_http_tournament_metrics_add(&tmcf->metrics->counters->purges);
+    tournament_metrics_add(&tmcf->metrics->counters->purges);
 
     /* a pattern has no characters that JSON escapes */
 
@@ -355,20 +342,18 @@ ngx_http_tournament_purge_answer(ngx_http_request_t *r, ngx_str_t *pattern)
 
     r->headers_out.status = NGX_HTTP_OK;
 
-    if (ngx_http_tournament_answer_header(r, &ngx_http_tournament_purge_cache)
-        != NGX_OK)
-    {
+    if (tournament_answer_header(r, &tournament_purge_cache) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_tournament_answer_send(r, &text);
+    return tournament_answer_send(r, &text);
 }
 
 
 static void
-ngx_http_tournament_purge_cleanup(void *data)
+tournament_purge_cleanup(void *data)
 {
-    ngx_http_tournament_purge_t  *purge = data;
+    tournament_purge_t  *purge = data;
 
     if (purge->step.timer_set) {
         ngx_del_timer(&purge->step);

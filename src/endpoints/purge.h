@@ -4,8 +4,8 @@
  * matches a glob ("*" any characters, "?" one), or everything.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_PURGE_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_PURGE_H_INCLUDED_
+#ifndef _TOURNAMENT_PURGE_H_INCLUDED_
+#define _TOURNAMENT_PURGE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -15,7 +15,7 @@
 
 /* Returns a value for a location's handler to return. */
 
-ngx_int_t ngx_http_tournament_purge_handler(ngx_http_request_t *r);
+ngx_int_t tournament_purge_handler(ngx_http_request_t *r);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_PURGE_H_INCLUDED_ */
+#endif /* _TOURNAMENT_PURGE_H_INCLUDED_ */

@@ -1,8 +1,8 @@
 
 /* Facts and an instant make the documents of the HTTP contract. */
 
-#ifndef _NGX_HTTP_TOURNAMENT_RENDER_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_RENDER_H_INCLUDED_
+#ifndef _TOURNAMENT_RENDER_H_INCLUDED_
+#define _TOURNAMENT_RENDER_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -15,14 +15,14 @@
 /* what an answer is made of */
 
 typedef struct {
-    time_t                         now;       /* Unix time, s */
-    int64_t                        user;      /* account id; 0: anonymous */
-    ngx_uint_t                     staff;
+    time_t                now;       /* Unix time, s */
+    int64_t               user;      /* account id; 0: anonymous */
+    ngx_uint_t            staff;
 
-    ngx_http_tournament_entry_t   *entry;     /* of the endpoint itself */
-    ngx_http_tournament_entry_t   *context;   /* of the user at this
-                                                 tournament, or NULL */
-} ngx_http_tournament_view_t;
+    tournament_entry_t   *entry;     /* of the endpoint itself */
+    tournament_entry_t   *context;   /* of the user at this
+                                        tournament, or NULL */
+} tournament_view_t;
 
 
 /*
@@ -31,22 +31,18 @@ typedef struct {
  * value of "state" is marked.
  */
 
-void ngx_http_tournament_render_state(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_hub(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_detail(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_participants(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_count(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_context(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_registrations(
-    ngx_http_tournament_json_t *json, ngx_http_tournament_view_t *view);
-void ngx_http_tournament_render_stats(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_view_t *view);
+void tournament_render_state(tournament_json_t *json, tournament_view_t *view);
+void tournament_render_hub(tournament_json_t *json, tournament_view_t *view);
+void tournament_render_detail(tournament_json_t *json,
+    tournament_view_t *view);
+void tournament_render_participants(tournament_json_t *json,
+    tournament_view_t *view);
+void tournament_render_count(tournament_json_t *json, tournament_view_t *view);
+void tournament_render_context(tournament_json_t *json,
+    tournament_view_t *view);
+void tournament_render_registrations(tournament_json_t *json,
+    tournament_view_t *view);
+void tournament_render_stats(tournament_json_t *json, tournament_view_t *view);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_RENDER_H_INCLUDED_ */
+#endif /* _TOURNAMENT_RENDER_H_INCLUDED_ */

@@ -9,113 +9,111 @@
 
 
 /* a power of two that leaves places free */
-#define NGX_HTTP_TOURNAMENT_STATES_PLACES  256
+#define TOURNAMENT_STATES_PLACES  256
 
 
 /* the list of slugs as it is read */
 
 typedef struct {
-    ngx_http_request_t           *request;
-    ngx_str_t                     slugs[NGX_HTTP_TOURNAMENT_STATES_MAX];
-    ngx_uint_t                    n;
-    ngx_http_tournament_error_t  *error;
+    ngx_http_request_t  *request;
+    ngx_str_t            slugs[TOURNAMENT_STATES_MAX];
+    ngx_uint_t           n;
+    tournament_error_t  *error;
 
     /* of each slug: its state for this second, NULL where there is none */
 
-    ngx_http_tournament_body_t   *bodies[NGX_HTTP_TOURNAMENT_STATES_MAX];
+    tournament_body_t   *bodies[TOURNAMENT_STATES_MAX];
 
-    yajl_handle                   yajl;
-    off_t                         received;    /* bytes of the body */
-    unsigned                      in_array:1;
-} ngx_http_tournament_list_t;
+    yajl_handle          yajl;
+    off_t                received;    /* bytes of the body */
+    unsigned             in_array:1;
+} tournament_list_t;
 
 
 /* the slugs that have been met, by hash: a repeated one is answered once */
 
 typedef struct {
-    ngx_str_t                    *slugs[NGX_HTTP_TOURNAMENT_STATES_PLACES];
-    uint32_t                      hashes[NGX_HTTP_TOURNAMENT_STATES_PLACES];
-} ngx_http_tournament_seen_t;
+    ngx_str_t                    *slugs[TOURNAMENT_STATES_PLACES];
+    uint32_t                      hashes[TOURNAMENT_STATES_PLACES];
+} tournament_seen_t;
 
 
-static ngx_int_t ngx_http_tournament_states_query(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list);
-static ngx_int_t ngx_http_tournament_states_post(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list);
-static void ngx_http_tournament_states_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_tournament_states_read(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list);
-static void ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
-    u_char *data, size_t len);
-static int ngx_http_tournament_states_string(void *ctx,
-    const unsigned char *data, size_t len);
-static int ngx_http_tournament_states_array(void *ctx);
-static int ngx_http_tournament_states_end(void *ctx);
-static int ngx_http_tournament_states_refuse(void *ctx);
-static int ngx_http_tournament_states_refuse_value(void *ctx, int value);
-static int ngx_http_tournament_states_refuse_text(void *ctx,
-    const char *text, size_t len);
-static int ngx_http_tournament_states_refuse_key(void *ctx,
-    const unsigned char *text, size_t len);
-static ngx_int_t ngx_http_tournament_states_add(
-    ngx_http_tournament_list_t *list, u_char *data, size_t len);
-static ngx_uint_t ngx_http_tournament_states_repeated(
-    ngx_http_tournament_seen_t *seen, ngx_str_t *slug, uint32_t hash);
-static ngx_int_t ngx_http_tournament_states_gather(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list);
-static ngx_uint_t ngx_http_tournament_states_look_up(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list);
-static void ngx_http_tournament_states_release(
-    ngx_http_tournament_list_t *list);
-static ngx_int_t ngx_http_tournament_states_parts(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx);
-static ngx_int_t ngx_http_tournament_states_refresh(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale);
-static ngx_int_t ngx_http_tournament_states_answer(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx);
-static ngx_int_t ngx_http_tournament_states_send(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx);
-static ngx_http_tournament_body_t *ngx_http_tournament_states_join(
-    ngx_http_request_t *r, ngx_http_tournament_list_t *list);
-static uint64_t ngx_http_tournament_states_sum(
-    ngx_http_tournament_body_t *body, ngx_str_t *slug);
-static void ngx_http_tournament_states_cleanup(void *data);
+static ngx_int_t tournament_states_query(ngx_http_request_t *r,
+    tournament_list_t *list);
+static ngx_int_t tournament_states_post(ngx_http_request_t *r,
+    tournament_list_t *list);
+static void tournament_states_body(ngx_http_request_t *r);
+static ngx_int_t tournament_states_read(ngx_http_request_t *r,
+    tournament_list_t *list);
+static void tournament_states_parse(tournament_list_t *list, u_char *data,
+    size_t len);
+static int tournament_states_string(void *ctx, const unsigned char *data,
+    size_t len);
+static int tournament_states_array(void *ctx);
+static int tournament_states_end(void *ctx);
+static int tournament_states_refuse(void *ctx);
+static int tournament_states_refuse_value(void *ctx, int value);
+static int tournament_states_refuse_text(void *ctx, const char *text,
+    size_t len);
+static int tournament_states_refuse_key(void *ctx, const unsigned char *text,
+    size_t len);
+static ngx_int_t tournament_states_add(tournament_list_t *list, u_char *data,
+    size_t len);
+static ngx_uint_t tournament_states_repeated(tournament_seen_t *seen,
+    ngx_str_t *slug, uint32_t hash);
+static ngx_int_t tournament_states_gather(ngx_http_request_t *r,
+    tournament_list_t *list);
+static ngx_uint_t tournament_states_look_up(ngx_http_request_t *r,
+    tournament_list_t *list);
+static void tournament_states_release(tournament_list_t *list);
+static ngx_int_t tournament_states_parts(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
+static ngx_int_t tournament_states_refresh(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, ngx_uint_t *stale);
+static ngx_int_t tournament_states_answer(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
+static ngx_int_t tournament_states_send(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
+static tournament_body_t *tournament_states_join(ngx_http_request_t *r,
+    tournament_list_t *list);
+static uint64_t tournament_states_sum(tournament_body_t *body,
+    ngx_str_t *slug);
+static void tournament_states_cleanup(void *data);
 
 
-static yajl_callbacks  ngx_http_tournament_states_callbacks = {
-    ngx_http_tournament_states_refuse,         /* null */
-    ngx_http_tournament_states_refuse_value,   /* boolean */
+static yajl_callbacks  tournament_states_callbacks = {
+    tournament_states_refuse,         /* null */
+    tournament_states_refuse_value,   /* boolean */
     NULL,                                      /* integer: number below */
     NULL,                                      /* double */
-    ngx_http_tournament_states_refuse_text,    /* number */
-    ngx_http_tournament_states_string,
-    ngx_http_tournament_states_refuse,         /* start map */
-    ngx_http_tournament_states_refuse_key,     /* map key */
-    ngx_http_tournament_states_refuse,         /* end map */
-    ngx_http_tournament_states_array,
-    ngx_http_tournament_states_end
+    tournament_states_refuse_text,    /* number */
+    tournament_states_string,
+    tournament_states_refuse,         /* start map */
+    tournament_states_refuse_key,     /* map key */
+    tournament_states_refuse,         /* end map */
+    tournament_states_array,
+    tournament_states_end
 };
 
 
-static ngx_str_t  ngx_http_tournament_slugs = ngx_string("slugs");
+static ngx_str_t  tournament_slugs = ngx_string("slugs");
 
 
 ngx_int_t
-ngx_http_tournament_states_handler(ngx_http_request_t *r)
+tournament_states_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    ngx_http_tournament_list_t  *list;
+    ngx_int_t           rc;
+    tournament_list_t  *list;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
 
         rc = ngx_http_discard_request_body(r);
 
         return rc != NGX_OK ? rc
-               : ngx_http_tournament_error_send(r,
-                                     &ngx_http_tournament_error_method_post);
+               : tournament_error_send(r, &tournament_error_method_post);
     }
 
-    list = ngx_pcalloc(r->pool, sizeof(ngx_http_tournament_list_t));
+    list = ngx_pcalloc(r->pool, sizeof(tournament_list_t));
     if (list == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -123,7 +121,7 @@ ngx_http_tournament_states_handler(ngx_http_request_t *r)
     list->request = r;
 
     if (r->method == NGX_HTTP_POST) {
-        return ngx_http_tournament_states_post(r, list);
+        return tournament_states_post(r, list);
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -131,26 +129,24 @@ ngx_http_tournament_states_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_tournament_states_query(r, list);
+    return tournament_states_query(r, list);
 }
 
 
 static ngx_int_t
-ngx_http_tournament_states_query(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+tournament_states_query(ngx_http_request_t *r, tournament_list_t *list)
 {
     u_char     *p, *last;
     size_t      len;
     ngx_int_t   rc;
     ngx_str_t   value;
 
-    rc = ngx_http_tournament_arguments_find(r, &ngx_http_tournament_slugs,
-                                            &value);
+    rc = tournament_arguments_find(r, &tournament_slugs, &value);
 
     if (rc != NGX_OK) {
-        return ngx_http_tournament_error_send(r,
-                          (rc == NGX_ERROR) ? &ngx_http_tournament_error_slug
-                                          : &ngx_http_tournament_error_slugs);
+        return tournament_error_send(r,
+                                     (rc == NGX_ERROR) ? &tournament_error_slug
+                                     : &tournament_error_slugs);
     }
 
     p = value.data;
@@ -164,12 +160,12 @@ ngx_http_tournament_states_query(ngx_http_request_t *r,
             len = 0;
         }
 
-        if (ngx_http_tournament_states_add(list, p, len) != NGX_OK) {
-            return ngx_http_tournament_error_send(r, list->error);
+        if (tournament_states_add(list, p, len) != NGX_OK) {
+            return tournament_error_send(r, list->error);
         }
     }
 
-    return ngx_http_tournament_states_gather(r, list);
+    return tournament_states_gather(r, list);
 }
 
 
@@ -179,20 +175,18 @@ ngx_http_tournament_states_query(ngx_http_request_t *r,
  */
 
 static ngx_int_t
-ngx_http_tournament_states_post(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+tournament_states_post(ngx_http_request_t *r, tournament_list_t *list)
 {
-    ngx_int_t                   rc;
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_tournament_ctx_t  *ctx;
+    ngx_int_t            rc;
+    ngx_pool_cleanup_t  *cln;
+    tournament_ctx_t    *ctx;
 
-    if (r->headers_in.content_length_n > NGX_HTTP_TOURNAMENT_STATES_BODY) {
+    if (r->headers_in.content_length_n > TOURNAMENT_STATES_BODY) {
 
         rc = ngx_http_discard_request_body(r);
 
         return rc != NGX_OK ? rc
-               : ngx_http_tournament_error_send(r,
-                                       &ngx_http_tournament_error_too_large);
+               : tournament_error_send(r, &tournament_error_too_large);
     }
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
@@ -200,12 +194,12 @@ ngx_http_tournament_states_post(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    list->yajl = yajl_alloc(&ngx_http_tournament_states_callbacks, NULL, list);
+    list->yajl = yajl_alloc(&tournament_states_callbacks, NULL, list);
     if (list->yajl == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln->handler = ngx_http_tournament_states_cleanup;
+    cln->handler = tournament_states_cleanup;
     cln->data = list;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
@@ -213,25 +207,25 @@ ngx_http_tournament_states_post(ngx_http_request_t *r,
 
     r->request_body_no_buffering = 1;
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_tournament_states_body);
+    rc = ngx_http_read_client_request_body(r, tournament_states_body);
 
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 
 
 static void
-ngx_http_tournament_states_body(ngx_http_request_t *r)
+tournament_states_body(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    ngx_http_tournament_ctx_t   *ctx;
-    ngx_http_tournament_list_t  *list;
+    ngx_int_t           rc;
+    tournament_ctx_t   *ctx;
+    tournament_list_t  *list;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
     list = ctx->data;
 
-    r->read_event_handler = ngx_http_tournament_states_body;
+    r->read_event_handler = tournament_states_body;
 
-    rc = ngx_http_tournament_states_read(r, list);
+    rc = tournament_states_read(r, list);
 
     if (rc == NGX_AGAIN) {
         return;
@@ -245,7 +239,7 @@ ngx_http_tournament_states_body(ngx_http_request_t *r)
             && (yajl_complete_parse(list->yajl) != yajl_status_ok
                 || list->in_array))
         {
-            list->error = &ngx_http_tournament_error_json;
+            list->error = &tournament_error_json;
         }
 
         if (r->reading_body) {
@@ -255,8 +249,8 @@ ngx_http_tournament_states_body(ngx_http_request_t *r)
             r->keepalive = 0;
         }
 
-        rc = list->error ? ngx_http_tournament_error_send(r, list->error)
-                         : ngx_http_tournament_states_gather(r, list);
+        rc = list->error ? tournament_error_send(r, list->error)
+                         : tournament_states_gather(r, list);
     }
 
     ngx_http_finalize_request(r, rc);
@@ -266,8 +260,7 @@ ngx_http_tournament_states_body(ngx_http_request_t *r)
 /* NGX_OK: the list is complete, or has an error.  NGX_AGAIN: more will come. */
 
 static ngx_int_t
-ngx_http_tournament_states_read(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+tournament_states_read(ngx_http_request_t *r, tournament_list_t *list)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;
@@ -285,7 +278,7 @@ ngx_http_tournament_states_read(ngx_http_request_t *r,
         for (cl = r->request_body->bufs; cl; cl = cl->next) {
             b = cl->buf;
 
-            ngx_http_tournament_states_parse(list, b->pos, b->last - b->pos);
+            tournament_states_parse(list, b->pos, b->last - b->pos);
 
             if (r->reading_body) {
 
@@ -315,8 +308,7 @@ ngx_http_tournament_states_read(ngx_http_request_t *r,
 
 
 static void
-ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
-    u_char *data, size_t len)
+tournament_states_parse(tournament_list_t *list, u_char *data, size_t len)
 {
     list->received += len;
 
@@ -324,25 +316,24 @@ ngx_http_tournament_states_parse(ngx_http_tournament_list_t *list,
         return;
     }
 
-    if (list->received > NGX_HTTP_TOURNAMENT_STATES_BODY) {
-        list->error = &ngx_http_tournament_error_too_large;
+    if (list->received > TOURNAMENT_STATES_BODY) {
+        list->error = &tournament_error_too_large;
         return;
     }
 
     if (yajl_parse(list->yajl, data, len) != yajl_status_ok
         && list->error == NULL)
     {
-        list->error = &ngx_http_tournament_error_json;
+        list->error = &tournament_error_json;
     }
 }
 
 
 static int
-ngx_http_tournament_states_string(void *ctx, const unsigned char *data,
-    size_t len)
+tournament_states_string(void *ctx, const unsigned char *data, size_t len)
 {
-    u_char                      *p;
-    ngx_http_tournament_list_t  *list = ctx;
+    u_char             *p;
+    tournament_list_t  *list = ctx;
 
     if (!list->in_array) {
         return 0;
@@ -361,14 +352,14 @@ ngx_http_tournament_states_string(void *ctx, const unsigned char *data,
 
     ngx_memcpy(p, data, len);
 
-    return ngx_http_tournament_states_add(list, p, len) == NGX_OK;
+    return tournament_states_add(list, p, len) == NGX_OK;
 }
 
 
 static int
-ngx_http_tournament_states_array(void *ctx)
+tournament_states_array(void *ctx)
 {
-    ngx_http_tournament_list_t  *list = ctx;
+    tournament_list_t  *list = ctx;
 
     if (list->in_array) {
         return 0;
@@ -381,9 +372,9 @@ ngx_http_tournament_states_array(void *ctx)
 
 
 static int
-ngx_http_tournament_states_end(void *ctx)
+tournament_states_end(void *ctx)
 {
-    ngx_http_tournament_list_t  *list = ctx;
+    tournament_list_t  *list = ctx;
 
     list->in_array = 0;
 
@@ -392,30 +383,28 @@ ngx_http_tournament_states_end(void *ctx)
 
 
 static int
-ngx_http_tournament_states_refuse(void *ctx)
+tournament_states_refuse(void *ctx)
 {
     return 0;
 }
 
 
 static int
-ngx_http_tournament_states_refuse_value(void *ctx, int value)
+tournament_states_refuse_value(void *ctx, int value)
 {
     return 0;
 }
 
 
 static int
-ngx_http_tournament_states_refuse_text(void *ctx, const char *text,
-    size_t len)
+tournament_states_refuse_text(void *ctx, const char *text, size_t len)
 {
     return 0;
 }
 
 
 static int
-ngx_http_tournament_states_refuse_key(void *ctx, const unsigned char *text,
-    size_t len)
+tournament_states_refuse_key(void *ctx, const unsigned char *text, size_t len)
 {
     return 0;
 }
@@ -424,16 +413,15 @@ ngx_http_tournament_states_refuse_key(void *ctx, const unsigned char *text,
 /* what is no slug comes without a length */
 
 static ngx_int_t
-ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
-    u_char *data, size_t len)
+tournament_states_add(tournament_list_t *list, u_char *data, size_t len)
 {
     if (len == 0 || len > TOURNAMENT_SLUG_MAX) {
-        list->error = &ngx_http_tournament_error_slug;
+        list->error = &tournament_error_slug;
         return NGX_ERROR;
     }
 
-    if (list->n == NGX_HTTP_TOURNAMENT_STATES_MAX) {
-        list->error = &ngx_http_tournament_error_too_many;
+    if (list->n == TOURNAMENT_STATES_MAX) {
+        list->error = &tournament_error_too_many;
         return NGX_ERROR;
     }
 
@@ -448,15 +436,15 @@ ngx_http_tournament_states_add(ngx_http_tournament_list_t *list,
 /* notes a slug, which stays where it is; 1: it is there already */
 
 static ngx_uint_t
-ngx_http_tournament_states_repeated(ngx_http_tournament_seen_t *seen,
-    ngx_str_t *slug, uint32_t hash)
+tournament_states_repeated(tournament_seen_t *seen, ngx_str_t *slug,
+    uint32_t hash)
 {
     ngx_str_t   *other;
     ngx_uint_t   i;
 
-    for (i = hash % NGX_HTTP_TOURNAMENT_STATES_PLACES;
+    for (i = hash % TOURNAMENT_STATES_PLACES;
          seen->slugs[i];
-         i = (i + 1) % NGX_HTTP_TOURNAMENT_STATES_PLACES)
+         i = (i + 1) % TOURNAMENT_STATES_PLACES)
     {
         other = seen->slugs[i];
 
@@ -475,28 +463,27 @@ ngx_http_tournament_states_repeated(ngx_http_tournament_seen_t *seen,
 
 
 static ngx_int_t
-ngx_http_tournament_states_gather(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+tournament_states_gather(ngx_http_request_t *r, tournament_list_t *list)
 {
-    ngx_int_t                   rc;
-    ngx_http_tournament_ctx_t  *ctx;
+    ngx_int_t          rc;
+    tournament_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
 
     ctx->data = list;
-    ctx->answer = ngx_http_tournament_states_answer;
+    ctx->answer = tournament_states_answer;
 
-    if (ngx_http_tournament_states_look_up(r, list) != list->n) {
-        return ngx_http_tournament_states_parts(r, ctx);
+    if (tournament_states_look_up(r, list) != list->n) {
+        return tournament_states_parts(r, ctx);
     }
 
     if (list->n) {
-        ctx->status = NGX_HTTP_TOURNAMENT_HIT;
+        ctx->status = TOURNAMENT_HIT;
     }
 
-    rc = ngx_http_tournament_states_send(r, ctx);
+    rc = tournament_states_send(r, ctx);
 
-    ngx_http_tournament_states_release(list);
+    tournament_states_release(list);
 
     return rc;
 }
@@ -505,27 +492,26 @@ ngx_http_tournament_states_gather(ngx_http_request_t *r,
 /* asks the memo for each slug; how many it has */
 
 static ngx_uint_t
-ngx_http_tournament_states_look_up(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+tournament_states_look_up(ngx_http_request_t *r, tournament_list_t *list)
 {
-    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    uint32_t                          hash;
-    ngx_str_t                        *slug;
-    ngx_msec_t                        ttl;
-    ngx_uint_t                        i, n, found;
-    ngx_http_tournament_key_t         key;
-    ngx_http_tournament_body_t       *body;
-    ngx_http_tournament_seen_t        seen;
-    ngx_http_tournament_loc_conf_t   *tlcf;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    u_char                   buf[TOURNAMENT_KEY_MAX];
+    uint32_t                 hash;
+    ngx_str_t               *slug;
+    ngx_msec_t               ttl;
+    ngx_uint_t               i, n, found;
+    tournament_key_t         key;
+    tournament_body_t       *body;
+    tournament_seen_t        seen;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    ttl = ngx_http_tournament_settled(tlcf->ttl[NGX_HTTP_TOURNAMENT_STATE]);
+    ttl = tournament_settled(tlcf->ttl[TOURNAMENT_STATE]);
 
-    ngx_http_tournament_key_init(&key, buf, tmcf->space,
-              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+    tournament_key_init(&key, buf, tmcf->space,
+                        tournament_endpoints[TOURNAMENT_STATE].number);
 
     ngx_memzero(seen.slugs, sizeof(seen.slugs));
 
@@ -537,16 +523,16 @@ ngx_http_tournament_states_look_up(ngx_http_request_t *r,
         *slug = list->slugs[i];
 
         /* a slug always fits */
-        key.len = NGX_HTTP_TOURNAMENT_KEY_PREFIX;
-        (void) ngx_http_tournament_key_add(&key, slug->data, slug->len);
+        key.len = TOURNAMENT_KEY_PREFIX;
+        (void) tournament_key_add(&key, slug->data, slug->len);
 
-        hash = ngx_http_tournament_memo_hash(tmcf->memo, key.data, key.len);
+        hash = tournament_memo_hash(tmcf->memo, key.data, key.len);
 
-        if (ngx_http_tournament_states_repeated(&seen, slug, hash)) {
+        if (tournament_states_repeated(&seen, slug, hash)) {
             continue;
         }
 
-        body = ngx_http_tournament_memo_find(tmcf->memo, &key, hash, ttl);
+        body = tournament_memo_find(tmcf->memo, &key, hash, ttl);
 
         list->bodies[n++] = body;
         found += (body != NULL);
@@ -559,13 +545,13 @@ ngx_http_tournament_states_look_up(ngx_http_request_t *r,
 
 
 static void
-ngx_http_tournament_states_release(ngx_http_tournament_list_t *list)
+tournament_states_release(tournament_list_t *list)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < list->n; i++) {
         if (list->bodies[i]) {
-            ngx_http_tournament_body_release(list->bodies[i]);
+            tournament_body_release(list->bodies[i]);
         }
     }
 }
@@ -574,24 +560,22 @@ ngx_http_tournament_states_release(ngx_http_tournament_list_t *list)
 /* some are to be looked up in the zone, and queried where it has none */
 
 static ngx_int_t
-ngx_http_tournament_states_parts(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx)
+tournament_states_parts(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    u_char                            buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    ngx_uint_t                        i;
-    ngx_http_tournament_key_t         key;
-    ngx_http_tournament_list_t       *list;
-    ngx_http_tournament_part_t       *part;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    u_char                   buf[TOURNAMENT_KEY_MAX];
+    ngx_uint_t               i;
+    tournament_key_t         key;
+    tournament_list_t       *list;
+    tournament_part_t       *part;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     list = ctx->data;
 
-    ctx->parts = ngx_pcalloc(r->pool,
-                             list->n * sizeof(ngx_http_tournament_part_t));
+    ctx->parts = ngx_pcalloc(r->pool, list->n * sizeof(tournament_part_t));
     if (ctx->parts == NULL) {
-        ngx_http_tournament_states_release(list);
+        tournament_states_release(list);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -602,7 +586,7 @@ ngx_http_tournament_states_parts(ngx_http_request_t *r,
     for (i = 0; i < list->n; i++) {
         part = &ctx->parts[i];
 
-        part->endpoint = NGX_HTTP_TOURNAMENT_STATE;
+        part->endpoint = TOURNAMENT_STATE;
         part->waiter.cache = 1;
         part->body = list->bodies[i];
     }
@@ -611,22 +595,22 @@ ngx_http_tournament_states_parts(ngx_http_request_t *r,
         part = &ctx->parts[i];
 
         if (part->body) {
-            ctx->status = ngx_max(ctx->status, NGX_HTTP_TOURNAMENT_HIT);
+            ctx->status = ngx_max(ctx->status, TOURNAMENT_HIT);
             continue;
         }
 
-        ngx_http_tournament_key_init(&key, buf, tmcf->space,
-              ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE].number);
+        tournament_key_init(&key, buf, tmcf->space,
+                            tournament_endpoints[TOURNAMENT_STATE].number);
 
-        (void) ngx_http_tournament_key_add(&key, list->slugs[i].data,
-                                           list->slugs[i].len);
+        (void) tournament_key_add(&key, list->slugs[i].data,
+                                  list->slugs[i].len);
 
-        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+        if (tournament_part_key(r, part, &key) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    return ngx_http_tournament_gather(r, ctx);
+    return tournament_gather(r, ctx);
 }
 
 
@@ -636,12 +620,12 @@ ngx_http_tournament_states_parts(ngx_http_request_t *r,
  */
 
 static ngx_int_t
-ngx_http_tournament_states_refresh(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx, ngx_uint_t *stale)
+tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
+    ngx_uint_t *stale)
 {
-    ngx_uint_t                   i;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_part_t  *part;
+    ngx_uint_t          i;
+    tournament_key_t    key;
+    tournament_part_t  *part;
 
     *stale = 0;
 
@@ -655,11 +639,11 @@ ngx_http_tournament_states_refresh(ngx_http_request_t *r,
         key.data = part->body->key;
         key.len = part->body->key_len;
 
-        if (ngx_http_tournament_part_key(r, part, &key) != NGX_OK) {
+        if (tournament_part_key(r, part, &key) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        ngx_http_tournament_body_release(part->body);
+        tournament_body_release(part->body);
         part->body = NULL;
         part->arrived = 0;
 
@@ -671,21 +655,20 @@ ngx_http_tournament_states_refresh(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_tournament_states_answer(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx)
+tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ngx_uint_t                   i, stale;
-    ngx_http_tournament_list_t  *list;
-    ngx_http_tournament_part_t  *part;
+    ngx_uint_t          i, stale;
+    tournament_list_t  *list;
+    tournament_part_t  *part;
 
     list = ctx->data;
 
-    if (ngx_http_tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
+    if (tournament_states_refresh(r, ctx, &stale) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (stale) {
-        return ngx_http_tournament_gather(r, ctx);
+        return tournament_gather(r, ctx);
     }
 
     /* a worker has one writer: all are rendered before the answer is begun */
@@ -695,10 +678,10 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
 
         if (part->body == NULL && !part->entry.missing) {
 
-            part->body = ngx_http_tournament_render(r, part->endpoint,
-                                                    part->stale ? NULL
+            part->body = tournament_render(r, part->endpoint,
+                                           part->stale ? NULL
                                                                 : &part->key,
-                                                    &part->entry);
+                                           &part->entry);
             if (part->body == NULL) {
                 return NGX_HTTP_INTERNAL_SERVER_ERROR;
             }
@@ -707,15 +690,14 @@ ngx_http_tournament_states_answer(ngx_http_request_t *r,
         list->bodies[i] = part->body;
     }
 
-    return ngx_http_tournament_states_send(r, ctx);
+    return tournament_states_send(r, ctx);
 }
 
 
 static ngx_int_t
-ngx_http_tournament_states_send(ngx_http_request_t *r,
-    ngx_http_tournament_ctx_t *ctx)
+tournament_states_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ctx->body = ngx_http_tournament_states_join(r, ctx->data);
+    ctx->body = tournament_states_join(r, ctx->data);
     if (ctx->body == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -724,7 +706,7 @@ ngx_http_tournament_states_send(ngx_http_request_t *r,
 
     r->disable_not_modified = (r->method == NGX_HTTP_POST);
 
-    return ngx_http_tournament_send(r, ctx);
+    return tournament_send(r, ctx);
 }
 
 
@@ -733,33 +715,32 @@ ngx_http_tournament_states_send(ngx_http_request_t *r,
  * as they were rendered for answers of their own: a slug needs no escape.
  */
 
-static ngx_http_tournament_body_t *
-ngx_http_tournament_states_join(ngx_http_request_t *r,
-    ngx_http_tournament_list_t *list)
+static tournament_body_t *
+tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
 {
-    u_char                           *p;
-    size_t                            start, len, size;
-    uint64_t                          sums[NGX_HTTP_TOURNAMENT_STATES_MAX];
-    ngx_str_t                         text, etag, room;
-    ngx_uint_t                        i, n;
-    ngx_http_tournament_body_t       *body, *state;
-    ngx_http_tournament_json_t       *json;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    u_char                  *p;
+    size_t                   start, len, size;
+    uint64_t                 sums[TOURNAMENT_STATES_MAX];
+    ngx_str_t                text, etag, room;
+    ngx_uint_t               i, n;
+    tournament_body_t       *body, *state;
+    tournament_json_t       *json;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     json = tmcf->json;
 
-    ngx_http_tournament_json_begin(json);
-    ngx_http_tournament_json_bool(json, "success", 1);
-    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
+    tournament_json_begin(json);
+    tournament_json_bool(json, "success", 1);
+    tournament_json_now(json, "timestamp", ngx_time());
 
-    ngx_http_tournament_json_mark(json);
-    ngx_http_tournament_json_open_key(json, "states");
-    ngx_http_tournament_json_close(json);
-    ngx_http_tournament_json_mark(json);
+    tournament_json_mark(json);
+    tournament_json_open_key(json, "states");
+    tournament_json_close(json);
+    tournament_json_mark(json);
 
-    ngx_http_tournament_json_open_array(json, "missing");
+    tournament_json_open_array(json, "missing");
 
     n = 0;
     size = 0;
@@ -768,39 +749,35 @@ ngx_http_tournament_states_join(ngx_http_request_t *r,
         state = list->bodies[i];
 
         if (state) {
-            sums[n++] = ngx_http_tournament_states_sum(state,
-                                                       &list->slugs[i]);
+            sums[n++] = tournament_states_sum(state, &list->slugs[i]);
             size += list->slugs[i].len + state->part.len
                     + sizeof("\"\":,") - 1;
 
         } else {
-            ngx_http_tournament_json_element(json,
-                                             (char *) list->slugs[i].data,
-                                             list->slugs[i].len);
+            tournament_json_element(json,
+                                    (char *) list->slugs[i].data,
+                                    list->slugs[i].len);
         }
     }
 
-    ngx_http_tournament_json_close_array(json);
-    ngx_http_tournament_json_sum(json, sums, n * sizeof(uint64_t));
+    tournament_json_close_array(json);
+    tournament_json_sum(json, sums, n * sizeof(uint64_t));
 
-    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
-        != NGX_OK)
-    {
+    if (tournament_json_end(json, ngx_time(), &text, &etag) != NGX_OK) {
         return NULL;
     }
 
     room.len = text.len + size;
     room.data = NULL;
 
-    body = ngx_http_tournament_body_create(NULL, NULL, ngx_time(), &room,
-                                           &etag);
+    body = tournament_body_create(NULL, NULL, ngx_time(), &room, &etag);
     if (body == NULL) {
         return NULL;
     }
 
     /* past the object's brace */
 
-    ngx_http_tournament_json_marked(json, &start, &len);
+    tournament_json_marked(json, &start, &len);
     start++;
 
     p = ngx_cpymem(body->text.data, text.data, start);
@@ -835,8 +812,7 @@ ngx_http_tournament_states_join(ngx_http_request_t *r,
 /* what stands for a slug and its state in the ETag, reckoned once a body */
 
 static uint64_t
-ngx_http_tournament_states_sum(ngx_http_tournament_body_t *body,
-    ngx_str_t *slug)
+tournament_states_sum(tournament_body_t *body, ngx_str_t *slug)
 {
     if (body->sum == 0) {
 
@@ -851,9 +827,9 @@ ngx_http_tournament_states_sum(ngx_http_tournament_body_t *body,
 
 
 static void
-ngx_http_tournament_states_cleanup(void *data)
+tournament_states_cleanup(void *data)
 {
-    ngx_http_tournament_list_t  *list = data;
+    tournament_list_t  *list = data;
 
     yajl_free(list->yajl);
 }

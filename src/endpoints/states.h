@@ -5,8 +5,8 @@
  * stands.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_STATES_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_STATES_H_INCLUDED_
+#ifndef _TOURNAMENT_STATES_H_INCLUDED_
+#define _TOURNAMENT_STATES_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -14,13 +14,13 @@
 #include <ngx_http.h>
 
 
-#define NGX_HTTP_TOURNAMENT_STATES_MAX   100          /* slugs */
-#define NGX_HTTP_TOURNAMENT_STATES_BODY  (64 * 1024)  /* bytes */
+#define TOURNAMENT_STATES_MAX   100          /* slugs */
+#define TOURNAMENT_STATES_BODY  (64 * 1024)  /* bytes */
 
 
 /* Returns a value for a location's handler to return. */
 
-ngx_int_t ngx_http_tournament_states_handler(ngx_http_request_t *r);
+ngx_int_t tournament_states_handler(ngx_http_request_t *r);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_STATES_H_INCLUDED_ */
+#endif /* _TOURNAMENT_STATES_H_INCLUDED_ */

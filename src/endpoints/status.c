@@ -6,28 +6,28 @@
 
 
 /* bytes of the metrics' text, and of what each worker adds to it */
-#define NGX_HTTP_TOURNAMENT_TEXT_SIZE    32768
-#define NGX_HTTP_TOURNAMENT_TEXT_WORKER  512
+#define TOURNAMENT_TEXT_SIZE    32768
+#define TOURNAMENT_TEXT_WORKER  512
 
 
 /* everything that is shown, read at one time */
 
 typedef struct {
-    ngx_http_tournament_counters_t      counters;
-    ngx_http_tournament_cache_stats_t   cache;
+    tournament_counters_t      counters;
+    tournament_cache_stats_t   cache;
 
-    ngx_http_tournament_gauges_t        gauges[NGX_HTTP_TOURNAMENT_WORKERS];
-    ngx_uint_t                          workers;     /* of the newest
-                                                        configuration */
-    uint32_t                            generation;
+    tournament_gauges_t        gauges[TOURNAMENT_WORKERS];
+    ngx_uint_t                 workers;     /* of the newest
+                                               configuration */
+    uint32_t                   generation;
 
-    uint64_t                            changes;     /* heard by the feed */
-    const char                         *feed;        /* its state */
-    ngx_pid_t                           listener;    /* 0: none */
-    ngx_msec_t                          silence;     /* ms */
-    unsigned                            listening:1; /* it is not off */
-    unsigned                            heard:1;     /* silence is known */
-} ngx_http_tournament_figures_t;
+    uint64_t                   changes;     /* heard by the feed */
+    const char                *feed;        /* its state */
+    ngx_pid_t                  listener;    /* 0: none */
+    ngx_msec_t                 silence;     /* ms */
+    unsigned                   listening:1; /* it is not off */
+    unsigned                   heard:1;     /* silence is known */
+} tournament_figures_t;
 
 
 /* how well each of two types is accepted: of its most specific range */
@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t                          specific;
     ngx_uint_t                          quality;     /* thousandths */
-} ngx_http_tournament_accept_t;
+} tournament_accept_t;
 
 
 /* the cache statuses, as columns of the counters, in the order shown */
@@ -44,118 +44,110 @@ typedef struct {
     ngx_uint_t                          column;
     const char                         *key;         /* of the document */
     const char                         *label;       /* of the metric */
-} ngx_http_tournament_column_t;
+} tournament_column_t;
 
 
-static ngx_int_t ngx_http_tournament_status_method(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_tournament_status_html(ngx_http_request_t *r);
-static void ngx_http_tournament_status_accept(ngx_str_t *value,
-    ngx_http_tournament_accept_t *html, ngx_http_tournament_accept_t *json);
-static void ngx_http_tournament_status_range(u_char *p, u_char *last,
-    ngx_http_tournament_accept_t *html, ngx_http_tournament_accept_t *json);
-static ngx_uint_t ngx_http_tournament_status_quality(u_char *p,
-    u_char *last);
-static ngx_uint_t ngx_http_tournament_status_specific(u_char *p, size_t len,
+static ngx_int_t tournament_status_method(ngx_http_request_t *r);
+static ngx_uint_t tournament_status_html(ngx_http_request_t *r);
+static void tournament_status_accept(ngx_str_t *value,
+    tournament_accept_t *html, tournament_accept_t *json);
+static void tournament_status_range(u_char *p, u_char *last,
+    tournament_accept_t *html, tournament_accept_t *json);
+static ngx_uint_t tournament_status_quality(u_char *p, u_char *last);
+static ngx_uint_t tournament_status_specific(u_char *p, size_t len,
     ngx_str_t *type);
-static ngx_int_t ngx_http_tournament_status_send(ngx_http_request_t *r,
-    ngx_str_t *type, ngx_str_t *text);
+static ngx_int_t tournament_status_send(ngx_http_request_t *r, ngx_str_t *type,
+    ngx_str_t *text);
 
-static ngx_http_tournament_figures_t *ngx_http_tournament_figures(
-    ngx_http_request_t *r);
-static void ngx_http_tournament_figures_feed(
-    ngx_http_tournament_main_conf_t *tmcf, ngx_http_tournament_figures_t *f);
-static uint64_t ngx_http_tournament_figures_requests(uint64_t *columns);
-static uint64_t ngx_http_tournament_figures_count(
-    ngx_http_tournament_histogram_t *histogram);
+static tournament_figures_t *tournament_figures(ngx_http_request_t *r);
+static void tournament_figures_feed(tournament_main_conf_t *tmcf,
+    tournament_figures_t *f);
+static uint64_t tournament_figures_requests(uint64_t *columns);
+static uint64_t tournament_figures_count(tournament_histogram_t *histogram);
 
-static void ngx_http_tournament_status_json(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_figures_t *f);
-static void ngx_http_tournament_status_endpoint(
-    ngx_http_tournament_json_t *json, ngx_uint_t endpoint,
-    uint64_t *columns);
-static void ngx_http_tournament_status_cache(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_cache_stats_t *cache);
-static void ngx_http_tournament_status_database(
-    ngx_http_tournament_json_t *json, ngx_http_tournament_figures_t *f);
-static void ngx_http_tournament_status_feed(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_figures_t *f);
-static void ngx_http_tournament_status_histogram(
-    ngx_http_tournament_json_t *json, const char *key,
-    ngx_http_tournament_histogram_t *histogram);
+static void tournament_status_json(tournament_json_t *json,
+    tournament_figures_t *f);
+static void tournament_status_endpoint(tournament_json_t *json,
+    ngx_uint_t endpoint, uint64_t *columns);
+static void tournament_status_cache(tournament_json_t *json,
+    tournament_cache_stats_t *cache);
+static void tournament_status_database(tournament_json_t *json,
+    tournament_figures_t *f);
+static void tournament_status_feed(tournament_json_t *json,
+    tournament_figures_t *f);
+static void tournament_status_histogram(tournament_json_t *json,
+    const char *key, tournament_histogram_t *histogram);
 
-static u_char *ngx_http_tournament_metrics_requests(u_char *p, u_char *last,
-    ngx_http_tournament_counters_t *counters);
-static u_char *ngx_http_tournament_metrics_workers(u_char *p, u_char *last,
-    ngx_http_tournament_figures_t *f);
-static u_char *ngx_http_tournament_metrics_head(u_char *p, u_char *last,
+static u_char *tournament_metrics_requests(u_char *p, u_char *last,
+    tournament_counters_t *counters);
+static u_char *tournament_metrics_workers(u_char *p, u_char *last,
+    tournament_figures_t *f);
+static u_char *tournament_metrics_head(u_char *p, u_char *last,
     const char *name, const char *type, const char *help);
-static u_char *ngx_http_tournament_metrics_value(u_char *p, u_char *last,
+static u_char *tournament_metrics_value(u_char *p, u_char *last,
     const char *name, const char *type, const char *help, uint64_t value);
-static u_char *ngx_http_tournament_metrics_histogram(u_char *p, u_char *last,
-    const char *name, const char *help,
-    ngx_http_tournament_histogram_t *histogram);
+static u_char *tournament_metrics_histogram(u_char *p, u_char *last,
+    const char *name, const char *help, tournament_histogram_t *histogram);
 
 
-static ngx_str_t  ngx_http_tournament_status_no_store =
-    ngx_string("no-store");
-static ngx_str_t  ngx_http_tournament_status_vary = ngx_string("Vary");
-static ngx_str_t  ngx_http_tournament_status_accept_name =
-    ngx_string("Accept");
+static ngx_str_t  tournament_status_no_store = ngx_string("no-store");
+static ngx_str_t  tournament_status_vary = ngx_string("Vary");
+static ngx_str_t  tournament_status_accept_name = ngx_string("Accept");
 
-static ngx_str_t  ngx_http_tournament_type_json =
+static ngx_str_t  tournament_type_json =
     ngx_string("application/json; charset=utf-8");
-static ngx_str_t  ngx_http_tournament_type_html =
+static ngx_str_t  tournament_type_html =
     ngx_string("text/html; charset=utf-8");
-static ngx_str_t  ngx_http_tournament_type_metrics =
+static ngx_str_t  tournament_type_metrics =
     ngx_string("text/plain; version=0.0.4; charset=utf-8");
 
 
-static ngx_http_tournament_column_t  ngx_http_tournament_columns[] = {
-    { NGX_HTTP_TOURNAMENT_HIT, "hits", "hit" },
-    { NGX_HTTP_TOURNAMENT_MISS, "misses", "miss" },
-    { NGX_HTTP_TOURNAMENT_EXPIRED, "expired", "expired" },
-    { NGX_HTTP_TOURNAMENT_STALE, "stale", "stale" },
-    { NGX_HTTP_TOURNAMENT_UPDATING, "updating", "updating" },
-    { NGX_HTTP_TOURNAMENT_BYPASS, "bypass", "bypass" },
+static tournament_column_t  tournament_columns[] = {
+    { TOURNAMENT_HIT, "hits", "hit" },
+    { TOURNAMENT_MISS, "misses", "miss" },
+    { TOURNAMENT_EXPIRED, "expired", "expired" },
+    { TOURNAMENT_STALE, "stale", "stale" },
+    { TOURNAMENT_UPDATING, "updating", "updating" },
+    { TOURNAMENT_BYPASS, "bypass", "bypass" },
 
     /* refused before the cache was asked */
-    { NGX_HTTP_TOURNAMENT_NONE, NULL, "none" }
+    { TOURNAMENT_NONE, NULL, "none" }
 };
 
-#define NGX_HTTP_TOURNAMENT_NCOLUMNS                                          \
-    (sizeof(ngx_http_tournament_columns)                                      \
-     / sizeof(ngx_http_tournament_column_t))
+#define TOURNAMENT_NCOLUMNS                                                   \
+    (sizeof(tournament_columns)                                               \
+     / sizeof(tournament_column_t))
 
 
 ngx_int_t
-ngx_http_tournament_status_handler(ngx_http_request_t *r)
+tournament_status_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
-    ngx_str_t                         text, etag;
-    ngx_http_tournament_json_t       *json;
-    ngx_http_tournament_figures_t    *f;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    ngx_int_t                rc;
+    ngx_str_t                text, etag;
+    tournament_json_t       *json;
+    tournament_figures_t    *f;
+    tournament_main_conf_t  *tmcf;
 
-    rc = ngx_http_tournament_status_method(r);
+    rc = tournament_status_method(r);
 
     if (rc != NGX_DECLINED) {
         return rc;
     }
 
-    if (ngx_http_tournament_answer_add(r, &ngx_http_tournament_status_vary,
-                                       &ngx_http_tournament_status_accept_name)
+    if (tournament_answer_add(r, &tournament_status_vary,
+                              &tournament_status_accept_name)
         == NULL)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_tournament_status_html(r)) {
-        return ngx_http_tournament_status_send(r,
-                                               &ngx_http_tournament_type_html,
-                                               &ngx_http_tournament_page);
+    if (tournament_status_html(r)) {
+        return tournament_status_send(r,
+                                      &tournament_type_html,
+                                      &tournament_page);
     }
 
-    f = ngx_http_tournament_figures(r);
+    f = tournament_figures(r);
     if (f == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -164,12 +156,10 @@ ngx_http_tournament_status_handler(ngx_http_request_t *r)
 
     json = tmcf->json;
 
-    ngx_http_tournament_json_begin(json);
-    ngx_http_tournament_status_json(json, f);
+    tournament_json_begin(json);
+    tournament_status_json(json, f);
 
-    if (ngx_http_tournament_json_end(json, ngx_time(), &text, &etag)
-        != NGX_OK)
-    {
+    if (tournament_json_end(json, ngx_time(), &text, &etag) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -180,15 +170,14 @@ ngx_http_tournament_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_tournament_status_send(r, &ngx_http_tournament_type_json,
-                                           &text);
+    return tournament_status_send(r, &tournament_type_json, &text);
 }
 
 
 /* NGX_DECLINED: go on */
 
 static ngx_int_t
-ngx_http_tournament_status_method(ngx_http_request_t *r)
+tournament_status_method(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
@@ -202,8 +191,7 @@ ngx_http_tournament_status_method(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_tournament_error_send(r,
-                                          &ngx_http_tournament_error_method);
+    return tournament_error_send(r, &tournament_error_method);
 }
 
 
@@ -213,15 +201,15 @@ ngx_http_tournament_status_method(ngx_http_request_t *r)
  */
 
 static ngx_uint_t
-ngx_http_tournament_status_html(ngx_http_request_t *r)
+tournament_status_html(ngx_http_request_t *r)
 {
-    ngx_uint_t                     i;
-    ngx_list_part_t               *part;
-    ngx_table_elt_t               *header;
-    ngx_http_tournament_accept_t   html, json;
+    ngx_uint_t            i;
+    ngx_list_part_t      *part;
+    ngx_table_elt_t      *header;
+    tournament_accept_t   html, json;
 
-    ngx_memzero(&html, sizeof(ngx_http_tournament_accept_t));
-    ngx_memzero(&json, sizeof(ngx_http_tournament_accept_t));
+    ngx_memzero(&html, sizeof(tournament_accept_t));
+    ngx_memzero(&json, sizeof(tournament_accept_t));
 
     /* several headers of the name are one list */
 
@@ -235,8 +223,7 @@ ngx_http_tournament_status_html(ngx_http_request_t *r)
                                    sizeof("Accept") - 1)
                    == 0)
             {
-                ngx_http_tournament_status_accept(&header[i].value, &html,
-                                                  &json);
+                tournament_status_accept(&header[i].value, &html, &json);
             }
         }
     }
@@ -246,8 +233,8 @@ ngx_http_tournament_status_html(ngx_http_request_t *r)
 
 
 static void
-ngx_http_tournament_status_accept(ngx_str_t *value,
-    ngx_http_tournament_accept_t *html, ngx_http_tournament_accept_t *json)
+tournament_status_accept(ngx_str_t *value, tournament_accept_t *html,
+    tournament_accept_t *json)
 {
     u_char  *p, *end, *last;
 
@@ -261,7 +248,7 @@ ngx_http_tournament_status_accept(ngx_str_t *value,
             end = last;
         }
 
-        ngx_http_tournament_status_range(p, end, html, json);
+        tournament_status_range(p, end, html, json);
 
         p = end + 1;
     }
@@ -271,13 +258,13 @@ ngx_http_tournament_status_accept(ngx_str_t *value,
 /* one media range, with its parameters */
 
 static void
-ngx_http_tournament_status_range(u_char *p, u_char *last,
-    ngx_http_tournament_accept_t *html, ngx_http_tournament_accept_t *json)
+tournament_status_range(u_char *p, u_char *last, tournament_accept_t *html,
+    tournament_accept_t *json)
 {
-    size_t                         len;
-    u_char                        *end;
-    ngx_uint_t                     i, n, quality;
-    ngx_http_tournament_accept_t  *accept[2];
+    size_t                len;
+    u_char               *end;
+    ngx_uint_t            i, n, quality;
+    tournament_accept_t  *accept[2];
 
     static ngx_str_t  types[] = {
         ngx_string("text/html"), ngx_string("application/json")
@@ -289,7 +276,7 @@ ngx_http_tournament_status_range(u_char *p, u_char *last,
 
     end = ngx_strlchr(p, last, ';');
 
-    quality = end ? ngx_http_tournament_status_quality(end, last) : 1000;
+    quality = end ? tournament_status_quality(end, last) : 1000;
 
     len = (end ? end : last) - p;
 
@@ -301,7 +288,7 @@ ngx_http_tournament_status_range(u_char *p, u_char *last,
     accept[1] = json;
 
     for (i = 0; i < 2; i++) {
-        n = ngx_http_tournament_status_specific(p, len, &types[i]);
+        n = tournament_status_specific(p, len, &types[i]);
 
         if (n > accept[i]->specific) {
             accept[i]->specific = n;
@@ -314,7 +301,7 @@ ngx_http_tournament_status_range(u_char *p, u_char *last,
 /* thousandths, of the parameter q; 1000 where there is none, 0 of a bad one */
 
 static ngx_uint_t
-ngx_http_tournament_status_quality(u_char *p, u_char *last)
+tournament_status_quality(u_char *p, u_char *last)
 {
     ngx_int_t  n;
 
@@ -349,7 +336,7 @@ ngx_http_tournament_status_quality(u_char *p, u_char *last)
 /* 3: the type itself, 2: any of its kind, 1: any; 0: another one */
 
 static ngx_uint_t
-ngx_http_tournament_status_specific(u_char *p, size_t len, ngx_str_t *type)
+tournament_status_specific(u_char *p, size_t len, ngx_str_t *type)
 {
     size_t  kind;
 
@@ -372,49 +359,45 @@ ngx_http_tournament_status_specific(u_char *p, size_t len, ngx_str_t *type)
 
 
 static ngx_int_t
-ngx_http_tournament_status_send(ngx_http_request_t *r, ngx_str_t *type,
-    ngx_str_t *text)
+tournament_status_send(ngx_http_request_t *r, ngx_str_t *type, ngx_str_t *text)
 {
     r->headers_out.status = NGX_HTTP_OK;
 
-    if (ngx_http_tournament_answer_header(r,
-                                        &ngx_http_tournament_status_no_store)
-        != NGX_OK)
-    {
+    if (tournament_answer_header(r, &tournament_status_no_store) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_tournament_answer_type(r, type);
+    tournament_answer_type(r, type);
 
-    return ngx_http_tournament_answer_send(r, text);
+    return tournament_answer_send(r, text);
 }
 
 
 /* NULL: no memory */
 
-static ngx_http_tournament_figures_t *
-ngx_http_tournament_figures(ngx_http_request_t *r)
+static tournament_figures_t *
+tournament_figures(ngx_http_request_t *r)
 {
-    ngx_uint_t                        i;
-    ngx_http_tournament_figures_t    *f;
-    ngx_http_tournament_main_conf_t  *tmcf;
+    ngx_uint_t               i;
+    tournament_figures_t    *f;
+    tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    f = ngx_pcalloc(r->pool, sizeof(ngx_http_tournament_figures_t));
+    f = ngx_pcalloc(r->pool, sizeof(tournament_figures_t));
     if (f == NULL) {
         return NULL;
     }
 
-    ngx_http_tournament_metrics_sum(tmcf->metrics, &f->counters);
-    ngx_http_tournament_cache_stats(&tmcf->cache, &f->cache);
+    tournament_metrics_sum(tmcf->metrics, &f->counters);
+    tournament_cache_stats(&tmcf->cache, &f->cache);
 
-    f->generation = ngx_http_tournament_cache_generation(&tmcf->cache);
+    f->generation = tournament_cache_generation(&tmcf->cache);
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
 
-        if (ngx_http_tournament_metrics_gauges(tmcf->metrics, i,
-                                               &f->gauges[i])
+        if (tournament_metrics_gauges(tmcf->metrics, i,
+                                      &f->gauges[i])
             == NGX_OK
             && (f->gauges[i].owner >> 32) == f->generation)
         {
@@ -422,20 +405,19 @@ ngx_http_tournament_figures(ngx_http_request_t *r)
         }
     }
 
-    ngx_http_tournament_figures_feed(tmcf, f);
+    tournament_figures_feed(tmcf, f);
 
     return f;
 }
 
 
 static void
-ngx_http_tournament_figures_feed(ngx_http_tournament_main_conf_t *tmcf,
-    ngx_http_tournament_figures_t *f)
+tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 {
-    uint64_t                         heard, up;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                heard, up;
+    tournament_listener_t  *listener;
 
-    listener = ngx_http_tournament_cache_listener(&tmcf->cache);
+    listener = tournament_cache_listener(&tmcf->cache);
 
     f->changes = __atomic_load_n(&listener->changes, __ATOMIC_RELAXED);
 
@@ -450,17 +432,14 @@ ngx_http_tournament_figures_feed(ngx_http_tournament_main_conf_t *tmcf,
 
     if (heard) {
         f->heard = 1;
-        f->silence = ngx_http_tournament_cache_age((ngx_msec_t) heard);
+        f->silence = tournament_cache_age((ngx_msec_t) heard);
     }
 
     f->feed = "down";
 
     up = __atomic_load_n(&listener->up, __ATOMIC_RELAXED);
 
-    if (up
-        && ngx_http_tournament_feed_state(&tmcf->cache)
-           == NGX_HTTP_TOURNAMENT_FEED_UP)
-    {
+    if (up && tournament_feed_state(&tmcf->cache) == TOURNAMENT_FEED_UP) {
         f->feed = "up";
         f->listener = (ngx_pid_t) (up & 0xffffffff);
     }
@@ -468,14 +447,14 @@ ngx_http_tournament_figures_feed(ngx_http_tournament_main_conf_t *tmcf,
 
 
 static uint64_t
-ngx_http_tournament_figures_requests(uint64_t *columns)
+tournament_figures_requests(uint64_t *columns)
 {
     uint64_t    sum;
     ngx_uint_t  i;
 
     sum = 0;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_METRICS_ERRORS; i++) {
+    for (i = 0; i < TOURNAMENT_METRICS_ERRORS; i++) {
         sum += columns[i];
     }
 
@@ -484,14 +463,14 @@ ngx_http_tournament_figures_requests(uint64_t *columns)
 
 
 static uint64_t
-ngx_http_tournament_figures_count(ngx_http_tournament_histogram_t *histogram)
+tournament_figures_count(tournament_histogram_t *histogram)
 {
     uint64_t    sum;
     ngx_uint_t  i;
 
     sum = 0;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_BUCKETS; i++) {
+    for (i = 0; i < TOURNAMENT_BUCKETS; i++) {
         sum += histogram->buckets[i];
     }
 
@@ -500,79 +479,75 @@ ngx_http_tournament_figures_count(ngx_http_tournament_histogram_t *histogram)
 
 
 static void
-ngx_http_tournament_status_json(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_figures_t *f)
+tournament_status_json(tournament_json_t *json, tournament_figures_t *f)
 {
     ngx_uint_t  i;
 
-    ngx_http_tournament_json_bool(json, "success", 1);
-    ngx_http_tournament_json_now(json, "timestamp", ngx_time());
-    ngx_http_tournament_json_integer(json, "uptime", f->cache.age / 1000);
-    ngx_http_tournament_json_integer(json, "generation", f->generation);
-    ngx_http_tournament_json_integer(json, "workers", f->workers);
+    tournament_json_bool(json, "success", 1);
+    tournament_json_now(json, "timestamp", ngx_time());
+    tournament_json_integer(json, "uptime", f->cache.age / 1000);
+    tournament_json_integer(json, "generation", f->generation);
+    tournament_json_integer(json, "workers", f->workers);
 
-    ngx_http_tournament_json_open_key(json, "endpoints");
+    tournament_json_open_key(json, "endpoints");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_SERVED; i++) {
-        ngx_http_tournament_status_endpoint(json, i, f->counters.requests[i]);
+    for (i = 0; i < TOURNAMENT_SERVED; i++) {
+        tournament_status_endpoint(json, i, f->counters.requests[i]);
     }
 
-    ngx_http_tournament_json_close(json);
+    tournament_json_close(json);
 
-    ngx_http_tournament_status_cache(json, &f->cache);
+    tournament_status_cache(json, &f->cache);
 
-    ngx_http_tournament_json_open_key(json, "changes");
-    ngx_http_tournament_json_integer(json, "feed", f->changes);
-    ngx_http_tournament_json_integer(json, "purges", f->counters.purges);
-    ngx_http_tournament_json_close(json);
+    tournament_json_open_key(json, "changes");
+    tournament_json_integer(json, "feed", f->changes);
+    tournament_json_integer(json, "purges", f->counters.purges);
+    tournament_json_close(json);
 
-    ngx_http_tournament_status_database(json, f);
-    ngx_http_tournament_status_histogram(json, "misses", &f->counters.misses);
-    ngx_http_tournament_status_feed(json, f);
+    tournament_status_database(json, f);
+    tournament_status_histogram(json, "misses", &f->counters.misses);
+    tournament_status_feed(json, f);
 }
 
 
 static void
-ngx_http_tournament_status_endpoint(ngx_http_tournament_json_t *json,
-    ngx_uint_t endpoint, uint64_t *columns)
+tournament_status_endpoint(tournament_json_t *json, ngx_uint_t endpoint,
+    uint64_t *columns)
 {
     u_char      *p, rate[sizeof("1.0000")];
     uint64_t     cacheable, hits, n;
     ngx_uint_t   i;
 
-    ngx_http_tournament_json_open_key(json,
-                  (char *) ngx_http_tournament_endpoints[endpoint].name.data);
+    tournament_json_open_key(json,
+                  (char *) tournament_endpoints[endpoint].name.data);
 
-    ngx_http_tournament_json_integer(json, "requests",
-                               ngx_http_tournament_figures_requests(columns));
+    tournament_json_integer(json, "requests",
+                            tournament_figures_requests(columns));
     cacheable = 0;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_NCOLUMNS; i++) {
+    for (i = 0; i < TOURNAMENT_NCOLUMNS; i++) {
 
-        if (ngx_http_tournament_columns[i].key == NULL) {
+        if (tournament_columns[i].key == NULL) {
             continue;
         }
 
-        n = columns[ngx_http_tournament_columns[i].column];
+        n = columns[tournament_columns[i].column];
 
-        ngx_http_tournament_json_integer(json,
-                                     ngx_http_tournament_columns[i].key, n);
+        tournament_json_integer(json, tournament_columns[i].key, n);
 
-        if (ngx_http_tournament_columns[i].column
-            != NGX_HTTP_TOURNAMENT_BYPASS)
-        {
+        if (tournament_columns[i].column != TOURNAMENT_BYPASS) {
             cacheable += n;
         }
     }
 
-    ngx_http_tournament_json_integer(json, "errors",
-                                 columns[NGX_HTTP_TOURNAMENT_METRICS_ERRORS]);
+    tournament_json_integer(json, "errors",
+                            columns[TOURNAMENT_METRICS_ERRORS]);
 
     if (cacheable == 0) {
-        ngx_http_tournament_json_null(json, "hit_rate");
+        tournament_json_null(json, "hit_rate");
 
     } else {
-        hits = columns[NGX_HTTP_TOURNAMENT_HIT];
+        hits = columns[TOURNAMENT_HIT];
 
         /* to the nearest, but 1 only where nothing else has been */
 
@@ -584,182 +559,175 @@ ngx_http_tournament_status_endpoint(ngx_http_tournament_json_t *json,
 
         p = ngx_sprintf(rate, "%uL.%04uL", n / 10000, n % 10000);
 
-        ngx_http_tournament_json_number(json, "hit_rate", (char *) rate,
-                                        p - rate);
+        tournament_json_number(json, "hit_rate", (char *) rate, p - rate);
     }
 
-    ngx_http_tournament_json_close(json);
+    tournament_json_close(json);
 }
 
 
 static void
-ngx_http_tournament_status_cache(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_cache_stats_t *cache)
+tournament_status_cache(tournament_json_t *json,
+    tournament_cache_stats_t *cache)
 {
-    ngx_http_tournament_json_open_key(json, "cache");
+    tournament_json_open_key(json, "cache");
 
-    ngx_http_tournament_json_integer(json, "entries", cache->entries);
-    ngx_http_tournament_json_integer(json, "missing", cache->missing);
+    tournament_json_integer(json, "entries", cache->entries);
+    tournament_json_integer(json, "missing", cache->missing);
 
-    ngx_http_tournament_json_open_key(json, "cells");
-    ngx_http_tournament_json_integer(json, "size", cache->cell_size);
-    ngx_http_tournament_json_integer(json, "total", cache->cells);
-    ngx_http_tournament_json_integer(json, "used",
-                                     cache->cells - cache->cells_free);
-    ngx_http_tournament_json_integer(json, "free", cache->cells_free);
-    ngx_http_tournament_json_close(json);
+    tournament_json_open_key(json, "cells");
+    tournament_json_integer(json, "size", cache->cell_size);
+    tournament_json_integer(json, "total", cache->cells);
+    tournament_json_integer(json, "used", cache->cells - cache->cells_free);
+    tournament_json_integer(json, "free", cache->cells_free);
+    tournament_json_close(json);
 
-    ngx_http_tournament_json_integer(json, "evictions", cache->evictions);
-    ngx_http_tournament_json_integer(json, "recoveries", cache->recoveries);
+    tournament_json_integer(json, "evictions", cache->evictions);
+    tournament_json_integer(json, "recoveries", cache->recoveries);
 
-    ngx_http_tournament_json_close(json);
+    tournament_json_close(json);
 }
 
 
 static void
-ngx_http_tournament_status_database(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_figures_t *f)
+tournament_status_database(tournament_json_t *json, tournament_figures_t *f)
 {
-    ngx_uint_t                       i;
-    ngx_http_tournament_gauges_t    *g;
-    ngx_http_tournament_counters_t  *counters;
+    ngx_uint_t              i;
+    tournament_gauges_t    *g;
+    tournament_counters_t  *counters;
 
     counters = &f->counters;
 
-    ngx_http_tournament_json_open_key(json, "database");
+    tournament_json_open_key(json, "database");
 
-    ngx_http_tournament_json_integer(json, "queries", counters->queries);
-    ngx_http_tournament_json_integer(json, "errors", counters->errors);
-    ngx_http_tournament_json_integer(json, "timeouts", counters->timeouts);
-    ngx_http_tournament_json_integer(json, "slow", counters->slow);
-    ngx_http_tournament_json_integer(json, "refused", counters->refused);
+    tournament_json_integer(json, "queries", counters->queries);
+    tournament_json_integer(json, "errors", counters->errors);
+    tournament_json_integer(json, "timeouts", counters->timeouts);
+    tournament_json_integer(json, "slow", counters->slow);
+    tournament_json_integer(json, "refused", counters->refused);
 
-    ngx_http_tournament_status_histogram(json, "latency",
-                                         &counters->latency);
+    tournament_status_histogram(json, "latency", &counters->latency);
 
-    ngx_http_tournament_json_open_array(json, "workers");
+    tournament_json_open_array(json, "workers");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
         if (g->owner == 0) {
             continue;
         }
 
-        ngx_http_tournament_json_open(json);
-        ngx_http_tournament_json_integer(json, "pid",
-                                         g->owner & 0xffffffff);
-        ngx_http_tournament_json_integer(json, "ready", g->ready);
-        ngx_http_tournament_json_integer(json, "connecting", g->connecting);
-        ngx_http_tournament_json_integer(json, "down", g->down);
-        ngx_http_tournament_json_integer(json, "queued", g->queued);
-        ngx_http_tournament_json_integer(json, "in_flight", g->in_flight);
-        ngx_http_tournament_json_close(json);
+        tournament_json_open(json);
+        tournament_json_integer(json, "pid", g->owner & 0xffffffff);
+        tournament_json_integer(json, "ready", g->ready);
+        tournament_json_integer(json, "connecting", g->connecting);
+        tournament_json_integer(json, "down", g->down);
+        tournament_json_integer(json, "queued", g->queued);
+        tournament_json_integer(json, "in_flight", g->in_flight);
+        tournament_json_close(json);
     }
 
-    ngx_http_tournament_json_close_array(json);
-    ngx_http_tournament_json_close(json);
+    tournament_json_close_array(json);
+    tournament_json_close(json);
 }
 
 
 static void
-ngx_http_tournament_status_feed(ngx_http_tournament_json_t *json,
-    ngx_http_tournament_figures_t *f)
+tournament_status_feed(tournament_json_t *json, tournament_figures_t *f)
 {
     u_char  *p, silence[NGX_INT64_LEN + sizeof(".000")];
 
-    ngx_http_tournament_json_open_key(json, "feed");
+    tournament_json_open_key(json, "feed");
 
-    ngx_http_tournament_json_word(json, "state", f->feed);
+    tournament_json_word(json, "state", f->feed);
 
     if (f->listener) {
-        ngx_http_tournament_json_integer(json, "worker", f->listener);
+        tournament_json_integer(json, "worker", f->listener);
 
     } else {
-        ngx_http_tournament_json_null(json, "worker");
+        tournament_json_null(json, "worker");
     }
 
     if (f->heard) {
         p = ngx_sprintf(silence, "%M.%03M", f->silence / 1000,
                         f->silence % 1000);
-        ngx_http_tournament_json_number(json, "last_message",
-                                        (char *) silence, p - silence);
+        tournament_json_number(json, "last_message",
+                               (char *) silence, p - silence);
 
     } else {
-        ngx_http_tournament_json_null(json, "last_message");
+        tournament_json_null(json, "last_message");
     }
 
-    ngx_http_tournament_status_histogram(json, "delay", &f->counters.delay);
+    tournament_status_histogram(json, "delay", &f->counters.delay);
 
-    ngx_http_tournament_json_close(json);
+    tournament_json_close(json);
 }
 
 
 static void
-ngx_http_tournament_status_histogram(ngx_http_tournament_json_t *json,
-    const char *key, ngx_http_tournament_histogram_t *histogram)
+tournament_status_histogram(tournament_json_t *json, const char *key,
+    tournament_histogram_t *histogram)
 {
     u_char      *p, sum[NGX_INT64_LEN + sizeof(".000000")];
     ngx_str_t   *bound;
     ngx_uint_t   i;
 
-    ngx_http_tournament_json_open_key(json, key);
+    tournament_json_open_key(json, key);
 
-    ngx_http_tournament_json_integer(json, "count",
-                                ngx_http_tournament_figures_count(histogram));
+    tournament_json_integer(json, "count",
+                            tournament_figures_count(histogram));
 
     p = ngx_sprintf(sum, "%uL.%06uL", histogram->sum / 1000000,
                     histogram->sum % 1000000);
-    ngx_http_tournament_json_number(json, "sum", (char *) sum, p - sum);
+    tournament_json_number(json, "sum", (char *) sum, p - sum);
 
-    ngx_http_tournament_json_open_array(json, "buckets");
+    tournament_json_open_array(json, "buckets");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_BUCKETS; i++) {
-        bound = &ngx_http_tournament_bounds[i].seconds;
+    for (i = 0; i < TOURNAMENT_BUCKETS; i++) {
+        bound = &tournament_bounds[i].seconds;
 
-        ngx_http_tournament_json_open(json);
+        tournament_json_open(json);
 
-        if (i == NGX_HTTP_TOURNAMENT_BUCKETS - 1) {
-            ngx_http_tournament_json_null(json, "le");
+        if (i == TOURNAMENT_BUCKETS - 1) {
+            tournament_json_null(json, "le");
 
         } else {
-            ngx_http_tournament_json_number(json, "le", (char *) bound->data,
-                                            bound->len);
+            tournament_json_number(json, "le", (char *) bound->data,
+                                   bound->len);
         }
 
-        ngx_http_tournament_json_integer(json, "count",
-                                         histogram->buckets[i]);
-        ngx_http_tournament_json_close(json);
+        tournament_json_integer(json, "count", histogram->buckets[i]);
+        tournament_json_close(json);
     }
 
-    ngx_http_tournament_json_close_array(json);
-    ngx_http_tournament_json_close(json);
+    tournament_json_close_array(json);
+    tournament_json_close(json);
 }
 
 
 ngx_int_t
-ngx_http_tournament_metrics_handler(ngx_http_request_t *r)
+tournament_metrics_handler(ngx_http_request_t *r)
 {
-    size_t                           size;
-    u_char                          *p, *last;
-    ngx_int_t                        rc;
-    ngx_str_t                        text;
-    ngx_http_tournament_figures_t   *f;
-    ngx_http_tournament_counters_t  *counters;
+    size_t                  size;
+    u_char                 *p, *last;
+    ngx_int_t               rc;
+    ngx_str_t               text;
+    tournament_figures_t   *f;
+    tournament_counters_t  *counters;
 
-    rc = ngx_http_tournament_status_method(r);
+    rc = tournament_status_method(r);
 
     if (rc != NGX_DECLINED) {
         return rc;
     }
 
-    f = ngx_http_tournament_figures(r);
+    f = tournament_figures(r);
     if (f == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    size = NGX_HTTP_TOURNAMENT_TEXT_SIZE
-           + NGX_HTTP_TOURNAMENT_WORKERS * NGX_HTTP_TOURNAMENT_TEXT_WORKER;
+    size = TOURNAMENT_TEXT_SIZE
+           + TOURNAMENT_WORKERS * TOURNAMENT_TEXT_WORKER;
 
     p = ngx_pnalloc(r->pool, size);
     if (p == NULL) {
@@ -771,93 +739,93 @@ ngx_http_tournament_metrics_handler(ngx_http_request_t *r)
 
     counters = &f->counters;
 
-    p = ngx_http_tournament_metrics_requests(p, last, counters);
+    p = tournament_metrics_requests(p, last, counters);
 
-    p = ngx_http_tournament_metrics_histogram(p, last,
-             "tournament_miss_seconds",
+    p = tournament_metrics_histogram(p, last,
+                                     "tournament_miss_seconds",
              "Time of the requests that waited for the database.",
-             &counters->misses);
+                                     &counters->misses);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_cache_entries", "gauge",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_cache_entries", "gauge",
              "Entries in the cache, those of missing things included.",
-             f->cache.entries);
+                                 f->cache.entries);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_cache_missing_entries", "gauge",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_cache_missing_entries", "gauge",
              "Entries in the cache that say that a thing is missing.",
-             f->cache.missing);
+                                 f->cache.missing);
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_cache_cells", "gauge",
-             "Cells of the cache's memory, of 256 bytes.");
+    p = tournament_metrics_head(p, last,
+                                "tournament_cache_cells", "gauge",
+                                "Cells of the cache's memory, of 256 bytes.");
     p = ngx_slprintf(p, last,
                      "tournament_cache_cells{state=\"used\"} %ui\n"
                      "tournament_cache_cells{state=\"free\"} %ui\n",
                      f->cache.cells - f->cache.cells_free,
                      f->cache.cells_free);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_cache_evictions_total", "counter",
-             "Entries that made room for others.",
-             f->cache.evictions);
+    p = tournament_metrics_value(p, last,
+                                 "tournament_cache_evictions_total", "counter",
+                                 "Entries that made room for others.",
+                                 f->cache.evictions);
 
-    p = ngx_http_tournament_metrics_value(p, last,
+    p = tournament_metrics_value(p, last,
              "tournament_cache_recoveries_total", "counter",
              "Times that the cache was emptied after a worker's death.",
-             f->cache.recoveries);
+                                 f->cache.recoveries);
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_changes_total", "counter",
+    p = tournament_metrics_head(p, last,
+                                "tournament_changes_total", "counter",
              "Changes heard from the database, and purges.");
     p = ngx_slprintf(p, last,
                      "tournament_changes_total{source=\"feed\"} %uL\n"
                      "tournament_changes_total{source=\"purge\"} %uL\n",
                      f->changes, counters->purges);
 
-    p = ngx_http_tournament_metrics_value(p, last,
+    p = tournament_metrics_value(p, last,
              "tournament_database_queries_total", "counter",
-             "Queries that have ended.",
-             counters->queries);
+                                 "Queries that have ended.",
+                                 counters->queries);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_database_errors_total", "counter",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_database_errors_total", "counter",
              "Queries that PostgreSQL refused, or that had no connection.",
-             counters->errors);
+                                 counters->errors);
 
-    p = ngx_http_tournament_metrics_value(p, last,
+    p = tournament_metrics_value(p, last,
              "tournament_database_timeouts_total", "counter",
              "Queries that took longer than tournament_query_timeout.",
-             counters->timeouts);
+                                 counters->timeouts);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_database_slow_total", "counter",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_database_slow_total", "counter",
              "Queries that took tournament_slow or longer.",
-             counters->slow);
+                                 counters->slow);
 
-    p = ngx_http_tournament_metrics_value(p, last,
+    p = tournament_metrics_value(p, last,
              "tournament_database_refused_total", "counter",
              "Queries for which tournament_database_queue had no room.",
-             counters->refused);
+                                 counters->refused);
 
-    p = ngx_http_tournament_metrics_histogram(p, last,
-             "tournament_database_query_seconds",
+    p = tournament_metrics_histogram(p, last,
+                                     "tournament_database_query_seconds",
              "Time of queries, from sending to their result.",
-             &counters->latency);
+                                     &counters->latency);
 
-    p = ngx_http_tournament_metrics_workers(p, last, f);
+    p = tournament_metrics_workers(p, last, f);
 
     /* a feed that is off is not down */
 
     if (f->listening) {
-        p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_feed_up", "gauge",
-             "Whether changes are heard.",
-             f->listener != 0);
+        p = tournament_metrics_value(p, last,
+                                     "tournament_feed_up", "gauge",
+                                     "Whether changes are heard.",
+                                     f->listener != 0);
     }
 
     if (f->heard) {
-        p = ngx_http_tournament_metrics_head(p, last,
+        p = tournament_metrics_head(p, last,
              "tournament_feed_last_message_seconds", "gauge",
              "Time since the feed's last notification or heartbeat.");
         p = ngx_slprintf(p, last,
@@ -865,51 +833,49 @@ ngx_http_tournament_metrics_handler(ngx_http_request_t *r)
                          f->silence / 1000, f->silence % 1000);
     }
 
-    p = ngx_http_tournament_metrics_histogram(p, last,
-             "tournament_feed_delay_seconds",
+    p = tournament_metrics_histogram(p, last,
+                                     "tournament_feed_delay_seconds",
              "How far the feed is behind, as its heartbeats measure it.",
-             &counters->delay);
+                                     &counters->delay);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_uptime_seconds", "gauge",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_uptime_seconds", "gauge",
              "Time since the zone was made: counters began with it.",
-             f->cache.age / 1000);
+                                 f->cache.age / 1000);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_workers", "gauge",
-             "Workers of the newest configuration.",
-             f->workers);
+    p = tournament_metrics_value(p, last,
+                                 "tournament_workers", "gauge",
+                                 "Workers of the newest configuration.",
+                                 f->workers);
 
-    p = ngx_http_tournament_metrics_value(p, last,
-             "tournament_config_generation", "gauge",
+    p = tournament_metrics_value(p, last,
+                                 "tournament_config_generation", "gauge",
              "The configuration's number: each reload has a higher one.",
-             f->generation);
+                                 f->generation);
 
     text.len = p - text.data;
 
-    return ngx_http_tournament_status_send(r,
-                                           &ngx_http_tournament_type_metrics,
-                                           &text);
+    return tournament_status_send(r, &tournament_type_metrics, &text);
 }
 
 
 static u_char *
-ngx_http_tournament_metrics_requests(u_char *p, u_char *last,
-    ngx_http_tournament_counters_t *counters)
+tournament_metrics_requests(u_char *p, u_char *last,
+    tournament_counters_t *counters)
 {
-    ngx_str_t                     *name;
-    ngx_uint_t                     i, k;
-    ngx_http_tournament_column_t  *column;
+    ngx_str_t            *name;
+    ngx_uint_t            i, k;
+    tournament_column_t  *column;
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_requests_total", "counter",
-             "Requests by endpoint and cache status.");
+    p = tournament_metrics_head(p, last,
+                                "tournament_requests_total", "counter",
+                                "Requests by endpoint and cache status.");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_SERVED; i++) {
-        name = &ngx_http_tournament_endpoints[i].name;
+    for (i = 0; i < TOURNAMENT_SERVED; i++) {
+        name = &tournament_endpoints[i].name;
 
-        for (k = 0; k < NGX_HTTP_TOURNAMENT_NCOLUMNS; k++) {
-            column = &ngx_http_tournament_columns[k];
+        for (k = 0; k < TOURNAMENT_NCOLUMNS; k++) {
+            column = &tournament_columns[k];
 
             p = ngx_slprintf(p, last, "tournament_requests_total{"
                              "endpoint=\"%V\",status=\"%s\"} %uL\n",
@@ -918,16 +884,16 @@ ngx_http_tournament_metrics_requests(u_char *p, u_char *last,
         }
     }
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_request_errors_total", "counter",
+    p = tournament_metrics_head(p, last,
+                                "tournament_request_errors_total", "counter",
              "Requests that were answered with a status of 400 or higher.");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_SERVED; i++) {
+    for (i = 0; i < TOURNAMENT_SERVED; i++) {
         p = ngx_slprintf(p, last, "tournament_request_errors_total{"
                          "endpoint=\"%V\"} %uL\n",
-                         &ngx_http_tournament_endpoints[i].name,
+                         &tournament_endpoints[i].name,
                          counters->requests[i]
-                                       [NGX_HTTP_TOURNAMENT_METRICS_ERRORS]);
+                                       [TOURNAMENT_METRICS_ERRORS]);
     }
 
     return p;
@@ -937,17 +903,16 @@ ngx_http_tournament_metrics_requests(u_char *p, u_char *last,
 /* a worker's label is its number: pids would make ever more series */
 
 static u_char *
-ngx_http_tournament_metrics_workers(u_char *p, u_char *last,
-    ngx_http_tournament_figures_t *f)
+tournament_metrics_workers(u_char *p, u_char *last, tournament_figures_t *f)
 {
-    ngx_uint_t                     i;
-    ngx_http_tournament_gauges_t  *g;
+    ngx_uint_t            i;
+    tournament_gauges_t  *g;
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_database_connections", "gauge",
+    p = tournament_metrics_head(p, last,
+                                "tournament_database_connections", "gauge",
              "Connections to the database, by worker and state.");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
         if (g->owner) {
@@ -961,11 +926,11 @@ ngx_http_tournament_metrics_workers(u_char *p, u_char *last,
         }
     }
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_database_queue", "gauge",
+    p = tournament_metrics_head(p, last,
+                                "tournament_database_queue", "gauge",
              "Queries that wait for a connection, by worker.");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
         if (g->owner) {
@@ -975,11 +940,11 @@ ngx_http_tournament_metrics_workers(u_char *p, u_char *last,
         }
     }
 
-    p = ngx_http_tournament_metrics_head(p, last,
-             "tournament_database_in_flight", "gauge",
-             "Queries that PostgreSQL is at, by worker.");
+    p = tournament_metrics_head(p, last,
+                                "tournament_database_in_flight", "gauge",
+                                "Queries that PostgreSQL is at, by worker.");
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
         if (g->owner) {
@@ -993,7 +958,7 @@ ngx_http_tournament_metrics_workers(u_char *p, u_char *last,
 
 
 static u_char *
-ngx_http_tournament_metrics_head(u_char *p, u_char *last, const char *name,
+tournament_metrics_head(u_char *p, u_char *last, const char *name,
     const char *type, const char *help)
 {
     return ngx_slprintf(p, last, "# HELP %s %s\n# TYPE %s %s\n", name, help,
@@ -1002,10 +967,10 @@ ngx_http_tournament_metrics_head(u_char *p, u_char *last, const char *name,
 
 
 static u_char *
-ngx_http_tournament_metrics_value(u_char *p, u_char *last, const char *name,
+tournament_metrics_value(u_char *p, u_char *last, const char *name,
     const char *type, const char *help, uint64_t value)
 {
-    p = ngx_http_tournament_metrics_head(p, last, name, type, help);
+    p = tournament_metrics_head(p, last, name, type, help);
 
     return ngx_slprintf(p, last, "%s %uL\n", name, value);
 }
@@ -1014,22 +979,21 @@ ngx_http_tournament_metrics_value(u_char *p, u_char *last, const char *name,
 /* here buckets hold what is in those before them, too */
 
 static u_char *
-ngx_http_tournament_metrics_histogram(u_char *p, u_char *last,
-    const char *name, const char *help,
-    ngx_http_tournament_histogram_t *histogram)
+tournament_metrics_histogram(u_char *p, u_char *last, const char *name,
+    const char *help, tournament_histogram_t *histogram)
 {
     uint64_t    sum;
     ngx_uint_t  i;
 
-    p = ngx_http_tournament_metrics_head(p, last, name, "histogram", help);
+    p = tournament_metrics_head(p, last, name, "histogram", help);
 
     sum = 0;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_BUCKETS; i++) {
+    for (i = 0; i < TOURNAMENT_BUCKETS; i++) {
         sum += histogram->buckets[i];
 
         p = ngx_slprintf(p, last, "%s_bucket{le=\"%V\"} %uL\n", name,
-                         &ngx_http_tournament_bounds[i].seconds, sum);
+                         &tournament_bounds[i].seconds, sum);
     }
 
     return ngx_slprintf(p, last, "%s_sum %uL.%06uL\n%s_count %uL\n", name,

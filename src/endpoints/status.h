@@ -4,8 +4,8 @@
  * for a browser), and in Prometheus' text format, version 0.0.4.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_
+#ifndef _TOURNAMENT_STATUS_H_INCLUDED_
+#define _TOURNAMENT_STATUS_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -15,8 +15,8 @@
 
 /* handlers of locations; each returns a value for a handler to return */
 
-ngx_int_t ngx_http_tournament_status_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_tournament_metrics_handler(ngx_http_request_t *r);
+ngx_int_t tournament_status_handler(ngx_http_request_t *r);
+ngx_int_t tournament_metrics_handler(ngx_http_request_t *r);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_STATUS_H_INCLUDED_ */
+#endif /* _TOURNAMENT_STATUS_H_INCLUDED_ */

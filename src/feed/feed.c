@@ -9,113 +9,108 @@
 
 
 /* ms; how often a worker looks at the lease, and the holder beats */
-#define NGX_HTTP_TOURNAMENT_FEED_TICK       100
+#define TOURNAMENT_FEED_TICK       100
 
 /* ms; a holder that has not beaten for so long has hung */
-#define NGX_HTTP_TOURNAMENT_FEED_LEASE      700
+#define TOURNAMENT_FEED_LEASE      700
 
 /* ms; a query now and then shows that the other end is there */
-#define NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT  2000
-#define NGX_HTTP_TOURNAMENT_FEED_ANSWER     1000
+#define TOURNAMENT_FEED_HEARTBEAT  2000
+#define TOURNAMENT_FEED_ANSWER     1000
 
 /* ms; an old listener has so long to hear what was on its way to it */
-#define NGX_HTTP_TOURNAMENT_FEED_HANDOVER   1000
+#define TOURNAMENT_FEED_HANDOVER   1000
 
 /* ms; an exiting listener waits so long for its successor */
-#define NGX_HTTP_TOURNAMENT_FEED_EXIT       1000
+#define TOURNAMENT_FEED_EXIT       1000
 
 /* ms; everything changes at most once in this time */
-#define NGX_HTTP_TOURNAMENT_FEED_FLOOD      1000
+#define TOURNAMENT_FEED_FLOOD      1000
 
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_FEED_IDLE = 0,     /* another worker listens */
-    NGX_HTTP_TOURNAMENT_FEED_CONNECTING,   /* elected, LISTEN not confirmed */
-    NGX_HTTP_TOURNAMENT_FEED_LISTENING,
-    NGX_HTTP_TOURNAMENT_FEED_LEAVING       /* listening, and succeeded */
-} ngx_http_tournament_feed_phase_e;
+    TOURNAMENT_FEED_IDLE = 0,     /* another worker listens */
+    TOURNAMENT_FEED_CONNECTING,   /* elected, LISTEN not confirmed */
+    TOURNAMENT_FEED_LISTENING,
+    TOURNAMENT_FEED_LEAVING       /* listening, and succeeded */
+} tournament_feed_phase_e;
 
 
-struct ngx_http_tournament_feed_s {
-    ngx_http_tournament_feed_phase_e   phase;
-    ngx_log_t                         *log;
-    ngx_http_tournament_cache_t       *cache;
-    ngx_http_tournament_listener_t    *listener;
-    uint64_t                           lease;       /* ours, held or not */
+struct tournament_feed_s {
+    tournament_feed_phase_e   phase;
+    ngx_log_t                *log;
+    tournament_cache_t       *cache;
+    tournament_listener_t    *listener;
+    uint64_t                  lease;       /* ours, held or not */
 
-    ngx_http_tournament_pg_conf_t      conf;
-    ngx_http_tournament_pg_t          *pg;          /* unless IDLE */
-    ngx_pool_t                        *pool;        /* pg's */
-    ngx_http_tournament_pg_query_t     query;       /* LISTEN, heartbeat */
-    unsigned                           asking:1;
-    unsigned                           follows:1;   /* on one that beats */
+    tournament_pg_conf_t      conf;
+    tournament_pg_t          *pg;          /* unless IDLE */
+    ngx_pool_t               *pool;        /* pg's */
+    tournament_pg_query_t     query;       /* LISTEN, heartbeat */
+    unsigned                  asking:1;
+    unsigned                  follows:1;   /* on one that beats */
 
-    uint64_t                           source;      /* a hash */
-    uint64_t                           predecessor; /* the lease that is yet
-                                                       to be drained, or 0 */
+    uint64_t                  source;      /* a hash */
+    uint64_t                  predecessor; /* the lease that is yet
+                                              to be drained, or 0 */
 
-    ngx_event_t                        tick;
-    ngx_event_t                        handover;    /* from it */
-    ngx_event_t                        drained;     /* after the answer */
-    ngx_event_t                        hold;        /* keeps an old worker */
-    ngx_event_t                        flood;
-    ngx_msec_t                         asked;       /* the last heartbeat */
-    ngx_msec_t                         confirmed;   /* LISTEN was */
-    ngx_msec_t                         exiting;
-    ngx_msec_t                         flooded;
+    ngx_event_t               tick;
+    ngx_event_t               handover;    /* from it */
+    ngx_event_t               drained;     /* after the answer */
+    ngx_event_t               hold;        /* keeps an old worker */
+    ngx_event_t               flood;
+    ngx_msec_t                asked;       /* the last heartbeat */
+    ngx_msec_t                confirmed;   /* LISTEN was */
+    ngx_msec_t                exiting;
+    ngx_msec_t                flooded;
 
-    ngx_http_tournament_feed_begun_pt  begun;
-    void                              *data;
+    tournament_feed_begun_pt  begun;
+    void                     *data;
 
-    ngx_http_tournament_metrics_t     *metrics;
+    tournament_metrics_t     *metrics;
 };
 
 
-static void ngx_http_tournament_feed_tick(ngx_event_t *ev);
-static void ngx_http_tournament_feed_hold(ngx_event_t *ev);
-static void ngx_http_tournament_feed_inherit(
-    ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed);
-static ngx_uint_t ngx_http_tournament_feed_vacant(
-    ngx_http_tournament_feed_t *feed, uint64_t lease);
-static uint64_t ngx_http_tournament_feed_source(ngx_array_t *targets);
-static void ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_drained(ngx_event_t *ev);
-static void ngx_http_tournament_feed_elected(
-    ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_ask(ngx_http_tournament_feed_t *feed,
-    ngx_uint_t statement);
-static void ngx_http_tournament_feed_answered(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
-    PGresult *res);
-static void ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_handover(ngx_event_t *ev);
-static void ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
+static void tournament_feed_tick(ngx_event_t *ev);
+static void tournament_feed_hold(ngx_event_t *ev);
+static void tournament_feed_inherit(tournament_feed_t *feed);
+static void tournament_feed_beat(tournament_feed_t *feed);
+static ngx_uint_t tournament_feed_vacant(tournament_feed_t *feed,
+    uint64_t lease);
+static uint64_t tournament_feed_source(ngx_array_t *targets);
+static void tournament_feed_yield(tournament_feed_t *feed);
+static void tournament_feed_drained(ngx_event_t *ev);
+static void tournament_feed_elected(tournament_feed_t *feed);
+static void tournament_feed_idle(tournament_feed_t *feed);
+static void tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement);
+static void tournament_feed_answered(tournament_pg_query_t *query,
+    tournament_pg_rc_e rc, PGresult *res);
+static void tournament_feed_up(tournament_feed_t *feed);
+static void tournament_feed_handover(ngx_event_t *ev);
+static void tournament_feed_begin(tournament_feed_t *feed,
     ngx_uint_t continued);
-static void ngx_http_tournament_feed_ready(void *data);
-static void ngx_http_tournament_feed_lost(void *data);
-static void ngx_http_tournament_feed_closing(void *data);
-static void ngx_http_tournament_feed_notify(void *data, char *payload);
-static void ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed,
-    u_char *p, size_t len);
-static void ngx_http_tournament_feed_everything(
-    ngx_http_tournament_feed_t *feed);
-static void ngx_http_tournament_feed_flood(ngx_event_t *ev);
+static void tournament_feed_ready(void *data);
+static void tournament_feed_lost(void *data);
+static void tournament_feed_closing(void *data);
+static void tournament_feed_notify(void *data, char *payload);
+static void tournament_feed_token(tournament_feed_t *feed, u_char *p,
+    size_t len);
+static void tournament_feed_everything(tournament_feed_t *feed);
+static void tournament_feed_flood(ngx_event_t *ev);
 
 
 enum {
-    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN = 0,
-    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT,
-    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN,
-    NGX_HTTP_TOURNAMENT_FEED_STATEMENTS
+    TOURNAMENT_FEED_STATEMENT_LISTEN = 0,
+    TOURNAMENT_FEED_STATEMENT_HEARTBEAT,
+    TOURNAMENT_FEED_STATEMENT_DRAIN,
+    TOURNAMENT_FEED_STATEMENTS
 };
 
 
-static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_listen =
+static tournament_pg_statement_t  tournament_feed_listen =
     { "tournament_listen", "LISTEN tournament_changes", 0 };
 
-static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_heartbeat =
+static tournament_pg_statement_t  tournament_feed_heartbeat =
     { "tournament_heartbeat", "SELECT 1", 0 };
 
 /*
@@ -125,36 +120,36 @@ static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_heartbeat =
  * Nobody listens there.
  */
 
-static ngx_http_tournament_pg_statement_t  ngx_http_tournament_feed_drain =
+static tournament_pg_statement_t  tournament_feed_drain =
     { "tournament_drain", "SELECT pg_notify('tournament_drain', '')", 0 };
 
-static ngx_http_tournament_pg_statement_t
-    *ngx_http_tournament_feed_statements[] =
+static tournament_pg_statement_t
+    *tournament_feed_statements[] =
 {
-    &ngx_http_tournament_feed_listen,
-    &ngx_http_tournament_feed_heartbeat,
-    &ngx_http_tournament_feed_drain
+    &tournament_feed_listen,
+    &tournament_feed_heartbeat,
+    &tournament_feed_drain
 };
 
 
-ngx_http_tournament_feed_t *
-ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
-    ngx_http_tournament_feed_begun_pt begun, void *data)
+tournament_feed_t *
+tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, ngx_array_t *targets,
+    tournament_outage_t *outage, ngx_msec_t connect_timeout,
+    tournament_feed_begun_pt begun, void *data)
 {
-    ngx_http_tournament_feed_t  *feed;
+    tournament_feed_t  *feed;
 
-    feed = ngx_pcalloc(pool, sizeof(ngx_http_tournament_feed_t));
+    feed = ngx_pcalloc(pool, sizeof(tournament_feed_t));
     if (feed == NULL) {
         return NULL;
     }
 
     feed->log = log;
     feed->cache = cache;
-    feed->listener = ngx_http_tournament_cache_listener(cache);
+    feed->listener = tournament_cache_listener(cache);
     feed->lease = (uint64_t) cache->generation << 32 | (uint32_t) ngx_pid;
-    feed->source = ngx_http_tournament_feed_source(targets);
+    feed->source = tournament_feed_source(targets);
     feed->begun = begun;
     feed->data = data;
 
@@ -162,43 +157,43 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->conf.connections = 1;
     feed->conf.queue = 4;
     feed->conf.connect_timeout = connect_timeout;
-    feed->conf.query_timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
-    feed->conf.statements = ngx_http_tournament_feed_statements;
-    feed->conf.nstatements = NGX_HTTP_TOURNAMENT_FEED_STATEMENTS;
+    feed->conf.query_timeout = TOURNAMENT_FEED_ANSWER;
+    feed->conf.statements = tournament_feed_statements;
+    feed->conf.nstatements = TOURNAMENT_FEED_STATEMENTS;
     feed->conf.outage = outage;
     feed->conf.prepare = 1;
     feed->conf.primary = 1;
-    feed->conf.ready = ngx_http_tournament_feed_ready;
-    feed->conf.lost = ngx_http_tournament_feed_lost;
-    feed->conf.notify = ngx_http_tournament_feed_notify;
-    feed->conf.closing = ngx_http_tournament_feed_closing;
+    feed->conf.ready = tournament_feed_ready;
+    feed->conf.lost = tournament_feed_lost;
+    feed->conf.notify = tournament_feed_notify;
+    feed->conf.closing = tournament_feed_closing;
     feed->conf.data = feed;
 
-    feed->tick.handler = ngx_http_tournament_feed_tick;
+    feed->tick.handler = tournament_feed_tick;
     feed->tick.data = feed;
     feed->tick.log = log;
     feed->tick.cancelable = 1;
 
-    feed->handover.handler = ngx_http_tournament_feed_handover;
+    feed->handover.handler = tournament_feed_handover;
     feed->handover.data = feed;
     feed->handover.log = log;
     feed->handover.cancelable = 1;
 
-    feed->drained.handler = ngx_http_tournament_feed_drained;
+    feed->drained.handler = tournament_feed_drained;
     feed->drained.data = feed;
     feed->drained.log = log;
     feed->drained.cancelable = 1;
 
-    feed->hold.handler = ngx_http_tournament_feed_hold;
+    feed->hold.handler = tournament_feed_hold;
     feed->hold.data = feed;
     feed->hold.log = log;
 
-    feed->flood.handler = ngx_http_tournament_feed_flood;
+    feed->flood.handler = tournament_feed_flood;
     feed->flood.data = feed;
     feed->flood.log = log;
     feed->flood.cancelable = 1;
 
-    ngx_http_tournament_feed_tick(&feed->tick);
+    tournament_feed_tick(&feed->tick);
 
     return feed;
 }
@@ -210,13 +205,13 @@ ngx_http_tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
  */
 
 static uint64_t
-ngx_http_tournament_feed_source(ngx_array_t *targets)
+tournament_feed_source(ngx_array_t *targets)
 {
-    u_char                         secret[16];
-    uint64_t                       hash;
-    ngx_uint_t                     i, k;
-    const char                    *keyword, *value;
-    ngx_http_tournament_target_t  *target;
+    u_char                secret[16];
+    uint64_t              hash;
+    ngx_uint_t            i, k;
+    const char           *keyword, *value;
+    tournament_target_t  *target;
 
     ngx_memzero(secret, sizeof(secret));
 
@@ -246,15 +241,14 @@ ngx_http_tournament_feed_source(ngx_array_t *targets)
 
 
 void
-ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
-    ngx_http_tournament_metrics_t *metrics)
+tournament_feed_measure(tournament_feed_t *feed, tournament_metrics_t *metrics)
 {
     feed->metrics = metrics;
 }
 
 
 void
-ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed)
+tournament_feed_destroy(tournament_feed_t *feed)
 {
     uint64_t  lease;
 
@@ -266,7 +260,7 @@ ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed)
         ngx_del_timer(&feed->hold);
     }
 
-    ngx_http_tournament_feed_idle(feed);
+    tournament_feed_idle(feed);
 
     /* nobody need wait for the lease to run out */
 
@@ -276,73 +270,73 @@ ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed)
 }
 
 
-ngx_http_tournament_feed_state_e
-ngx_http_tournament_feed_state(ngx_http_tournament_cache_t *cache)
+tournament_feed_state_e
+tournament_feed_state(tournament_cache_t *cache)
 {
-    uint64_t                         beat;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                beat;
+    tournament_listener_t  *listener;
 
-    listener = ngx_http_tournament_cache_listener(cache);
+    listener = tournament_cache_listener(cache);
 
     beat = __atomic_load_n(&listener->beat, __ATOMIC_ACQUIRE);
 
     if (__atomic_load_n(&listener->up, __ATOMIC_ACQUIRE) == 0
-        || ngx_http_tournament_cache_age((ngx_msec_t) beat)
-           > NGX_HTTP_TOURNAMENT_FEED_LEASE)
+        || tournament_cache_age((ngx_msec_t) beat)
+           > TOURNAMENT_FEED_LEASE)
     {
-        return NGX_HTTP_TOURNAMENT_FEED_DOWN;
+        return TOURNAMENT_FEED_DOWN;
     }
 
-    return NGX_HTTP_TOURNAMENT_FEED_UP;
+    return TOURNAMENT_FEED_UP;
 }
 
 
 static void
-ngx_http_tournament_feed_tick(ngx_event_t *ev)
+tournament_feed_tick(ngx_event_t *ev)
 {
-    uint64_t                         lease;
-    ngx_http_tournament_feed_t      *feed;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                lease;
+    tournament_feed_t      *feed;
+    tournament_listener_t  *listener;
 
     feed = ev->data;
     listener = feed->listener;
 
     lease = __atomic_load_n(&listener->lease, __ATOMIC_SEQ_CST);
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_IDLE) {
+    if (feed->phase == TOURNAMENT_FEED_IDLE) {
 
         if (!ngx_exiting
-            && ngx_http_tournament_feed_vacant(feed, lease)
+            && tournament_feed_vacant(feed, lease)
             && __atomic_compare_exchange_n(&listener->lease, &lease,
                                            feed->lease, 0, __ATOMIC_SEQ_CST,
                                            __ATOMIC_SEQ_CST))
         {
-            ngx_http_tournament_feed_elected(feed);
+            tournament_feed_elected(feed);
         }
 
     } else if (lease == feed->lease) {
-        ngx_http_tournament_feed_inherit(feed);
+        tournament_feed_inherit(feed);
 
         __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
                          __ATOMIC_SEQ_CST);
 
-        ngx_http_tournament_feed_beat(feed);
+        tournament_feed_beat(feed);
 
-    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
-        ngx_http_tournament_feed_idle(feed);
+    } else if (feed->phase == TOURNAMENT_FEED_CONNECTING) {
+        tournament_feed_idle(feed);
 
     } else {
-        ngx_http_tournament_feed_yield(feed);
+        tournament_feed_yield(feed);
     }
 
-    ngx_add_timer(&feed->tick, NGX_HTTP_TOURNAMENT_FEED_TICK);
+    ngx_add_timer(&feed->tick, TOURNAMENT_FEED_TICK);
 }
 
 
 /* who listens before this one does may die meanwhile: then nobody listens */
 
 static void
-ngx_http_tournament_feed_inherit(ngx_http_tournament_feed_t *feed)
+tournament_feed_inherit(tournament_feed_t *feed)
 {
     uint64_t   up;
     ngx_pid_t  pid;
@@ -350,7 +344,7 @@ ngx_http_tournament_feed_inherit(ngx_http_tournament_feed_t *feed)
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
     pid = (ngx_pid_t) (up & 0xffffffff);
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
+    if (feed->phase == TOURNAMENT_FEED_CONNECTING
         && up != 0 && up != feed->lease
         && (!feed->follows || (kill(pid, 0) == -1 && ngx_errno == ESRCH)))
     {
@@ -364,7 +358,7 @@ ngx_http_tournament_feed_inherit(ngx_http_tournament_feed_t *feed)
 /* a query from time to time: a peer that is gone does not answer */
 
 static void
-ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed)
+tournament_feed_beat(tournament_feed_t *feed)
 {
     ngx_msec_t  passed;
 
@@ -374,17 +368,15 @@ ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed)
 
     passed = ngx_current_msec - feed->asked;
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
-        && passed >= NGX_HTTP_TOURNAMENT_FEED_HEARTBEAT)
+    if (feed->phase == TOURNAMENT_FEED_LISTENING
+        && passed >= TOURNAMENT_FEED_HEARTBEAT)
     {
-        ngx_http_tournament_feed_ask(feed,
-                            NGX_HTTP_TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
 
-    } else if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING
-               && passed >= NGX_HTTP_TOURNAMENT_FEED_ANSWER)
+    } else if (feed->phase == TOURNAMENT_FEED_CONNECTING
+               && passed >= TOURNAMENT_FEED_ANSWER)
     {
-        ngx_http_tournament_feed_ask(feed,
-                                 NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_LISTEN);
     }
 }
 
@@ -392,8 +384,7 @@ ngx_http_tournament_feed_beat(ngx_http_tournament_feed_t *feed)
 /* an older generation's lease, a dead one's, a hanging one's, or nobody's */
 
 static ngx_uint_t
-ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
-    uint64_t lease)
+tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
 {
     uint64_t   beat;
     ngx_pid_t  pid;
@@ -410,8 +401,8 @@ ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
     beat = __atomic_load_n(&feed->listener->beat, __ATOMIC_SEQ_CST);
 
     return (kill(pid, 0) == -1 && ngx_errno == ESRCH)
-           || ngx_http_tournament_cache_age((ngx_msec_t) beat)
-              > NGX_HTTP_TOURNAMENT_FEED_LEASE;
+           || tournament_cache_age((ngx_msec_t) beat)
+              > TOURNAMENT_FEED_LEASE;
 }
 
 
@@ -421,11 +412,11 @@ ngx_http_tournament_feed_vacant(ngx_http_tournament_feed_t *feed,
  */
 
 static void
-ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed)
+tournament_feed_yield(tournament_feed_t *feed)
 {
     uint64_t  up;
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING) {
+    if (feed->phase == TOURNAMENT_FEED_LISTENING) {
 
         up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
@@ -435,14 +426,13 @@ ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed)
             return;
         }
 
-        feed->phase = NGX_HTTP_TOURNAMENT_FEED_LEAVING;
+        feed->phase = TOURNAMENT_FEED_LEAVING;
     }
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
+    if (feed->phase == TOURNAMENT_FEED_LEAVING
         && !feed->asking && !feed->drained.timer_set)
     {
-        ngx_http_tournament_feed_ask(feed,
-                                    NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN);
+        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_DRAIN);
     }
 }
 
@@ -450,30 +440,30 @@ ngx_http_tournament_feed_yield(ngx_http_tournament_feed_t *feed)
 /* LEAVING -> IDLE: all is heard, and the successor is told */
 
 static void
-ngx_http_tournament_feed_drained(ngx_event_t *ev)
+tournament_feed_drained(ngx_event_t *ev)
 {
-    ngx_http_tournament_feed_t  *feed;
+    tournament_feed_t  *feed;
 
     feed = ev->data;
 
     if (feed->flood.timer_set) {
-        ngx_http_tournament_feed_flood(&feed->flood);
+        tournament_feed_flood(&feed->flood);
         ngx_del_timer(&feed->flood);
     }
 
     __atomic_store_n(&feed->listener->drained, feed->lease, __ATOMIC_SEQ_CST);
 
-    ngx_http_tournament_feed_idle(feed);
+    tournament_feed_idle(feed);
 }
 
 
 /* IDLE -> CONNECTING */
 
 static void
-ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
+tournament_feed_elected(tournament_feed_t *feed)
 {
-    uint64_t                         beat;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                beat;
+    tournament_listener_t  *listener;
 
     listener = feed->listener;
 
@@ -482,8 +472,8 @@ ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
     beat = __atomic_exchange_n(&listener->beat, (uint64_t) ngx_current_msec,
                                __ATOMIC_SEQ_CST);
 
-    feed->follows = (ngx_http_tournament_cache_age((ngx_msec_t) beat)
-                     <= NGX_HTTP_TOURNAMENT_FEED_LEASE);
+    feed->follows = (tournament_cache_age((ngx_msec_t) beat)
+                     <= TOURNAMENT_FEED_LEASE);
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, feed->log, 0,
                    "tournament feed: this worker is elected");
@@ -493,14 +483,13 @@ ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
         return;
     }
 
-    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+    feed->phase = TOURNAMENT_FEED_CONNECTING;
 
-    ngx_http_tournament_feed_inherit(feed);
+    tournament_feed_inherit(feed);
 
-    feed->pg = ngx_http_tournament_pg_create(feed->pool, feed->log,
-                                             &feed->conf);
+    feed->pg = tournament_pg_create(feed->pool, feed->log, &feed->conf);
     if (feed->pg == NULL) {
-        ngx_http_tournament_feed_idle(feed);
+        tournament_feed_idle(feed);
     }
 }
 
@@ -508,25 +497,25 @@ ngx_http_tournament_feed_elected(ngx_http_tournament_feed_t *feed)
 /* any phase -> IDLE */
 
 static void
-ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
+tournament_feed_idle(tournament_feed_t *feed)
 {
     uint64_t  up;
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
     if (feed->predecessor
-        || ((feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
-             || feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING)
+        || ((feed->phase == TOURNAMENT_FEED_LISTENING
+             || feed->phase == TOURNAMENT_FEED_LEAVING)
             && up != 0 && up != feed->lease
             && __atomic_load_n(&feed->listener->drained, __ATOMIC_SEQ_CST)
                != feed->lease))
     {
         /* what was on its way here, or there, nobody has heard */
 
-        ngx_http_tournament_cache_suspect_all(feed->cache);
+        tournament_cache_suspect_all(feed->cache);
     }
 
-    feed->phase = NGX_HTTP_TOURNAMENT_FEED_IDLE;
+    feed->phase = TOURNAMENT_FEED_IDLE;
     feed->predecessor = 0;
 
     if (feed->handover.timer_set) {
@@ -549,11 +538,11 @@ ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
 
     if (feed->flood.timer_set) {
         ngx_del_timer(&feed->flood);
-        ngx_http_tournament_cache_change_all(feed->cache);
+        tournament_cache_change_all(feed->cache);
     }
 
     if (feed->pg) {
-        ngx_http_tournament_pg_destroy(feed->pg);
+        tournament_pg_destroy(feed->pg);
         feed->pg = NULL;
     }
 
@@ -565,47 +554,46 @@ ngx_http_tournament_feed_idle(ngx_http_tournament_feed_t *feed)
 
 
 static void
-ngx_http_tournament_feed_ask(ngx_http_tournament_feed_t *feed,
-    ngx_uint_t statement)
+tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement)
 {
-    ngx_memzero(&feed->query, sizeof(ngx_http_tournament_pg_query_t));
+    ngx_memzero(&feed->query, sizeof(tournament_pg_query_t));
 
     feed->query.statement = statement;
-    feed->query.timeout = NGX_HTTP_TOURNAMENT_FEED_ANSWER;
+    feed->query.timeout = TOURNAMENT_FEED_ANSWER;
     feed->query.background = 1;
-    feed->query.handler = ngx_http_tournament_feed_answered;
+    feed->query.handler = tournament_feed_answered;
     feed->query.data = feed;
 
     feed->asked = ngx_current_msec;
 
-    if (ngx_http_tournament_pg_send(feed->pg, &feed->query) == NGX_OK) {
+    if (tournament_pg_send(feed->pg, &feed->query) == NGX_OK) {
         feed->asking = 1;
     }
 }
 
 
 static void
-ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+tournament_feed_answered(tournament_pg_query_t *query, tournament_pg_rc_e rc,
+    PGresult *res)
 {
-    ngx_http_tournament_feed_t  *feed;
+    tournament_feed_t  *feed;
 
     feed = query->data;
     feed->asking = 0;
 
-    if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
+    if (rc != TOURNAMENT_PG_OK) {
 
         /* lost, or as good as lost: LISTEN must be confirmed anew */
 
-        if (feed->phase != NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
-            ngx_http_tournament_feed_lost(feed);
+        if (feed->phase != TOURNAMENT_FEED_CONNECTING) {
+            tournament_feed_lost(feed);
         }
 
         return;
     }
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_CONNECTING) {
-        ngx_http_tournament_feed_up(feed);
+    if (feed->phase == TOURNAMENT_FEED_CONNECTING) {
+        tournament_feed_up(feed);
         return;
     }
 
@@ -613,12 +601,12 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
                      __ATOMIC_SEQ_CST);
 
     if (feed->metrics) {
-        ngx_http_tournament_metrics_observe(&feed->metrics->counters->delay,
-                                            query->times.done
-                                            - query->times.handed);
+        tournament_metrics_observe(&feed->metrics->counters->delay,
+                                   query->times.done
+                                   - query->times.handed);
     }
 
-    if (query->statement == NGX_HTTP_TOURNAMENT_FEED_STATEMENT_DRAIN) {
+    if (query->statement == TOURNAMENT_FEED_STATEMENT_DRAIN) {
 
         /* notifications that came with the answer are handled after it */
 
@@ -634,10 +622,10 @@ ngx_http_tournament_feed_answered(ngx_http_tournament_pg_query_t *query,
  */
 
 static void
-ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
+tournament_feed_up(tournament_feed_t *feed)
 {
-    uint64_t                         up, drained;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                up, drained;
+    tournament_listener_t  *listener;
 
     listener = feed->listener;
 
@@ -650,10 +638,10 @@ ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
         feed->predecessor = up;
 
     } else {
-        ngx_http_tournament_cache_suspect_all(feed->cache);
+        tournament_cache_suspect_all(feed->cache);
     }
 
-    feed->phase = NGX_HTTP_TOURNAMENT_FEED_LISTENING;
+    feed->phase = TOURNAMENT_FEED_LISTENING;
 
     /* what it once said as it was succeeded does not hold any more */
 
@@ -668,21 +656,21 @@ ngx_http_tournament_feed_up(ngx_http_tournament_feed_t *feed)
 
     if (feed->predecessor) {
         feed->confirmed = ngx_current_msec;
-        ngx_http_tournament_feed_handover(&feed->handover);
+        tournament_feed_handover(&feed->handover);
 
     } else {
-        ngx_http_tournament_feed_begin(feed, 0);
+        tournament_feed_begin(feed, 0);
     }
 }
 
 
 static void
-ngx_http_tournament_feed_handover(ngx_event_t *ev)
+tournament_feed_handover(ngx_event_t *ev)
 {
-    ngx_pid_t                        pid;
-    ngx_uint_t                       over;
-    ngx_http_tournament_feed_t      *feed;
-    ngx_http_tournament_listener_t  *listener;
+    ngx_pid_t               pid;
+    ngx_uint_t              over;
+    tournament_feed_t      *feed;
+    tournament_listener_t  *listener;
 
     feed = ev->data;
     listener = feed->listener;
@@ -693,28 +681,27 @@ ngx_http_tournament_feed_handover(ngx_event_t *ev)
 
     over = (kill(pid, 0) == -1 && ngx_errno == ESRCH)
            || ngx_current_msec - feed->confirmed
-              >= NGX_HTTP_TOURNAMENT_FEED_HANDOVER;
+              >= TOURNAMENT_FEED_HANDOVER;
 
     if (__atomic_load_n(&listener->drained, __ATOMIC_SEQ_CST)
         == feed->predecessor)
     {
-        ngx_http_tournament_feed_begin(feed, 1);
+        tournament_feed_begin(feed, 1);
         return;
     }
 
     if (over) {
-        ngx_http_tournament_cache_suspect_all(feed->cache);
-        ngx_http_tournament_feed_begin(feed, 0);
+        tournament_cache_suspect_all(feed->cache);
+        tournament_feed_begin(feed, 0);
         return;
     }
 
-    ngx_add_timer(&feed->handover, NGX_HTTP_TOURNAMENT_FEED_TICK / 20);
+    ngx_add_timer(&feed->handover, TOURNAMENT_FEED_TICK / 20);
 }
 
 
 static void
-ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
-    ngx_uint_t continued)
+tournament_feed_begin(tournament_feed_t *feed, ngx_uint_t continued)
 {
     feed->predecessor = 0;
 
@@ -729,15 +716,14 @@ ngx_http_tournament_feed_begin(ngx_http_tournament_feed_t *feed,
 
 
 static void
-ngx_http_tournament_feed_ready(void *data)
+tournament_feed_ready(void *data)
 {
-    ngx_http_tournament_feed_t  *feed = data;
+    tournament_feed_t  *feed = data;
 
-    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+    feed->phase = TOURNAMENT_FEED_CONNECTING;
 
     if (!feed->asking) {
-        ngx_http_tournament_feed_ask(feed,
-                                 NGX_HTTP_TOURNAMENT_FEED_STATEMENT_LISTEN);
+        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_LISTEN);
     }
 }
 
@@ -745,27 +731,27 @@ ngx_http_tournament_feed_ready(void *data)
 /* LISTENING, LEAVING -> CONNECTING: changes go by unheard */
 
 static void
-ngx_http_tournament_feed_lost(void *data)
+tournament_feed_lost(void *data)
 {
-    uint64_t                     up;
-    ngx_http_tournament_feed_t  *feed = data;
+    uint64_t            up;
+    tournament_feed_t  *feed = data;
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
-    if (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LEAVING
-        || (feed->phase == NGX_HTTP_TOURNAMENT_FEED_LISTENING
+    if (feed->phase == TOURNAMENT_FEED_LEAVING
+        || (feed->phase == TOURNAMENT_FEED_LISTENING
             && up != 0 && up != feed->lease))
     {
         /* when it ceased to hear the successor may not have heard yet */
 
-        ngx_http_tournament_cache_suspect_all(feed->cache);
+        tournament_cache_suspect_all(feed->cache);
     }
 
     up = feed->lease;
     (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
-    feed->phase = NGX_HTTP_TOURNAMENT_FEED_CONNECTING;
+    feed->phase = TOURNAMENT_FEED_CONNECTING;
     feed->predecessor = 0;
 
     if (feed->handover.timer_set) {
@@ -784,13 +770,13 @@ ngx_http_tournament_feed_lost(void *data)
  */
 
 static void
-ngx_http_tournament_feed_closing(void *data)
+tournament_feed_closing(void *data)
 {
-    ngx_http_tournament_feed_t  *feed = data;
+    tournament_feed_t  *feed = data;
 
-    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
-         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
-        || ngx_http_tournament_cache_generation(feed->cache)
+    if ((feed->phase != TOURNAMENT_FEED_LISTENING
+         && feed->phase != TOURNAMENT_FEED_LEAVING)
+        || tournament_cache_generation(feed->cache)
            == feed->cache->generation)
     {
         return;
@@ -798,35 +784,35 @@ ngx_http_tournament_feed_closing(void *data)
 
     feed->exiting = ngx_current_msec;
 
-    ngx_http_tournament_feed_hold(&feed->hold);
+    tournament_feed_hold(&feed->hold);
 }
 
 
 static void
-ngx_http_tournament_feed_hold(ngx_event_t *ev)
+tournament_feed_hold(ngx_event_t *ev)
 {
-    ngx_http_tournament_feed_t  *feed;
+    tournament_feed_t  *feed;
 
     feed = ev->data;
 
-    if ((feed->phase != NGX_HTTP_TOURNAMENT_FEED_LISTENING
-         && feed->phase != NGX_HTTP_TOURNAMENT_FEED_LEAVING)
-        || ngx_current_msec - feed->exiting >= NGX_HTTP_TOURNAMENT_FEED_EXIT)
+    if ((feed->phase != TOURNAMENT_FEED_LISTENING
+         && feed->phase != TOURNAMENT_FEED_LEAVING)
+        || ngx_current_msec - feed->exiting >= TOURNAMENT_FEED_EXIT)
     {
         return;
     }
 
-    ngx_http_tournament_feed_yield(feed);
+    tournament_feed_yield(feed);
 
-    ngx_add_timer(&feed->hold, NGX_HTTP_TOURNAMENT_FEED_TICK / 10);
+    ngx_add_timer(&feed->hold, TOURNAMENT_FEED_TICK / 10);
 }
 
 
 static void
-ngx_http_tournament_feed_notify(void *data, char *payload)
+tournament_feed_notify(void *data, char *payload)
 {
-    u_char                      *p, *last;
-    ngx_http_tournament_feed_t  *feed = data;
+    u_char             *p, *last;
+    tournament_feed_t  *feed = data;
 
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, feed->log, 0,
                    "tournament feed: \"%s\"", payload);
@@ -843,18 +829,17 @@ ngx_http_tournament_feed_notify(void *data, char *payload)
         for (last = p; *last && *last != ' '; last++) { /* void */ }
 
         if (last != p) {
-            ngx_http_tournament_feed_token(feed, p, last - p);
+            tournament_feed_token(feed, p, last - p);
         }
     }
 }
 
 
 static void
-ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed, u_char *p,
-    size_t len)
+tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
 {
-    int64_t                       id;
-    ngx_http_tournament_cache_t  *cache;
+    int64_t              id;
+    tournament_cache_t  *cache;
 
     cache = feed->cache;
 
@@ -864,36 +849,32 @@ ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed, u_char *p,
 
         /* "*", or what a newer install.sql may have come to send */
 
-        ngx_http_tournament_feed_everything(feed);
+        tournament_feed_everything(feed);
         return;
     }
 
     switch (*p) {
 
     case 't':
-        ngx_http_tournament_cache_change(cache,
-                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, id);
-        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_ROWS, 0);
+        tournament_cache_change(cache, TOURNAMENT_TOURNAMENT, id);
+        tournament_cache_change(cache, TOURNAMENT_ROWS, 0);
         break;
 
     case 'r':
-        ngx_http_tournament_cache_change(cache,
-                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, id);
-        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_COUNTS,
-                                         0);
+        tournament_cache_change(cache, TOURNAMENT_TOURNAMENT, id);
+        tournament_cache_change(cache, TOURNAMENT_COUNTS, 0);
         break;
 
     case 'p':
-        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_PROFILE,
-                                         id);
+        tournament_cache_change(cache, TOURNAMENT_PROFILE, id);
         break;
 
     case 'm':
-        ngx_http_tournament_cache_change(cache, NGX_HTTP_TOURNAMENT_TEAM, id);
+        tournament_cache_change(cache, TOURNAMENT_TEAM, id);
         break;
 
     default:
-        ngx_http_tournament_feed_everything(feed);
+        tournament_feed_everything(feed);
     }
 }
 
@@ -901,34 +882,34 @@ ngx_http_tournament_feed_token(ngx_http_tournament_feed_t *feed, u_char *p,
 /* at most once in a while: it costs a query for every entry in use */
 
 static void
-ngx_http_tournament_feed_everything(ngx_http_tournament_feed_t *feed)
+tournament_feed_everything(tournament_feed_t *feed)
 {
     if (feed->flood.timer_set) {
         return;
     }
 
     if (feed->flooded
-        && ngx_current_msec - feed->flooded < NGX_HTTP_TOURNAMENT_FEED_FLOOD)
+        && ngx_current_msec - feed->flooded < TOURNAMENT_FEED_FLOOD)
     {
-        ngx_add_timer(&feed->flood, NGX_HTTP_TOURNAMENT_FEED_FLOOD
+        ngx_add_timer(&feed->flood, TOURNAMENT_FEED_FLOOD
                                     - (ngx_current_msec - feed->flooded));
         return;
     }
 
     feed->flooded = ngx_current_msec;
 
-    ngx_http_tournament_cache_change_all(feed->cache);
+    tournament_cache_change_all(feed->cache);
 }
 
 
 static void
-ngx_http_tournament_feed_flood(ngx_event_t *ev)
+tournament_feed_flood(ngx_event_t *ev)
 {
-    ngx_http_tournament_feed_t  *feed;
+    tournament_feed_t  *feed;
 
     feed = ev->data;
 
     feed->flooded = ngx_current_msec;
 
-    ngx_http_tournament_cache_change_all(feed->cache);
+    tournament_cache_change_all(feed->cache);
 }

@@ -19,8 +19,8 @@
  * registrations of one, p<id> a profile, m<id> a team, * everything.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_
+#ifndef _TOURNAMENT_FEED_H_INCLUDED_
+#define _TOURNAMENT_FEED_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -30,13 +30,13 @@
 #include "serve/metrics.h"
 
 
-typedef struct ngx_http_tournament_feed_s  ngx_http_tournament_feed_t;
+typedef struct tournament_feed_s  tournament_feed_t;
 
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_FEED_DOWN = 0,
-    NGX_HTTP_TOURNAMENT_FEED_UP
-} ngx_http_tournament_feed_state_e;
+    TOURNAMENT_FEED_DOWN = 0,
+    TOURNAMENT_FEED_UP
+} tournament_feed_state_e;
 
 
 /*
@@ -44,8 +44,7 @@ typedef enum {
  * what was cached before is suspect, or nothing was.
  */
 
-typedef void (*ngx_http_tournament_feed_begun_pt)(void *data,
-    ngx_uint_t continued);
+typedef void (*tournament_feed_begun_pt)(void *data, ngx_uint_t continued);
 
 
 /*
@@ -54,10 +53,10 @@ typedef void (*ngx_http_tournament_feed_begun_pt)(void *data,
  * Memory is taken from pool.  NULL: no memory.
  */
 
-ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
-    ngx_log_t *log, ngx_http_tournament_cache_t *cache, ngx_array_t *targets,
-    ngx_http_tournament_outage_t *outage, ngx_msec_t connect_timeout,
-    ngx_http_tournament_feed_begun_pt begun, void *data);
+tournament_feed_t *tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, ngx_array_t *targets,
+    tournament_outage_t *outage, ngx_msec_t connect_timeout,
+    tournament_feed_begun_pt begun, void *data);
 
 
 /*
@@ -67,19 +66,18 @@ ngx_http_tournament_feed_t *ngx_http_tournament_feed_create(ngx_pool_t *pool,
  * time in them: no writer is burdened with it.)
  */
 
-void ngx_http_tournament_feed_measure(ngx_http_tournament_feed_t *feed,
-    ngx_http_tournament_metrics_t *metrics);
+void tournament_feed_measure(tournament_feed_t *feed,
+    tournament_metrics_t *metrics);
 
 
 /* Leaves the lease to others: the process exits. */
 
-void ngx_http_tournament_feed_destroy(ngx_http_tournament_feed_t *feed);
+void tournament_feed_destroy(tournament_feed_t *feed);
 
 
 /* Whether this node hears of changes now. */
 
-ngx_http_tournament_feed_state_e ngx_http_tournament_feed_state(
-    ngx_http_tournament_cache_t *cache);
+tournament_feed_state_e tournament_feed_state(tournament_cache_t *cache);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_FEED_H_INCLUDED_ */
+#endif /* _TOURNAMENT_FEED_H_INCLUDED_ */

@@ -5,35 +5,35 @@
 #include "feed/wake.h"
 
 
-struct ngx_http_tournament_wake_s {
-    ngx_http_tournament_cache_t   *cache;
-    ngx_int_t                      number;
-    ngx_connection_t              *c;
-    ngx_http_tournament_wake_pt    handler;
-    void                          *data;
+struct tournament_wake_s {
+    tournament_cache_t   *cache;
+    ngx_int_t             number;
+    ngx_connection_t     *c;
+    tournament_wake_pt    handler;
+    void                 *data;
 };
 
 
-static void ngx_http_tournament_wake_event(ngx_event_t *ev);
+static void tournament_wake_event(ngx_event_t *ev);
 
 
 /* of the process, not of a configuration: see the header */
 
-static int         ngx_http_tournament_wake_fds[NGX_HTTP_TOURNAMENT_WORKERS];
-static ngx_uint_t  ngx_http_tournament_wake_made;
+static int         tournament_wake_fds[TOURNAMENT_WORKERS];
+static ngx_uint_t  tournament_wake_made;
 
 
 ngx_int_t
-ngx_http_tournament_wake_init(ngx_log_t *log)
+tournament_wake_init(ngx_log_t *log)
 {
     int         fd;
     ngx_uint_t  i;
 
-    if (ngx_http_tournament_wake_made) {
+    if (tournament_wake_made) {
         return NGX_OK;
     }
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_WORKERS; i++) {
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
 
         fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
@@ -42,24 +42,23 @@ ngx_http_tournament_wake_init(ngx_log_t *log)
             return NGX_ERROR;
         }
 
-        ngx_http_tournament_wake_fds[i] = fd;
+        tournament_wake_fds[i] = fd;
     }
 
-    ngx_http_tournament_wake_made = 1;
+    tournament_wake_made = 1;
 
     return NGX_OK;
 }
 
 
-ngx_http_tournament_wake_t *
-ngx_http_tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_cache_t *cache, ngx_http_tournament_wake_pt handler,
-    void *data)
+tournament_wake_t *
+tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_wake_pt handler, void *data)
 {
-    ngx_connection_t            *c;
-    ngx_http_tournament_wake_t  *wake;
+    ngx_connection_t   *c;
+    tournament_wake_t  *wake;
 
-    wake = ngx_pcalloc(pool, sizeof(ngx_http_tournament_wake_t));
+    wake = ngx_pcalloc(pool, sizeof(tournament_wake_t));
     if (wake == NULL) {
         return NULL;
     }
@@ -67,20 +66,20 @@ ngx_http_tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
     wake->cache = cache;
     wake->handler = handler;
     wake->data = data;
-    wake->number = ngx_http_tournament_cache_join(cache);
+    wake->number = tournament_cache_join(cache);
 
     if (wake->number == NGX_ERROR) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "tournament: more than %d workers, this one will hear "
                       "of the others' queries late",
-                      NGX_HTTP_TOURNAMENT_WORKERS);
+                      TOURNAMENT_WORKERS);
         return wake;
     }
 
-    c = ngx_get_connection(ngx_http_tournament_wake_fds[wake->number], log);
+    c = ngx_get_connection(tournament_wake_fds[wake->number], log);
 
     if (c == NULL) {
-        ngx_http_tournament_cache_leave(cache, wake->number);
+        tournament_cache_leave(cache, wake->number);
         wake->number = NGX_ERROR;
         return wake;
     }
@@ -89,12 +88,12 @@ ngx_http_tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
     c->log = log;
     c->read->log = log;
     c->write->log = log;
-    c->read->handler = ngx_http_tournament_wake_event;
+    c->read->handler = tournament_wake_event;
 
     wake->c = c;
 
     if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
-        ngx_http_tournament_wake_destroy(wake);
+        tournament_wake_destroy(wake);
     }
 
     return wake;
@@ -102,7 +101,7 @@ ngx_http_tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
 
 
 void
-ngx_http_tournament_wake_destroy(ngx_http_tournament_wake_t *wake)
+tournament_wake_destroy(tournament_wake_t *wake)
 {
     ngx_connection_t  *c;
 
@@ -122,22 +121,21 @@ ngx_http_tournament_wake_destroy(ngx_http_tournament_wake_t *wake)
         wake->c = NULL;
     }
 
-    ngx_http_tournament_cache_leave(wake->cache, wake->number);
+    tournament_cache_leave(wake->cache, wake->number);
 
     wake->number = NGX_ERROR;
 }
 
 
 ngx_int_t
-ngx_http_tournament_wake_number(ngx_http_tournament_wake_t *wake)
+tournament_wake_number(tournament_wake_t *wake)
 {
     return wake->number;
 }
 
 
 void
-ngx_http_tournament_wake_up(ngx_http_tournament_wake_t *wake,
-    uint64_t workers)
+tournament_wake_up(tournament_wake_t *wake, uint64_t workers)
 {
     uint64_t   one;
     ngx_int_t  i;
@@ -150,7 +148,7 @@ ngx_http_tournament_wake_up(ngx_http_tournament_wake_t *wake,
             continue;
         }
 
-        if (write(ngx_http_tournament_wake_fds[i], &one, sizeof(uint64_t))
+        if (write(tournament_wake_fds[i], &one, sizeof(uint64_t))
             == -1
             && ngx_errno != NGX_EAGAIN)
         {
@@ -162,11 +160,11 @@ ngx_http_tournament_wake_up(ngx_http_tournament_wake_t *wake,
 
 
 static void
-ngx_http_tournament_wake_event(ngx_event_t *ev)
+tournament_wake_event(ngx_event_t *ev)
 {
-    uint64_t                     n;
-    ngx_connection_t            *c;
-    ngx_http_tournament_wake_t  *wake;
+    uint64_t            n;
+    ngx_connection_t   *c;
+    tournament_wake_t  *wake;
 
     c = ev->data;
     wake = c->data;

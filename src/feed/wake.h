@@ -7,8 +7,8 @@
  * died): a coarse timer of who waits stands behind it.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_WAKE_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_WAKE_H_INCLUDED_
+#ifndef _TOURNAMENT_WAKE_H_INCLUDED_
+#define _TOURNAMENT_WAKE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -17,14 +17,14 @@
 #include "zone/cache.h"
 
 
-typedef struct ngx_http_tournament_wake_s  ngx_http_tournament_wake_t;
+typedef struct tournament_wake_s  tournament_wake_t;
 
-typedef void (*ngx_http_tournament_wake_pt)(void *data);
+typedef void (*tournament_wake_pt)(void *data);
 
 
 /* Makes the table, once in the life of the master.  NGX_OK or NGX_ERROR. */
 
-ngx_int_t ngx_http_tournament_wake_init(ngx_log_t *log);
+ngx_int_t tournament_wake_init(ngx_log_t *log);
 
 
 /*
@@ -33,25 +33,23 @@ ngx_int_t ngx_http_tournament_wake_init(ngx_log_t *log);
  * memory.
  */
 
-ngx_http_tournament_wake_t *ngx_http_tournament_wake_create(ngx_pool_t *pool,
-    ngx_log_t *log, ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_wake_pt handler, void *data);
+tournament_wake_t *tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_wake_pt handler, void *data);
 
 
 /* Gives the number back: the process exits. */
 
-void ngx_http_tournament_wake_destroy(ngx_http_tournament_wake_t *wake);
+void tournament_wake_destroy(tournament_wake_t *wake);
 
 
 /* This worker's number, or NGX_ERROR. */
 
-ngx_int_t ngx_http_tournament_wake_number(ngx_http_tournament_wake_t *wake);
+ngx_int_t tournament_wake_number(tournament_wake_t *wake);
 
 
 /* Wakes the workers of a set, a bit each. */
 
-void ngx_http_tournament_wake_up(ngx_http_tournament_wake_t *wake,
-    uint64_t workers);
+void tournament_wake_up(tournament_wake_t *wake, uint64_t workers);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_WAKE_H_INCLUDED_ */
+#endif /* _TOURNAMENT_WAKE_H_INCLUDED_ */

@@ -14,11 +14,11 @@
  * up for one of them is found by stopping at the other one.
  */
 
-#define NGX_HTTP_TOURNAMENT_STOP_KEYWORD  "gssencmode"
-#define NGX_HTTP_TOURNAMENT_STOP_LATER    "target_session_attrs"
-#define NGX_HTTP_TOURNAMENT_STOP_VALUE    "stop"
+#define TOURNAMENT_STOP_KEYWORD  "gssencmode"
+#define TOURNAMENT_STOP_LATER    "target_session_attrs"
+#define TOURNAMENT_STOP_VALUE    "stop"
 
-#define NGX_HTTP_TOURNAMENT_MAX_OPTIONS   64
+#define TOURNAMENT_MAX_OPTIONS   64
 
 
 typedef struct {
@@ -32,51 +32,42 @@ typedef struct {
     const char                *gssencmode;     /* not among found */
     const char                *session_attrs;  /* NULL: as found */
     ngx_array_t               *targets;
-} ngx_http_tournament_conninfo_ctx_t;
+} tournament_conninfo_ctx_t;
 
 
-static ngx_int_t ngx_http_tournament_conninfo_parse(
-    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *conninfo);
-static void ngx_http_tournament_conninfo_error(
-    ngx_http_tournament_conninfo_ctx_t *ctx, char *err);
-static ngx_int_t ngx_http_tournament_conninfo_find(
-    ngx_http_tournament_conninfo_ctx_t *ctx);
-static PQconninfoOption *ngx_http_tournament_conninfo_stop(
-    ngx_http_tournament_conninfo_ctx_t *ctx, const char *keyword);
-static ngx_int_t ngx_http_tournament_conninfo_targets(
-    ngx_http_tournament_conninfo_ctx_t *ctx);
-static ngx_int_t ngx_http_tournament_conninfo_hosts(
-    ngx_http_tournament_conninfo_ctx_t *ctx);
-static ngx_int_t ngx_http_tournament_conninfo_numbers(
-    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *hostaddr,
-    ngx_str_t *port);
-static ngx_int_t ngx_http_tournament_conninfo_host(
-    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
+static ngx_int_t tournament_conninfo_parse(tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *conninfo);
+static void tournament_conninfo_error(tournament_conninfo_ctx_t *ctx,
+    char *err);
+static ngx_int_t tournament_conninfo_find(tournament_conninfo_ctx_t *ctx);
+static PQconninfoOption *tournament_conninfo_stop(
+    tournament_conninfo_ctx_t *ctx, const char *keyword);
+static ngx_int_t tournament_conninfo_targets(tournament_conninfo_ctx_t *ctx);
+static ngx_int_t tournament_conninfo_hosts(tournament_conninfo_ctx_t *ctx);
+static ngx_int_t tournament_conninfo_numbers(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *hostaddr, ngx_str_t *port);
-static ngx_int_t ngx_http_tournament_conninfo_target(
-    ngx_http_tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
-    ngx_str_t *hostaddr, ngx_str_t *port);
-static char *ngx_http_tournament_conninfo_keepalive(const char *keyword);
-static char *ngx_http_tournament_conninfo_password(
-    ngx_http_tournament_conninfo_ctx_t *ctx, char *host, char *hostaddr,
-    char *port);
-static char *ngx_http_tournament_conninfo_user(
-    ngx_http_tournament_conninfo_ctx_t *ctx);
-static char *ngx_http_tournament_conninfo_options(
-    ngx_http_tournament_conninfo_ctx_t *ctx, char *options);
-static char *ngx_http_tournament_conninfo_value(PQconninfoOption *options,
+static ngx_int_t tournament_conninfo_host(tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
+static ngx_int_t tournament_conninfo_target(tournament_conninfo_ctx_t *ctx,
+    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
+static char *tournament_conninfo_keepalive(const char *keyword);
+static char *tournament_conninfo_password(tournament_conninfo_ctx_t *ctx,
+    char *host, char *hostaddr, char *port);
+static char *tournament_conninfo_user(tournament_conninfo_ctx_t *ctx);
+static char *tournament_conninfo_options(tournament_conninfo_ctx_t *ctx,
+    char *options);
+static char *tournament_conninfo_value(PQconninfoOption *options,
     const char *keyword);
-static ngx_uint_t ngx_http_tournament_conninfo_next(ngx_str_t *list,
-    ngx_str_t *item);
-static char *ngx_http_tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str);
+static ngx_uint_t tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item);
+static char *tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str);
 
 
 char *
-ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
-    ngx_http_tournament_conninfo_t *conninfo, ngx_str_t *text)
+tournament_conninfo_set(ngx_conf_t *cf, tournament_conninfo_t *conninfo,
+    ngx_str_t *text)
 {
-    ngx_str_t                           *args;
-    ngx_http_tournament_conninfo_ctx_t   ctx;
+    ngx_str_t                  *args;
+    tournament_conninfo_ctx_t   ctx;
 
     args = cf->args->elts;
 
@@ -87,12 +78,12 @@ ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
         conninfo->place = *cf->conf_file;
     }
 
-    ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
+    ngx_memzero(&ctx, sizeof(tournament_conninfo_ctx_t));
 
     ctx.cf = cf;
     ctx.directive = &conninfo->directive;
 
-    if (ngx_http_tournament_conninfo_parse(&ctx, text) != NGX_OK) {
+    if (tournament_conninfo_parse(&ctx, text) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -103,30 +94,28 @@ ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
 
 
 ngx_array_t *
-ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
-    ngx_http_tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
-    ngx_uint_t primary, uint64_t *identity)
+tournament_conninfo_resolve(ngx_conf_t *cf, tournament_conninfo_t *conninfo,
+    ngx_msec_t statement_timeout, ngx_uint_t primary, uint64_t *identity)
 {
-    char                                *value;
-    u_char                               key[16];
-    ngx_int_t                            rc;
-    ngx_uint_t                           i;
-    ngx_conf_file_t                     *here;
-    ngx_http_tournament_conninfo_ctx_t   ctx;
+    char                       *value;
+    u_char                      key[16];
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_conf_file_t            *here;
+    tournament_conninfo_ctx_t   ctx;
 
     static const char  *names[] = {
         "host", "hostaddr", "port", "dbname", "user", NULL
     };
 
-    ngx_memzero(&ctx, sizeof(ngx_http_tournament_conninfo_ctx_t));
+    ngx_memzero(&ctx, sizeof(tournament_conninfo_ctx_t));
 
     ctx.cf = cf;
     ctx.directive = &conninfo->directive;
     ctx.statement_timeout = statement_timeout;
     ctx.primary = primary;
 
-    ctx.targets = ngx_array_create(cf->pool, 2,
-                                   sizeof(ngx_http_tournament_target_t));
+    ctx.targets = ngx_array_create(cf->pool, 2, sizeof(tournament_target_t));
     if (ctx.targets == NULL) {
         return NULL;
     }
@@ -136,14 +125,14 @@ ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
     here = cf->conf_file;
     cf->conf_file = &conninfo->place;
 
-    rc = ngx_http_tournament_conninfo_parse(&ctx, &conninfo->text);
+    rc = tournament_conninfo_parse(&ctx, &conninfo->text);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_tournament_conninfo_find(&ctx);
+        rc = tournament_conninfo_find(&ctx);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_tournament_conninfo_targets(&ctx);
+        rc = tournament_conninfo_targets(&ctx);
     }
 
     cf->conf_file = here;
@@ -152,7 +141,7 @@ ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
         ngx_memzero(key, sizeof(key));
 
         for (i = 0; names[i]; i++) {
-            value = ngx_http_tournament_conninfo_value(ctx.found, names[i]);
+            value = tournament_conninfo_value(ctx.found, names[i]);
             key[15] = (u_char) i;
             *identity = tournament_hash(key, value ? value : "",
                                         value ? ngx_strlen(value) : 0);
@@ -168,12 +157,11 @@ ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
 
 
 static ngx_int_t
-ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
-    ngx_str_t *conninfo)
+tournament_conninfo_parse(tournament_conninfo_ctx_t *ctx, ngx_str_t *conninfo)
 {
     char  *err;
 
-    ctx->conninfo = ngx_http_tournament_conninfo_str(ctx->cf, conninfo);
+    ctx->conninfo = tournament_conninfo_str(ctx->cf, conninfo);
     if (ctx->conninfo == NULL) {
         return NGX_ERROR;
     }
@@ -185,7 +173,7 @@ ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
     }
 
     if (ctx->given == NULL) {
-        ngx_http_tournament_conninfo_error(ctx, err);
+        tournament_conninfo_error(ctx, err);
 
         if (err) {
             PQfreemem(err);
@@ -204,8 +192,7 @@ ngx_http_tournament_conninfo_parse(ngx_http_tournament_conninfo_ctx_t *ctx,
  */
 
 static void
-ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
-    char *err)
+tournament_conninfo_error(tournament_conninfo_ctx_t *ctx, char *err)
 {
     size_t       len;
     const char  *text;
@@ -235,14 +222,13 @@ ngx_http_tournament_conninfo_error(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
+tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
 {
     char              *value;
     ngx_str_t          mode;
     PQconninfoOption  *later;
 
-    ctx->found = ngx_http_tournament_conninfo_stop(ctx,
-                                           NGX_HTTP_TOURNAMENT_STOP_KEYWORD);
+    ctx->found = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_KEYWORD);
     if (ctx->found == NULL) {
         return NGX_ERROR;
     }
@@ -251,22 +237,21 @@ ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
 
     ctx->gssencmode = "disable";
 
-    later = ngx_http_tournament_conninfo_stop(ctx,
-                                           NGX_HTTP_TOURNAMENT_STOP_LATER);
+    later = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_LATER);
     if (later == NULL) {
         return NGX_ERROR;
     }
 
-    value = ngx_http_tournament_conninfo_value(later, "gssencmode");
+    value = tournament_conninfo_value(later, "gssencmode");
 
     if (value && (ngx_strcmp(value, "prefer") != 0
-                  || ngx_http_tournament_conninfo_value(ctx->given,
-                                                        "gssencmode")))
+                  || tournament_conninfo_value(ctx->given,
+                                               "gssencmode")))
     {
         mode.data = (u_char *) value;
         mode.len = ngx_strlen(value);
 
-        ctx->gssencmode = ngx_http_tournament_conninfo_str(ctx->cf, &mode);
+        ctx->gssencmode = tournament_conninfo_str(ctx->cf, &mode);
     }
 
     PQconninfoFree(later);
@@ -278,8 +263,7 @@ ngx_http_tournament_conninfo_find(ngx_http_tournament_conninfo_ctx_t *ctx)
 /* all options, as libpq has found them when it stops at that one */
 
 static PQconninfoOption *
-ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
-    const char *keyword)
+tournament_conninfo_stop(tournament_conninfo_ctx_t *ctx, const char *keyword)
 {
     PGconn            *pg;
     const char        *keywords[3], *values[3];
@@ -288,7 +272,7 @@ ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
     keywords[0] = "dbname";
     values[0] = ctx->conninfo;
     keywords[1] = keyword;
-    values[1] = NGX_HTTP_TOURNAMENT_STOP_VALUE;
+    values[1] = TOURNAMENT_STOP_VALUE;
     keywords[2] = NULL;
     values[2] = NULL;
 
@@ -303,7 +287,7 @@ ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
 
         /* it stopped before: a service that is not defined, a bad sslmode */
 
-        ngx_http_tournament_conninfo_error(ctx, PQerrorMessage(pg));
+        tournament_conninfo_error(ctx, PQerrorMessage(pg));
 
         PQconninfoFree(found);
         found = NULL;
@@ -321,7 +305,7 @@ ngx_http_tournament_conninfo_stop(ngx_http_tournament_conninfo_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
+tournament_conninfo_targets(tournament_conninfo_ctx_t *ctx)
 {
     char        *attrs;
     ngx_int_t    rc;
@@ -332,8 +316,7 @@ ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
         "prefer-standby", NULL
     };
 
-    attrs = ngx_http_tournament_conninfo_value(ctx->found,
-                                               "target_session_attrs");
+    attrs = tournament_conninfo_value(ctx->found, "target_session_attrs");
 
     /* libpq would look at it after the option that it has stopped at */
 
@@ -353,7 +336,7 @@ ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
     }
 
     if (attrs == NULL || ngx_strstr(attrs, "standby") == NULL) {
-        return ngx_http_tournament_conninfo_hosts(ctx);
+        return tournament_conninfo_hosts(ctx);
     }
 
     if (ctx->primary) {
@@ -367,15 +350,15 @@ ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
     }
 
     if (ngx_strcmp(attrs, "standby") == 0) {
-        return ngx_http_tournament_conninfo_hosts(ctx);
+        return tournament_conninfo_hosts(ctx);
     }
 
     ctx->session_attrs = "standby";
-    rc = ngx_http_tournament_conninfo_hosts(ctx);
+    rc = tournament_conninfo_hosts(ctx);
 
     if (rc == NGX_OK) {
         ctx->session_attrs = "any";
-        rc = ngx_http_tournament_conninfo_hosts(ctx);
+        rc = tournament_conninfo_hosts(ctx);
     }
 
     return rc;
@@ -385,7 +368,7 @@ ngx_http_tournament_conninfo_targets(ngx_http_tournament_conninfo_ctx_t *ctx)
 /* host, hostaddr and port are lists; a single port serves all hosts */
 
 static ngx_int_t
-ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
+tournament_conninfo_hosts(tournament_conninfo_ctx_t *ctx)
 {
     char        *value;
     ngx_str_t    hosts, addrs, ports, host, addr, port;
@@ -395,19 +378,19 @@ ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
     ngx_str_null(&addrs);
     ngx_str_null(&ports);
 
-    value = ngx_http_tournament_conninfo_value(ctx->found, "host");
+    value = tournament_conninfo_value(ctx->found, "host");
     if (value) {
         hosts.data = (u_char *) value;
         hosts.len = ngx_strlen(value);
     }
 
-    value = ngx_http_tournament_conninfo_value(ctx->found, "hostaddr");
+    value = tournament_conninfo_value(ctx->found, "hostaddr");
     if (value) {
         addrs.data = (u_char *) value;
         addrs.len = ngx_strlen(value);
     }
 
-    value = ngx_http_tournament_conninfo_value(ctx->found, "port");
+    value = tournament_conninfo_value(ctx->found, "port");
     if (value) {
         ports.data = (u_char *) value;
         ports.len = ngx_strlen(value);
@@ -416,15 +399,15 @@ ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
     ngx_str_null(&port);
 
     do {
-        more = ngx_http_tournament_conninfo_next(&hosts, &host);
-        more |= ngx_http_tournament_conninfo_next(&addrs, &addr);
+        more = tournament_conninfo_next(&hosts, &host);
+        more |= tournament_conninfo_next(&addrs, &addr);
 
         if (ports.data) {
-            (void) ngx_http_tournament_conninfo_next(&ports, &port);
+            (void) tournament_conninfo_next(&ports, &port);
         }
 
-        if (ngx_http_tournament_conninfo_numbers(ctx, &addr, &port) != NGX_OK
-            || ngx_http_tournament_conninfo_host(ctx, &host, &addr, &port)
+        if (tournament_conninfo_numbers(ctx, &addr, &port) != NGX_OK
+            || tournament_conninfo_host(ctx, &host, &addr, &port)
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -439,7 +422,7 @@ ngx_http_tournament_conninfo_hosts(ngx_http_tournament_conninfo_ctx_t *ctx)
 /* what libpq would find wrong only as it connects */
 
 static ngx_int_t
-ngx_http_tournament_conninfo_numbers(ngx_http_tournament_conninfo_ctx_t *ctx,
+tournament_conninfo_numbers(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *hostaddr, ngx_str_t *port)
 {
     char             *addr;
@@ -462,7 +445,7 @@ ngx_http_tournament_conninfo_numbers(ngx_http_tournament_conninfo_ctx_t *ctx,
         return NGX_OK;
     }
 
-    addr = ngx_http_tournament_conninfo_str(ctx->cf, hostaddr);
+    addr = tournament_conninfo_str(ctx->cf, hostaddr);
     if (addr == NULL) {
         return NGX_ERROR;
     }
@@ -485,8 +468,8 @@ ngx_http_tournament_conninfo_numbers(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_tournament_conninfo_host(ngx_http_tournament_conninfo_ctx_t *ctx,
-    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port)
+tournament_conninfo_host(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
+    ngx_str_t *hostaddr, ngx_str_t *port)
 {
     int               rc;
     char             *name;
@@ -498,10 +481,10 @@ ngx_http_tournament_conninfo_host(ngx_http_tournament_conninfo_ctx_t *ctx,
     if (hostaddr->len || host->len == 0
         || host->data[0] == '/' || host->data[0] == '@')
     {
-        return ngx_http_tournament_conninfo_target(ctx, host, hostaddr, port);
+        return tournament_conninfo_target(ctx, host, hostaddr, port);
     }
 
-    name = ngx_http_tournament_conninfo_str(ctx->cf, host);
+    name = tournament_conninfo_str(ctx->cf, host);
     if (name == NULL) {
         return NGX_ERROR;
     }
@@ -533,7 +516,7 @@ ngx_http_tournament_conninfo_host(ngx_http_tournament_conninfo_ctx_t *ctx,
         addr.data = text;
         addr.len = ngx_strlen(text);
 
-        result = ngx_http_tournament_conninfo_target(ctx, host, &addr, port);
+        result = tournament_conninfo_target(ctx, host, &addr, port);
     }
 
     freeaddrinfo(res);
@@ -543,14 +526,14 @@ ngx_http_tournament_conninfo_host(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
-    ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port)
+tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
+    ngx_str_t *hostaddr, ngx_str_t *port)
 {
-    char                          *value, *h, *a, *p;
-    ngx_str_t                      name;
-    ngx_uint_t                     n;
-    PQconninfoOption              *o;
-    ngx_http_tournament_target_t  *target;
+    char                 *value, *h, *a, *p;
+    ngx_str_t             name;
+    ngx_uint_t            n;
+    PQconninfoOption     *o;
+    tournament_target_t  *target;
 
     target = ngx_array_push(ctx->targets);
     if (target == NULL) {
@@ -558,17 +541,17 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
     }
 
     target->keywords = ngx_pcalloc(ctx->cf->pool,
-                                   NGX_HTTP_TOURNAMENT_MAX_OPTIONS
+                                   TOURNAMENT_MAX_OPTIONS
                                    * 2 * sizeof(char *));
     if (target->keywords == NULL) {
         return NGX_ERROR;
     }
 
-    target->values = target->keywords + NGX_HTTP_TOURNAMENT_MAX_OPTIONS;
+    target->values = target->keywords + TOURNAMENT_MAX_OPTIONS;
 
-    h = ngx_http_tournament_conninfo_str(ctx->cf, host);
-    a = ngx_http_tournament_conninfo_str(ctx->cf, hostaddr);
-    p = ngx_http_tournament_conninfo_str(ctx->cf, port);
+    h = tournament_conninfo_str(ctx->cf, host);
+    a = tournament_conninfo_str(ctx->cf, hostaddr);
+    p = tournament_conninfo_str(ctx->cf, port);
 
     if (h == NULL || a == NULL || p == NULL) {
         return NGX_ERROR;
@@ -592,24 +575,23 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
         } else if (ngx_strcmp(o->keyword, "password") == 0) {
 
             if (value == NULL || *value == '\0') {
-                value = ngx_http_tournament_conninfo_password(ctx, h, a,
-                                                              p);
+                value = tournament_conninfo_password(ctx, h, a, p);
             }
 
         } else if (ngx_strcmp(o->keyword, "user") == 0) {
-            value = ngx_http_tournament_conninfo_user(ctx);
+            value = tournament_conninfo_user(ctx);
 
         } else if (ngx_strcmp(o->keyword, "dbname") == 0) {
 
-            if (ngx_http_tournament_conninfo_value(ctx->given, "dbname")
+            if (tournament_conninfo_value(ctx->given, "dbname")
                 == NULL
                 && getenv("PGDATABASE") == NULL
-                && ngx_http_tournament_conninfo_value(ctx->given, "service")
+                && tournament_conninfo_value(ctx->given, "service")
                    == NULL
                 && getenv("PGSERVICE") == NULL)
             {
                 /* libpq's default is the user's name */
-                value = ngx_http_tournament_conninfo_user(ctx);
+                value = tournament_conninfo_user(ctx);
             }
 
         } else if (ngx_strcmp(o->keyword, "gssencmode") == 0) {
@@ -630,7 +612,7 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
         } else if (ngx_strncmp(o->keyword, "keepalives_", 11) == 0) {
 
             if (value == NULL) {
-                value = ngx_http_tournament_conninfo_keepalive(o->keyword);
+                value = tournament_conninfo_keepalive(o->keyword);
             }
 
         } else if (ngx_strcmp(o->keyword, "fallback_application_name") == 0) {
@@ -640,7 +622,7 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
             }
 
         } else if (ngx_strcmp(o->keyword, "options") == 0) {
-            value = ngx_http_tournament_conninfo_options(ctx, value);
+            value = tournament_conninfo_options(ctx, value);
 
         } else if (ngx_strcmp(o->keyword, "service") == 0
                    || ngx_strcmp(o->keyword, "passfile") == 0)
@@ -653,19 +635,19 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
             continue;
         }
 
-        if (n == NGX_HTTP_TOURNAMENT_MAX_OPTIONS - 1) {
+        if (n == TOURNAMENT_MAX_OPTIONS - 1) {
             break;
         }
 
         name.data = (u_char *) value;
         name.len = ngx_strlen(value);
 
-        target->values[n] = ngx_http_tournament_conninfo_str(ctx->cf, &name);
+        target->values[n] = tournament_conninfo_str(ctx->cf, &name);
 
         name.data = (u_char *) o->keyword;
         name.len = ngx_strlen(o->keyword);
 
-        target->keywords[n] = ngx_http_tournament_conninfo_str(ctx->cf, &name);
+        target->keywords[n] = tournament_conninfo_str(ctx->cf, &name);
 
         if (target->values[n] == NULL || target->keywords[n] == NULL) {
             return NGX_ERROR;
@@ -698,7 +680,7 @@ ngx_http_tournament_conninfo_target(ngx_http_tournament_conninfo_ctx_t *ctx,
  */
 
 static char *
-ngx_http_tournament_conninfo_keepalive(const char *keyword)
+tournament_conninfo_keepalive(const char *keyword)
 {
     if (ngx_strcmp(keyword, "keepalives_idle") == 0) {
         return "30";
@@ -714,8 +696,8 @@ ngx_http_tournament_conninfo_keepalive(const char *keyword)
  */
 
 static char *
-ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
-    char *host, char *hostaddr, char *port)
+tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *host,
+    char *hostaddr, char *port)
 {
     char        *password;
     PGconn      *pg;
@@ -731,9 +713,9 @@ ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
     keywords[3] = "port";
     values[3] = port;
     keywords[4] = "user";
-    values[4] = ngx_http_tournament_conninfo_user(ctx);
-    keywords[5] = NGX_HTTP_TOURNAMENT_STOP_KEYWORD;
-    values[5] = NGX_HTTP_TOURNAMENT_STOP_VALUE;
+    values[4] = tournament_conninfo_user(ctx);
+    keywords[5] = TOURNAMENT_STOP_KEYWORD;
+    values[5] = TOURNAMENT_STOP_VALUE;
     keywords[6] = NULL;
     values[6] = NULL;
 
@@ -748,7 +730,7 @@ ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
         str.data = (u_char *) password;
         str.len = ngx_strlen(password);
 
-        password = ngx_http_tournament_conninfo_str(ctx->cf, &str);
+        password = tournament_conninfo_str(ctx->cf, &str);
     }
 
     PQfinish(pg);
@@ -763,18 +745,18 @@ ngx_http_tournament_conninfo_password(ngx_http_tournament_conninfo_ctx_t *ctx,
  */
 
 static char *
-ngx_http_tournament_conninfo_user(ngx_http_tournament_conninfo_ctx_t *ctx)
+tournament_conninfo_user(tournament_conninfo_ctx_t *ctx)
 {
     char             *user;
     struct passwd    *pw;
     ngx_core_conf_t  *ccf;
 
-    user = ngx_http_tournament_conninfo_value(ctx->found, "user");
+    user = tournament_conninfo_value(ctx->found, "user");
     pw = getpwuid(geteuid());
 
     if (geteuid() != 0 || user == NULL || pw == NULL
         || ngx_strcmp(user, pw->pw_name) != 0
-        || ngx_http_tournament_conninfo_value(ctx->given, "user")
+        || tournament_conninfo_value(ctx->given, "user")
         || getenv("PGUSER"))
     {
         return user;
@@ -788,8 +770,7 @@ ngx_http_tournament_conninfo_user(ngx_http_tournament_conninfo_ctx_t *ctx)
 
 
 static char *
-ngx_http_tournament_conninfo_options(ngx_http_tournament_conninfo_ctx_t *ctx,
-    char *options)
+tournament_conninfo_options(tournament_conninfo_ctx_t *ctx, char *options)
 {
     u_char  *p;
     size_t   len;
@@ -820,8 +801,7 @@ ngx_http_tournament_conninfo_options(ngx_http_tournament_conninfo_ctx_t *ctx,
 
 
 static char *
-ngx_http_tournament_conninfo_value(PQconninfoOption *options,
-    const char *keyword)
+tournament_conninfo_value(PQconninfoOption *options, const char *keyword)
 {
     PQconninfoOption  *o;
 
@@ -838,7 +818,7 @@ ngx_http_tournament_conninfo_value(PQconninfoOption *options,
 /* takes the first item off a list; 1: there are more */
 
 static ngx_uint_t
-ngx_http_tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item)
+tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item)
 {
     u_char  *p;
 
@@ -864,7 +844,7 @@ ngx_http_tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item)
 
 
 static char *
-ngx_http_tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str)
+tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str)
 {
     u_char  *p;
 

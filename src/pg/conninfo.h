@@ -6,8 +6,8 @@
  * and must not wait for a name server.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_CONNINFO_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_CONNINFO_H_INCLUDED_
+#ifndef _TOURNAMENT_CONNINFO_H_INCLUDED_
+#define _TOURNAMENT_CONNINFO_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -24,7 +24,7 @@ typedef struct {
     const char               **keywords;
     const char               **values;
     ngx_str_t                  name;
-} ngx_http_tournament_target_t;
+} tournament_target_t;
 
 
 /* a conninfo as it was configured, and where, for messages */
@@ -33,7 +33,7 @@ typedef struct {
     ngx_str_t                  text;        /* string or URI */
     ngx_str_t                  directive;   /* data is NULL: none was */
     ngx_conf_file_t            place;
-} ngx_http_tournament_conninfo_t;
+} tournament_conninfo_t;
 
 
 /*
@@ -42,8 +42,8 @@ typedef struct {
  * name of the directive, without anything that may be a password.
  */
 
-char *ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
-    ngx_http_tournament_conninfo_t *conninfo, ngx_str_t *text);
+char *tournament_conninfo_set(ngx_conf_t *cf, tournament_conninfo_t *conninfo,
+    ngx_str_t *text);
 
 
 /*
@@ -54,12 +54,12 @@ char *ngx_http_tournament_conninfo_set(ngx_conf_t *cf,
  * set, a conninfo that asks for a standby is refused.  identity, if not NULL,
  * becomes a hash of what names the database: hosts, ports, database, user.
  * Errors are logged as above.  Returns an array of
- * ngx_http_tournament_target_t or NULL.
+ * tournament_target_t or NULL.
  */
 
-ngx_array_t *ngx_http_tournament_conninfo_resolve(ngx_conf_t *cf,
-    ngx_http_tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
+ngx_array_t *tournament_conninfo_resolve(ngx_conf_t *cf,
+    tournament_conninfo_t *conninfo, ngx_msec_t statement_timeout,
     ngx_uint_t primary, uint64_t *identity);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_CONNINFO_H_INCLUDED_ */
+#endif /* _TOURNAMENT_CONNINFO_H_INCLUDED_ */

@@ -32,230 +32,210 @@
 
 
 /* queries under way on one connection */
-#define NGX_HTTP_TOURNAMENT_PG_DEPTH        8
+#define TOURNAMENT_PG_DEPTH        8
 
 /* ms; a connection whose oldest query is older gets no more of them */
-#define NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD    20
+#define TOURNAMENT_PG_SLOW_HEAD    20
 
 /* ms; what the server may take to cancel a statement, and to say so */
-#define NGX_HTTP_TOURNAMENT_PG_GRACE        500
+#define TOURNAMENT_PG_GRACE        500
 
 /* ms; queries behind an older one are sent once more, elsewhere */
-#define NGX_HTTP_TOURNAMENT_PG_HOLD_UP      200
+#define TOURNAMENT_PG_HOLD_UP      200
 
 /* ms; pauses between attempts to connect, each with up to a quarter more */
-#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN  50
-#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX  500
-#define NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
+#define TOURNAMENT_PG_BACKOFF_MIN  50
+#define TOURNAMENT_PG_BACKOFF_MAX  500
+#define TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
 
 /* ms; an outage is over when all connections have been open for so long */
-#define NGX_HTTP_TOURNAMENT_PG_SETTLE       500
+#define TOURNAMENT_PG_SETTLE       500
 
 /* ms; an outage that takes the last connection so late is told of again */
-#define NGX_HTTP_TOURNAMENT_PG_WORSE        2000
+#define TOURNAMENT_PG_WORSE        2000
 
 /* ms; errors of queries, and notices, are logged at most once in this time */
-#define NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE    1000
+#define TOURNAMENT_PG_LOG_PAUSE    1000
 
 /* bytes of a message that are logged; a line of nginx's has 2048 */
-#define NGX_HTTP_TOURNAMENT_PG_MESSAGE      1024
+#define TOURNAMENT_PG_MESSAGE      1024
 
 /*
  * bytes; no answer is made of a larger result.  libpq keeps a connection's
  * buffer as large as its largest row was, so that the connection goes.
  */
-#define NGX_HTTP_TOURNAMENT_PG_RESULT_MAX   (32 * 1024 * 1024)
+#define TOURNAMENT_PG_RESULT_MAX   (32 * 1024 * 1024)
 
 /* ms; a session without rights is renewed at most once in this time */
-#define NGX_HTTP_TOURNAMENT_PG_RENEW        1000
+#define TOURNAMENT_PG_RENEW        1000
 
 /* with TLS: reads after the last one that found something in the socket */
-#define NGX_HTTP_TOURNAMENT_PG_TLS_READS    3
+#define TOURNAMENT_PG_TLS_READS    3
 
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_PG_DOWN = 0,
-    NGX_HTTP_TOURNAMENT_PG_CONNECTING,
-    NGX_HTTP_TOURNAMENT_PG_READY
-} ngx_http_tournament_pg_state_e;
+    TOURNAMENT_PG_DOWN = 0,
+    TOURNAMENT_PG_CONNECTING,
+    TOURNAMENT_PG_READY
+} tournament_pg_state_e;
 
 
 /* a statement on a connection */
 
 enum {
-    NGX_HTTP_TOURNAMENT_PG_UNPREPARED = 0,
-    NGX_HTTP_TOURNAMENT_PG_PREPARED,
-    NGX_HTTP_TOURNAMENT_PG_TAKEN         /* the name is: do without it */
+    TOURNAMENT_PG_UNPREPARED = 0,
+    TOURNAMENT_PG_PREPARED,
+    TOURNAMENT_PG_TAKEN         /* the name is: do without it */
 };
 
 
 /* what is under way on a connection, up to its sync */
 
-typedef struct ngx_http_tournament_pg_conn_s  ngx_http_tournament_pg_conn_t;
+typedef struct tournament_pg_conn_s  tournament_pg_conn_t;
 
 
-typedef struct ngx_http_tournament_pg_slot_s {
-    ngx_http_tournament_pg_conn_t      *conn;
-    ngx_http_tournament_pg_query_t     *query;     /* NULL: nobody waits */
-    ngx_uint_t                          statement;
-    ngx_msec_t                          sent;
-    PGresult                           *result;    /* rows */
-    PGresult                           *error;     /* the first one */
-    unsigned                            preparing:1;  /* not confirmed yet */
-} ngx_http_tournament_pg_slot_t;
+typedef struct tournament_pg_slot_s {
+    tournament_pg_conn_t      *conn;
+    tournament_pg_query_t     *query;     /* NULL: nobody waits */
+    ngx_uint_t                 statement;
+    ngx_msec_t                 sent;
+    PGresult                  *result;    /* rows */
+    PGresult                  *error;     /* the first one */
+    unsigned                   preparing:1;  /* not confirmed yet */
+} tournament_pg_slot_t;
 
 
-struct ngx_http_tournament_pg_conn_s {
-    ngx_http_tournament_pg_state_e      state;
-    ngx_http_tournament_pg_t           *pg;
+struct tournament_pg_conn_s {
+    tournament_pg_state_e      state;
+    tournament_pg_t           *pg;
 
-    PGconn                             *conn;
-    ngx_connection_t                   *c;         /* NULL: no events */
+    PGconn                    *conn;
+    ngx_connection_t          *c;         /* NULL: no events */
 
     /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
-    ngx_event_t                         timer;
-    ngx_msec_t                          backoff;
-    ngx_msec_t                          since;     /* CONNECTING, READY */
-    ngx_msec_t                          heard;     /* the last bytes */
-    ngx_uint_t                          target;
-    ngx_uint_t                          number;    /* ever higher */
+    ngx_event_t                timer;
+    ngx_msec_t                 backoff;
+    ngx_msec_t                 since;     /* CONNECTING, READY */
+    ngx_msec_t                 heard;     /* the last bytes */
+    ngx_uint_t                 target;
+    ngx_uint_t                 number;    /* ever higher */
 
     /* several queries under way: the oldest one may hold up the others */
-    ngx_event_t                         slow;
+    ngx_event_t                slow;
 
-    ngx_uint_t                          first;     /* the ring's oldest */
-    ngx_uint_t                          active;    /* slots in use */
-    ngx_http_tournament_pg_slot_t      *slots;     /* a ring */
+    ngx_uint_t                 first;     /* the ring's oldest */
+    ngx_uint_t                 active;    /* slots in use */
+    tournament_pg_slot_t      *slots;     /* a ring */
 
-    u_char                             *prepared;  /* by statement */
+    u_char                    *prepared;  /* by statement */
 
     /* what the server said as it closed an idle one; "": nothing */
-    u_char                              last_words[128];
+    u_char                     last_words[128];
 };
 
 
-struct ngx_http_tournament_pg_s {
-    ngx_http_tournament_pg_conf_t      *conf;
-    ngx_log_t                          *log;
+struct tournament_pg_s {
+    tournament_pg_conf_t      *conf;
+    ngx_log_t                 *log;
 
-    ngx_http_tournament_pg_conn_t      *conns;
-    ngx_uint_t                          nready;
-    ngx_uint_t                          opened;    /* connections so far */
-    ngx_uint_t                          nslots;    /* of each ring */
-    ngx_uint_t                          depth;     /* queries on one */
+    tournament_pg_conn_t      *conns;
+    ngx_uint_t                 nready;
+    ngx_uint_t                 opened;    /* connections so far */
+    ngx_uint_t                 nslots;    /* of each ring */
+    ngx_uint_t                 depth;     /* queries on one */
 
-    ngx_queue_t                         queue;
-    ngx_uint_t                          nqueued;
+    ngx_queue_t                queue;
+    ngx_uint_t                 nqueued;
 
-    ngx_msec_t                          down_since;  /* with no ready one */
-    ngx_uint_t                          failed;      /* attempts since then */
-    uint64_t                            connected;   /* us; after it */
+    ngx_msec_t                 down_since;  /* with no ready one */
+    ngx_uint_t                 failed;      /* attempts since then */
+    uint64_t                   connected;   /* us; after it */
 
-    ngx_event_t                         settled;     /* all are open */
-    ngx_http_tournament_outage_seat_t   seat;
+    ngx_event_t                settled;     /* all are open */
+    tournament_outage_seat_t   seat;
 
-    ngx_msec_t                          error_logged;
-    ngx_uint_t                          errors_unlogged;
-    ngx_msec_t                          notice_logged;
-    ngx_uint_t                          notices_unlogged;
+    ngx_msec_t                 error_logged;
+    ngx_uint_t                 errors_unlogged;
+    ngx_msec_t                 notice_logged;
+    ngx_uint_t                 notices_unlogged;
 
-    unsigned                            trouble:1;   /* an outage, here */
-    unsigned                            logged:1;
-    unsigned                            noticed:1;
-    unsigned                            missing:1;   /* statements: logged */
+    unsigned                   trouble:1;   /* an outage, here */
+    unsigned                   logged:1;
+    unsigned                   noticed:1;
+    unsigned                   missing:1;   /* statements: logged */
 };
 
 
-static void ngx_http_tournament_pg_connect(
-    ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
+static void tournament_pg_connect(tournament_pg_conn_t *conn);
+static void tournament_pg_poll(tournament_pg_conn_t *conn,
     PostgresPollingStatusType rc);
-static void ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
+static void tournament_pg_ready(tournament_pg_conn_t *conn);
+static void tournament_pg_down(tournament_pg_conn_t *conn, const char *reason);
+static void tournament_pg_renew(tournament_pg_conn_t *conn,
     const char *reason);
-static void ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
+static void tournament_pg_fall(tournament_pg_conn_t *conn);
+static void tournament_pg_close(tournament_pg_conn_t *conn);
+static ngx_msec_t tournament_pg_pause(tournament_pg_conn_t *conn);
+static void tournament_pg_log_down(tournament_pg_conn_t *conn,
     const char *reason);
-static void ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn);
-static ngx_msec_t ngx_http_tournament_pg_pause(
-    ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_log_down(
-    ngx_http_tournament_pg_conn_t *conn, const char *reason);
-static void ngx_http_tournament_pg_settled(ngx_event_t *ev);
-static void ngx_http_tournament_pg_release(
-    ngx_http_tournament_pg_conn_t *conn);
+static void tournament_pg_settled(ngx_event_t *ev);
+static void tournament_pg_release(tournament_pg_conn_t *conn);
 
-static ngx_int_t ngx_http_tournament_pg_watch(
-    ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_unwatch(
-    ngx_http_tournament_pg_conn_t *conn);
-static ngx_int_t ngx_http_tournament_pg_want(ngx_event_t *ev,
-    ngx_int_t event, ngx_uint_t on);
-static void ngx_http_tournament_pg_event(ngx_event_t *ev);
-static void ngx_http_tournament_pg_guard(
-    ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_timer(ngx_event_t *ev);
-static void ngx_http_tournament_pg_silent(
-    ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_slow(ngx_event_t *ev);
-static void ngx_http_tournament_pg_deadline(ngx_event_t *ev);
-static void ngx_http_tournament_pg_notice(void *data, const PGresult *res);
+static ngx_int_t tournament_pg_watch(tournament_pg_conn_t *conn);
+static void tournament_pg_unwatch(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_want(ngx_event_t *ev, ngx_int_t event,
+    ngx_uint_t on);
+static void tournament_pg_event(ngx_event_t *ev);
+static void tournament_pg_guard(tournament_pg_conn_t *conn);
+static void tournament_pg_timer(ngx_event_t *ev);
+static void tournament_pg_silent(tournament_pg_conn_t *conn);
+static void tournament_pg_slow(ngx_event_t *ev);
+static void tournament_pg_deadline(ngx_event_t *ev);
+static void tournament_pg_notice(void *data, const PGresult *res);
 
-static void ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg);
-static ngx_http_tournament_pg_conn_t *ngx_http_tournament_pg_pick(
-    ngx_http_tournament_pg_t *pg);
-static ngx_int_t ngx_http_tournament_pg_start(
-    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
-    ngx_http_tournament_pg_query_t *query);
-static void ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_notified(
-    ngx_http_tournament_pg_conn_t *conn);
-static ngx_int_t ngx_http_tournament_pg_results(
-    ngx_http_tournament_pg_conn_t *conn);
-static ngx_int_t ngx_http_tournament_pg_result(
-    ngx_http_tournament_pg_conn_t *conn, ngx_http_tournament_pg_slot_t *slot,
-    PGresult *res);
-static void ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn);
-static void ngx_http_tournament_pg_enqueue(
-    ngx_http_tournament_pg_query_t *query, ngx_uint_t head);
-static void ngx_http_tournament_pg_dequeue(
-    ngx_http_tournament_pg_query_t *query);
-static ngx_uint_t ngx_http_tournament_pg_again(
-    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement,
-    ngx_uint_t preparing, ngx_http_tournament_pg_query_t *query,
+static void tournament_pg_dispatch(tournament_pg_t *pg);
+static tournament_pg_conn_t *tournament_pg_pick(tournament_pg_t *pg);
+static ngx_int_t tournament_pg_start(tournament_pg_conn_t *conn,
+    ngx_uint_t statement, tournament_pg_query_t *query);
+static void tournament_pg_read(tournament_pg_conn_t *conn);
+static void tournament_pg_notified(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
+    tournament_pg_slot_t *slot, PGresult *res);
+static void tournament_pg_sync(tournament_pg_conn_t *conn);
+static void tournament_pg_enqueue(tournament_pg_query_t *query,
+    ngx_uint_t head);
+static void tournament_pg_dequeue(tournament_pg_query_t *query);
+static ngx_uint_t tournament_pg_again(tournament_pg_conn_t *conn,
+    ngx_uint_t statement, ngx_uint_t preparing, tournament_pg_query_t *query,
     PGresult *error);
-static ngx_uint_t ngx_http_tournament_pg_preparing(
-    ngx_http_tournament_pg_conn_t *conn, ngx_uint_t statement);
-static ngx_uint_t ngx_http_tournament_pg_retry(
-    ngx_http_tournament_pg_conn_t *conn,
-    ngx_http_tournament_pg_query_t *query);
-static void ngx_http_tournament_pg_finish(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
-    PGresult *res);
-static void ngx_http_tournament_pg_count(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc);
-static void ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
-    ngx_uint_t statement, PGresult *error);
-static void ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
-    const char *message);
-static void ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
+static ngx_uint_t tournament_pg_preparing(tournament_pg_conn_t *conn,
+    ngx_uint_t statement);
+static ngx_uint_t tournament_pg_retry(tournament_pg_conn_t *conn,
+    tournament_pg_query_t *query);
+static void tournament_pg_finish(tournament_pg_query_t *query,
+    tournament_pg_rc_e rc, PGresult *res);
+static void tournament_pg_count(tournament_pg_query_t *query,
+    tournament_pg_rc_e rc);
+static void tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
     PGresult *error);
-static size_t ngx_http_tournament_pg_line(const char *message);
-static ngx_uint_t ngx_http_tournament_pg_sqlstate(PGresult *res,
-    const char *state);
-static ngx_uint_t ngx_http_tournament_pg_changed(PGresult *error);
-static ngx_uint_t ngx_http_tournament_pg_fatal(const PGresult *error);
+static void tournament_pg_log_notice(tournament_pg_t *pg, const char *message);
+static void tournament_pg_log_missing(tournament_pg_t *pg, PGresult *error);
+static size_t tournament_pg_line(const char *message);
+static ngx_uint_t tournament_pg_sqlstate(PGresult *res, const char *state);
+static ngx_uint_t tournament_pg_changed(PGresult *error);
+static ngx_uint_t tournament_pg_fatal(const PGresult *error);
 
 
-ngx_http_tournament_pg_t *
-ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_pg_conf_t *conf)
+tournament_pg_t *
+tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_pg_conf_t *conf)
 {
-    ngx_uint_t                      i;
-    ngx_http_tournament_pg_t       *pg;
-    ngx_http_tournament_pg_conn_t  *conn;
+    ngx_uint_t             i;
+    tournament_pg_t       *pg;
+    tournament_pg_conn_t  *conn;
 
-    pg = ngx_pcalloc(pool, sizeof(ngx_http_tournament_pg_t));
+    pg = ngx_pcalloc(pool, sizeof(tournament_pg_t));
     if (pg == NULL) {
         return NULL;
     }
@@ -263,20 +243,20 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     pg->conf = conf;
     pg->log = log;
     pg->down_since = ngx_current_msec;
-    pg->depth = NGX_HTTP_TOURNAMENT_PG_DEPTH;
+    pg->depth = TOURNAMENT_PG_DEPTH;
 
     /* a ring has room for its statements being prepared, too */
-    pg->nslots = NGX_HTTP_TOURNAMENT_PG_DEPTH + conf->nstatements;
+    pg->nslots = TOURNAMENT_PG_DEPTH + conf->nstatements;
 
     ngx_queue_init(&pg->queue);
 
-    pg->settled.handler = ngx_http_tournament_pg_settled;
+    pg->settled.handler = tournament_pg_settled;
     pg->settled.data = pg;
     pg->settled.log = log;
     pg->settled.cancelable = 1;
 
     pg->conns = ngx_pcalloc(pool, conf->connections
-                                  * sizeof(ngx_http_tournament_pg_conn_t));
+                                  * sizeof(tournament_pg_conn_t));
     if (pg->conns == NULL) {
         return NULL;
     }
@@ -287,7 +267,7 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
         conn->pg = pg;
 
         conn->slots = ngx_pcalloc(pool, pg->nslots
-                                     * sizeof(ngx_http_tournament_pg_slot_t));
+                                     * sizeof(tournament_pg_slot_t));
         if (conn->slots == NULL) {
             return NULL;
         }
@@ -297,19 +277,19 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
             return NULL;
         }
 
-        conn->slow.handler = ngx_http_tournament_pg_slow;
+        conn->slow.handler = tournament_pg_slow;
         conn->slow.data = conn;
         conn->slow.log = log;
         conn->slow.cancelable = 1;
 
-        conn->timer.handler = ngx_http_tournament_pg_timer;
+        conn->timer.handler = tournament_pg_timer;
         conn->timer.data = conn;
         conn->timer.log = log;
         conn->timer.cancelable = 1;
     }
 
     for (i = 0; i < conf->connections; i++) {
-        ngx_http_tournament_pg_connect(&pg->conns[i]);
+        tournament_pg_connect(&pg->conns[i]);
     }
 
     return pg;
@@ -317,15 +297,15 @@ ngx_http_tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
 
 
 void
-ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
+tournament_pg_destroy(tournament_pg_t *pg)
 {
-    ngx_uint_t                      i, k;
-    ngx_http_tournament_pg_conn_t  *conn;
+    ngx_uint_t             i, k;
+    tournament_pg_conn_t  *conn;
 
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
 
-        ngx_http_tournament_pg_close(conn);
+        tournament_pg_close(conn);
 
         for (k = 0; k < pg->nslots; k++) {
             PQclear(conn->slots[k].result);
@@ -333,21 +313,19 @@ ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg)
         }
     }
 
-    ngx_http_tournament_outage_leave(pg->conf->outage, &pg->seat);
+    tournament_outage_leave(pg->conf->outage, &pg->seat);
 }
 
 
 ngx_int_t
-ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
-    ngx_http_tournament_pg_query_t *query)
+tournament_pg_send(tournament_pg_t *pg, tournament_pg_query_t *query)
 {
     ngx_uint_t  i;
 
     if (pg->nqueued >= pg->conf->queue) {
 
         if (pg->conf->metrics) {
-            ngx_http_tournament_metrics_add(
-                                      &pg->conf->metrics->counters->refused);
+            tournament_metrics_add(&pg->conf->metrics->counters->refused);
         }
 
         return NGX_BUSY;
@@ -362,11 +340,11 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
 
     query->pg = pg;
     query->resent = 0;
-    query->times.handed = ngx_http_tournament_metrics_now();
+    query->times.handed = tournament_metrics_now();
     query->times.sent = 0;
     query->unnamed = 0;
 
-    query->deadline.handler = ngx_http_tournament_pg_deadline;
+    query->deadline.handler = tournament_pg_deadline;
     query->deadline.data = query;
     query->deadline.log = pg->log;
 
@@ -374,38 +352,38 @@ ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
     query->deadline.cancelable = query->background;
     ngx_add_timer(&query->deadline, query->timeout);
 
-    ngx_http_tournament_pg_enqueue(query, 0);
+    tournament_pg_enqueue(query, 0);
 
     if (ngx_exiting && pg->nready == 0) {
 
         /* an exiting worker closes idle connections and reopens on demand */
 
         for (i = 0; i < pg->conf->connections; i++) {
-            if (pg->conns[i].state == NGX_HTTP_TOURNAMENT_PG_DOWN) {
-                ngx_http_tournament_pg_connect(&pg->conns[i]);
+            if (pg->conns[i].state == TOURNAMENT_PG_DOWN) {
+                tournament_pg_connect(&pg->conns[i]);
                 break;
             }
         }
     }
 
-    ngx_http_tournament_pg_dispatch(pg);
+    tournament_pg_dispatch(pg);
 
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
+tournament_pg_cancel(tournament_pg_query_t *query)
 {
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_SENT
-        || query->state == NGX_HTTP_TOURNAMENT_PG_DONE)
+    if (query->state == TOURNAMENT_PG_SENT
+        || query->state == TOURNAMENT_PG_DONE)
     {
         query->deadline.cancelable = 1;
         return NGX_DECLINED;
     }
 
-    if (query->state == NGX_HTTP_TOURNAMENT_PG_QUEUED) {
-        ngx_http_tournament_pg_dequeue(query);
+    if (query->state == TOURNAMENT_PG_QUEUED) {
+        tournament_pg_dequeue(query);
     }
 
     ngx_del_timer(&query->deadline);
@@ -415,7 +393,7 @@ ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query)
 
 
 void
-ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
+tournament_pg_attend(tournament_pg_query_t *query)
 {
     query->background = 0;
     query->deadline.cancelable = 0;
@@ -423,7 +401,7 @@ ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query)
 
 
 ngx_uint_t
-ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg)
+tournament_pg_away(tournament_pg_t *pg)
 {
     return pg->nready == 0
            && pg->failed >= pg->conf->connections * pg->conf->targets->nelts;
@@ -433,10 +411,10 @@ ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg)
 /* DOWN -> CONNECTING */
 
 static void
-ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_connect(tournament_pg_conn_t *conn)
 {
-    ngx_http_tournament_pg_t      *pg;
-    ngx_http_tournament_target_t  *target;
+    tournament_pg_t      *pg;
+    tournament_target_t  *target;
 
     pg = conn->pg;
 
@@ -451,29 +429,29 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
                    "tournament pg connect to \"%V\"", &target->name);
 
     conn->last_words[0] = '\0';
-    conn->state = NGX_HTTP_TOURNAMENT_PG_CONNECTING;
+    conn->state = TOURNAMENT_PG_CONNECTING;
     conn->since = ngx_current_msec;
     conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
 
     if (conn->conn == NULL) {
-        ngx_http_tournament_pg_down(conn, "out of memory");
+        tournament_pg_down(conn, "out of memory");
         return;
     }
 
     if (PQstatus(conn->conn) == CONNECTION_BAD) {
-        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        tournament_pg_down(conn, PQerrorMessage(conn->conn));
         return;
     }
 
-    PQsetNoticeReceiver(conn->conn, ngx_http_tournament_pg_notice, conn);
+    PQsetNoticeReceiver(conn->conn, tournament_pg_notice, conn);
 
     ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
 
-    ngx_http_tournament_pg_report(pg);
+    tournament_pg_report(pg);
 
     /* libpq says to act as if the last PQconnectPoll() had returned this */
 
-    ngx_http_tournament_pg_poll(conn, PGRES_POLLING_WRITING);
+    tournament_pg_poll(conn, PGRES_POLLING_WRITING);
 }
 
 
@@ -483,33 +461,32 @@ ngx_http_tournament_pg_connect(ngx_http_tournament_pg_conn_t *conn)
  */
 
 static void
-ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
-    PostgresPollingStatusType rc)
+tournament_pg_poll(tournament_pg_conn_t *conn, PostgresPollingStatusType rc)
 {
     ngx_event_t  *ev;
 
     if (rc == PGRES_POLLING_FAILED) {
-        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        tournament_pg_down(conn, PQerrorMessage(conn->conn));
         return;
     }
 
-    if (ngx_http_tournament_pg_watch(conn) != NGX_OK) {
-        ngx_http_tournament_pg_down(conn, "no free worker connection");
+    if (tournament_pg_watch(conn) != NGX_OK) {
+        tournament_pg_down(conn, "no free worker connection");
         return;
     }
 
     if (rc == PGRES_POLLING_OK) {
-        ngx_http_tournament_pg_ready(conn);
+        tournament_pg_ready(conn);
         return;
     }
 
     ev = (rc == PGRES_POLLING_READING) ? conn->c->read : conn->c->write;
 
-    if (ngx_http_tournament_pg_want(ev, ev->write ? NGX_WRITE_EVENT
+    if (tournament_pg_want(ev, ev->write ? NGX_WRITE_EVENT
                                                   : NGX_READ_EVENT, 1)
         != NGX_OK)
     {
-        ngx_http_tournament_pg_down(conn, "cannot wait for its socket");
+        tournament_pg_down(conn, "cannot wait for its socket");
     }
 }
 
@@ -517,11 +494,11 @@ ngx_http_tournament_pg_poll(ngx_http_tournament_pg_conn_t *conn,
 /* CONNECTING -> READY, unless it is of no use */
 
 static void
-ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_ready(tournament_pg_conn_t *conn)
 {
-    ngx_uint_t                 i;
-    const char                *status;
-    ngx_http_tournament_pg_t  *pg;
+    ngx_uint_t        i;
+    const char       *status;
+    tournament_pg_t  *pg;
 
     pg = conn->pg;
 
@@ -532,29 +509,29 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
     status = PQparameterStatus(conn->conn, "in_hot_standby");
 
     if (pg->conf->primary && status && ngx_strcmp(status, "on") == 0) {
-        ngx_http_tournament_pg_down(conn, "it is a standby, where changes are "
-                                    "not heard of; name the primary, or set "
-                                    "\"tournament_listen off\"");
+        tournament_pg_down(conn, "it is a standby, where changes are "
+                           "not heard of; name the primary, or set "
+                           "\"tournament_listen off\"");
         return;
     }
 
     if (PQsetnonblocking(conn->conn, 1) != 0
         || PQenterPipelineMode(conn->conn) != 1
-        || ngx_http_tournament_pg_want(conn->c->read, NGX_READ_EVENT, 1)
+        || tournament_pg_want(conn->c->read, NGX_READ_EVENT, 1)
            != NGX_OK)
     {
-        ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        tournament_pg_down(conn, PQerrorMessage(conn->conn));
         return;
     }
 
-    conn->state = NGX_HTTP_TOURNAMENT_PG_READY;
+    conn->state = TOURNAMENT_PG_READY;
     conn->since = ngx_current_msec;
     conn->heard = ngx_current_msec;
     conn->number = ++pg->opened;
     pg->failed = 0;
 
     if (pg->nready++ == 0) {
-        pg->connected = ngx_http_tournament_metrics_now();
+        pg->connected = tournament_metrics_now();
     }
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
@@ -565,50 +542,48 @@ ngx_http_tournament_pg_ready(ngx_http_tournament_pg_conn_t *conn)
             continue;
         }
 
-        if (ngx_http_tournament_pg_start(conn, i, NULL) != NGX_OK) {
-            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+        if (tournament_pg_start(conn, i, NULL) != NGX_OK) {
+            tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
     }
 
-    ngx_http_tournament_pg_guard(conn);
+    tournament_pg_guard(conn);
 
     if (pg->conf->ready) {
         pg->conf->ready(pg->conf->data);
     }
 
-    if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+    if (conn->state != TOURNAMENT_PG_READY) {
         return;
     }
 
     /* an outage may be another worker's, who is no more */
 
     if (pg->nready == pg->conf->connections && !pg->settled.timer_set) {
-        ngx_add_timer(&pg->settled, NGX_HTTP_TOURNAMENT_PG_SETTLE);
+        ngx_add_timer(&pg->settled, TOURNAMENT_PG_SETTLE);
     }
 
-    ngx_http_tournament_pg_dispatch(pg);
+    tournament_pg_dispatch(pg);
 }
 
 
 /* CONNECTING or READY -> DOWN */
 
 static void
-ngx_http_tournament_pg_down(ngx_http_tournament_pg_conn_t *conn,
-    const char *reason)
+tournament_pg_down(tournament_pg_conn_t *conn, const char *reason)
 {
-    ngx_http_tournament_pg_log_down(conn, reason);
-    ngx_http_tournament_pg_fall(conn);
+    tournament_pg_log_down(conn, reason);
+    tournament_pg_fall(conn);
 }
 
 
 /* READY -> DOWN, which is no outage: it will be open again at once */
 
 static void
-ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
-    const char *reason)
+tournament_pg_renew(tournament_pg_conn_t *conn, const char *reason)
 {
-    ngx_http_tournament_target_t  *target;
+    tournament_target_t  *target;
 
     target = conn->pg->conf->targets->elts;
     target += conn->target;
@@ -617,25 +592,25 @@ ngx_http_tournament_pg_renew(ngx_http_tournament_pg_conn_t *conn,
                   "tournament: PostgreSQL at \"%V\": %s, reconnecting",
                   &target->name, reason);
 
-    ngx_http_tournament_pg_fall(conn);
+    tournament_pg_fall(conn);
 }
 
 
 /* its queries go to the head of the queue, once; after that they fail */
 
 static void
-ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_fall(tournament_pg_conn_t *conn)
 {
-    ngx_msec_t                 pause;
-    ngx_uint_t                 was_ready;
-    ngx_http_tournament_pg_t  *pg;
+    ngx_msec_t        pause;
+    ngx_uint_t        was_ready;
+    tournament_pg_t  *pg;
 
     pg = conn->pg;
-    was_ready = (conn->state == NGX_HTTP_TOURNAMENT_PG_READY);
+    was_ready = (conn->state == TOURNAMENT_PG_READY);
 
-    ngx_http_tournament_pg_release(conn);
-    pause = ngx_http_tournament_pg_pause(conn);
-    ngx_http_tournament_pg_close(conn);
+    tournament_pg_release(conn);
+    pause = tournament_pg_pause(conn);
+    tournament_pg_close(conn);
 
     if (was_ready && pg->conf->lost) {
         pg->conf->lost(pg->conf->data);
@@ -644,7 +619,7 @@ ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
     if (!was_ready) {
         pg->failed++;
 
-        if (pg->conf->away && ngx_http_tournament_pg_away(pg)) {
+        if (pg->conf->away && tournament_pg_away(pg)) {
             pg->conf->away(pg->conf->data);
         }
     }
@@ -653,20 +628,20 @@ ngx_http_tournament_pg_fall(ngx_http_tournament_pg_conn_t *conn)
         ngx_add_timer(&conn->timer, pause);
     }
 
-    ngx_http_tournament_pg_dispatch(pg);
+    tournament_pg_dispatch(pg);
 }
 
 
 /* any state -> DOWN, with nothing under way */
 
 static void
-ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_close(tournament_pg_conn_t *conn)
 {
-    ngx_http_tournament_pg_t  *pg;
+    tournament_pg_t  *pg;
 
     pg = conn->pg;
 
-    ngx_http_tournament_pg_unwatch(conn);
+    tournament_pg_unwatch(conn);
 
     if (conn->conn) {
         PQfinish(conn->conn);
@@ -685,12 +660,12 @@ ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
         ngx_del_timer(&pg->settled);
     }
 
-    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY && --pg->nready == 0) {
+    if (conn->state == TOURNAMENT_PG_READY && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
         pg->failed = 0;
     }
 
-    conn->state = NGX_HTTP_TOURNAMENT_PG_DOWN;
+    conn->state = TOURNAMENT_PG_DOWN;
 }
 
 
@@ -700,21 +675,19 @@ ngx_http_tournament_pg_close(ngx_http_tournament_pg_conn_t *conn)
  */
 
 static ngx_msec_t
-ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_pause(tournament_pg_conn_t *conn)
 {
-    ngx_msec_t                 pause;
-    ngx_http_tournament_pg_t  *pg;
+    ngx_msec_t        pause;
+    tournament_pg_t  *pg;
 
     pg = conn->pg;
 
-    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+    if (conn->state == TOURNAMENT_PG_READY) {
         conn->target = 0;
 
         /* one that does not last would be opened and lost in a circle */
 
-        if (ngx_current_msec - conn->since
-            >= NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX)
-        {
+        if (ngx_current_msec - conn->since >= TOURNAMENT_PG_BACKOFF_MAX) {
             conn->backoff = 0;
         }
 
@@ -728,7 +701,7 @@ ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
     pause = conn->backoff;
 
     if (pg->nqueued) {
-        pause = ngx_min(pause, NGX_HTTP_TOURNAMENT_PG_BACKOFF_BUSY);
+        pause = ngx_min(pause, TOURNAMENT_PG_BACKOFF_BUSY);
     }
 
     if (pause) {
@@ -736,12 +709,12 @@ ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
     }
 
     conn->backoff = ngx_min(ngx_max(conn->backoff * 2,
-                                    NGX_HTTP_TOURNAMENT_PG_BACKOFF_MIN),
-                            NGX_HTTP_TOURNAMENT_PG_BACKOFF_MAX);
+                                    TOURNAMENT_PG_BACKOFF_MIN),
+                            TOURNAMENT_PG_BACKOFF_MAX);
 
     /* from the beginning of an attempt: one that timed out was a pause */
 
-    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
+    if (conn->state == TOURNAMENT_PG_CONNECTING) {
         pause -= ngx_min(pause, ngx_current_msec - conn->since);
     }
 
@@ -752,14 +725,13 @@ ngx_http_tournament_pg_pause(ngx_http_tournament_pg_conn_t *conn)
 /* one line for an outage, whatever the number of connections and attempts */
 
 static void
-ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
-    const char *reason)
+tournament_pg_log_down(tournament_pg_conn_t *conn, const char *reason)
 {
-    size_t                         len;
-    ngx_uint_t                     level;
-    const char                    *then;
-    ngx_http_tournament_pg_t      *pg;
-    ngx_http_tournament_target_t  *target;
+    size_t                len;
+    ngx_uint_t            level;
+    const char           *then;
+    tournament_pg_t      *pg;
+    tournament_target_t  *target;
 
     pg = conn->pg;
 
@@ -769,11 +741,11 @@ ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
     level = NGX_LOG_INFO;
     then = "reconnecting";
 
-    if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
+    if (conn->state == TOURNAMENT_PG_READY) {
 
         if (pg->nready == 1
-            && ngx_http_tournament_outage_worse(pg->conf->outage,
-                                              NGX_HTTP_TOURNAMENT_PG_WORSE))
+            && tournament_outage_worse(pg->conf->outage,
+                                       TOURNAMENT_PG_WORSE))
         {
             level = NGX_LOG_ERR;
         }
@@ -786,19 +758,19 @@ ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (!pg->trouble
-        && (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+        && (conn->state == TOURNAMENT_PG_READY
             || conn->target + 1 == pg->conf->targets->nelts))
     {
         pg->trouble = 1;
 
-        if (ngx_http_tournament_outage_begin(pg->conf->outage, &pg->seat)) {
+        if (tournament_outage_begin(pg->conf->outage, &pg->seat)) {
             level = NGX_LOG_ERR;
         }
     }
 
     /* the first line says it, the others are hints */
 
-    len = ngx_http_tournament_pg_line(reason);
+    len = tournament_pg_line(reason);
 
     ngx_log_error(level, pg->log, 0,
                   "tournament: PostgreSQL at \"%V\": %*s, %s",
@@ -809,15 +781,15 @@ ngx_http_tournament_pg_log_down(ngx_http_tournament_pg_conn_t *conn,
 /* all connections have been open for a while */
 
 static void
-ngx_http_tournament_pg_settled(ngx_event_t *ev)
+tournament_pg_settled(ngx_event_t *ev)
 {
-    ngx_msec_t                 lasted;
-    ngx_http_tournament_pg_t  *pg;
+    ngx_msec_t        lasted;
+    tournament_pg_t  *pg;
 
     pg = ev->data;
     pg->trouble = 0;
 
-    if (ngx_http_tournament_outage_end(pg->conf->outage, &pg->seat, &lasted)) {
+    if (tournament_outage_end(pg->conf->outage, &pg->seat, &lasted)) {
         ngx_log_error(NGX_LOG_NOTICE, pg->log, 0,
                       "tournament: PostgreSQL is available again, after "
                       "%Mms", lasted);
@@ -828,11 +800,11 @@ ngx_http_tournament_pg_settled(ngx_event_t *ev)
 /* empties the ring of a connection that is lost */
 
 static void
-ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_release(tournament_pg_conn_t *conn)
 {
-    ngx_http_tournament_pg_t        *pg;
-    ngx_http_tournament_pg_slot_t   *slot;
-    ngx_http_tournament_pg_query_t  *query;
+    tournament_pg_t        *pg;
+    tournament_pg_slot_t   *slot;
+    tournament_pg_query_t  *query;
 
     pg = conn->pg;
 
@@ -846,13 +818,13 @@ ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
         PQclear(slot->error);
 
         query = slot->query;
-        ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+        ngx_memzero(slot, sizeof(tournament_pg_slot_t));
 
-        if (query && !ngx_http_tournament_pg_retry(conn, query)) {
+        if (query && !tournament_pg_retry(conn, query)) {
 
             /* a handler must not run from within a call of its owner */
 
-            query->state = NGX_HTTP_TOURNAMENT_PG_LOST;
+            query->state = TOURNAMENT_PG_LOST;
             ngx_add_timer(&query->deadline, 0);
         }
     }
@@ -864,7 +836,7 @@ ngx_http_tournament_pg_release(ngx_http_tournament_pg_conn_t *conn)
 /* gives libpq's socket a connection of nginx */
 
 static ngx_int_t
-ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_watch(tournament_pg_conn_t *conn)
 {
     ngx_connection_t  *c;
 
@@ -882,9 +854,9 @@ ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
     c->idle = 1;
 
     c->read->log = c->log;
-    c->read->handler = ngx_http_tournament_pg_event;
+    c->read->handler = tournament_pg_event;
     c->write->log = c->log;
-    c->write->handler = ngx_http_tournament_pg_event;
+    c->write->handler = tournament_pg_event;
 
     conn->c = c;
 
@@ -895,7 +867,7 @@ ngx_http_tournament_pg_watch(ngx_http_tournament_pg_conn_t *conn)
 /* the socket is libpq's to close */
 
 static void
-ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_unwatch(tournament_pg_conn_t *conn)
 {
     ngx_int_t          flags;
     ngx_connection_t  *c;
@@ -934,7 +906,7 @@ ngx_http_tournament_pg_unwatch(ngx_http_tournament_pg_conn_t *conn)
 
 
 static ngx_int_t
-ngx_http_tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
+tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
 {
     if (on == ev->active) {
         return NGX_OK;
@@ -949,11 +921,11 @@ ngx_http_tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
 
 
 static void
-ngx_http_tournament_pg_event(ngx_event_t *ev)
+tournament_pg_event(ngx_event_t *ev)
 {
-    ngx_connection_t               *c;
-    PostgresPollingStatusType       rc;
-    ngx_http_tournament_pg_conn_t  *conn;
+    ngx_connection_t          *c;
+    PostgresPollingStatusType  rc;
+    tournament_pg_conn_t      *conn;
 
     c = ev->data;
     conn = c->data;
@@ -969,22 +941,22 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
             return;
         }
 
-        if (conn->state == NGX_HTTP_TOURNAMENT_PG_READY
+        if (conn->state == TOURNAMENT_PG_READY
             && conn->active == 0 && conn->pg->nqueued == 0)
         {
-            ngx_http_tournament_pg_close(conn);
-            ngx_http_tournament_pg_report(conn->pg);
+            tournament_pg_close(conn);
+            tournament_pg_report(conn->pg);
         }
 
         return;
     }
 
-    if (conn->state == NGX_HTTP_TOURNAMENT_PG_CONNECTING) {
-        ngx_http_tournament_pg_unwatch(conn);
+    if (conn->state == TOURNAMENT_PG_CONNECTING) {
+        tournament_pg_unwatch(conn);
 
         rc = PQconnectPoll(conn->conn);
 
-        ngx_http_tournament_pg_poll(conn, rc);
+        tournament_pg_poll(conn, rc);
         return;
     }
 
@@ -992,43 +964,43 @@ ngx_http_tournament_pg_event(ngx_event_t *ev)
         switch (PQflush(conn->conn)) {
 
         case 0:
-            (void) ngx_http_tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
+            (void) tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
             break;
 
         case 1:
             break;
 
         default:
-            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
 
         /* as it waits for room to write libpq reads, and no event tells */
     }
 
-    ngx_http_tournament_pg_read(conn);
+    tournament_pg_read(conn);
 }
 
 
 static void
-ngx_http_tournament_pg_timer(ngx_event_t *ev)
+tournament_pg_timer(ngx_event_t *ev)
 {
-    ngx_http_tournament_pg_conn_t  *conn;
+    tournament_pg_conn_t  *conn;
 
     conn = ev->data;
 
     switch (conn->state) {
 
-    case NGX_HTTP_TOURNAMENT_PG_DOWN:
-        ngx_http_tournament_pg_connect(conn);
+    case TOURNAMENT_PG_DOWN:
+        tournament_pg_connect(conn);
         break;
 
-    case NGX_HTTP_TOURNAMENT_PG_CONNECTING:
-        ngx_http_tournament_pg_down(conn, "timed out while connecting");
+    case TOURNAMENT_PG_CONNECTING:
+        tournament_pg_down(conn, "timed out while connecting");
         break;
 
-    case NGX_HTTP_TOURNAMENT_PG_READY:
-        ngx_http_tournament_pg_silent(conn);
+    case TOURNAMENT_PG_READY:
+        tournament_pg_silent(conn);
         break;
     }
 }
@@ -1041,27 +1013,27 @@ ngx_http_tournament_pg_timer(ngx_event_t *ev)
  */
 
 static void
-ngx_http_tournament_pg_silent(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_silent(tournament_pg_conn_t *conn)
 {
-    ngx_uint_t                      i;
-    ngx_msec_t                      sent;
-    ngx_http_tournament_pg_t       *pg;
-    ngx_http_tournament_pg_conn_t  *other;
+    ngx_uint_t             i;
+    ngx_msec_t             sent;
+    tournament_pg_t       *pg;
+    tournament_pg_conn_t  *other;
 
     pg = conn->pg;
     sent = conn->slots[conn->first].sent;
 
-    ngx_http_tournament_pg_down(conn, "no answer, neither rows nor an error");
+    tournament_pg_down(conn, "no answer, neither rows nor an error");
 
     for (i = 0; i < pg->conf->connections; i++) {
         other = &pg->conns[i];
 
-        if (other->state == NGX_HTTP_TOURNAMENT_PG_READY
+        if (other->state == TOURNAMENT_PG_READY
             && other->active == 0
             && (ngx_msec_int_t) (other->heard - sent) < 0)
         {
-            ngx_http_tournament_pg_down(other, "no answer on another "
-                                        "connection");
+            tournament_pg_down(other, "no answer on another "
+                               "connection");
         }
     }
 }
@@ -1074,14 +1046,14 @@ ngx_http_tournament_pg_silent(ngx_http_tournament_pg_conn_t *conn)
  */
 
 static void
-ngx_http_tournament_pg_slow(ngx_event_t *ev)
+tournament_pg_slow(ngx_event_t *ev)
 {
-    ngx_uint_t                       i;
-    ngx_msec_t                       age;
-    ngx_http_tournament_pg_t        *pg;
-    ngx_http_tournament_pg_conn_t   *conn;
-    ngx_http_tournament_pg_slot_t   *slot;
-    ngx_http_tournament_pg_query_t  *query;
+    ngx_uint_t              i;
+    ngx_msec_t              age;
+    tournament_pg_t        *pg;
+    tournament_pg_conn_t   *conn;
+    tournament_pg_slot_t   *slot;
+    tournament_pg_query_t  *query;
 
     conn = ev->data;
     pg = conn->pg;
@@ -1092,8 +1064,8 @@ ngx_http_tournament_pg_slow(ngx_event_t *ev)
 
     age = ngx_current_msec - conn->slots[conn->first].sent;
 
-    if (age < NGX_HTTP_TOURNAMENT_PG_HOLD_UP) {
-        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP - age);
+    if (age < TOURNAMENT_PG_HOLD_UP) {
+        ngx_add_timer(&conn->slow, TOURNAMENT_PG_HOLD_UP - age);
         return;
     }
 
@@ -1107,55 +1079,55 @@ ngx_http_tournament_pg_slow(ngx_event_t *ev)
 
         if (query) {
             slot->query = NULL;
-            ngx_http_tournament_pg_enqueue(query, 1);
+            tournament_pg_enqueue(query, 1);
         }
     }
 
-    ngx_http_tournament_pg_dispatch(pg);
+    tournament_pg_dispatch(pg);
 }
 
 
 static void
-ngx_http_tournament_pg_deadline(ngx_event_t *ev)
+tournament_pg_deadline(ngx_event_t *ev)
 {
-    ngx_http_tournament_pg_t        *pg;
-    ngx_http_tournament_pg_rc_e      rc;
-    ngx_http_tournament_pg_query_t  *query;
+    tournament_pg_t        *pg;
+    tournament_pg_rc_e      rc;
+    tournament_pg_query_t  *query;
 
     query = ev->data;
     pg = query->pg;
 
-    rc = NGX_HTTP_TOURNAMENT_PG_TIMEOUT;
+    rc = TOURNAMENT_PG_TIMEOUT;
 
     switch (query->state) {
 
-    case NGX_HTTP_TOURNAMENT_PG_QUEUED:
-        ngx_http_tournament_pg_dequeue(query);
+    case TOURNAMENT_PG_QUEUED:
+        tournament_pg_dequeue(query);
 
         if (pg->nready == 0) {
-            rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+            rc = TOURNAMENT_PG_UNAVAILABLE;
         }
 
         break;
 
-    case NGX_HTTP_TOURNAMENT_PG_SENT:
+    case TOURNAMENT_PG_SENT:
 
         /* the result, should it come, belongs to nobody */
 
         query->slot->query = NULL;
-        ngx_http_tournament_pg_guard(query->slot->conn);
+        tournament_pg_guard(query->slot->conn);
         break;
 
-    case NGX_HTTP_TOURNAMENT_PG_LOST:
-        rc = NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE;
+    case TOURNAMENT_PG_LOST:
+        rc = TOURNAMENT_PG_UNAVAILABLE;
         break;
 
-    case NGX_HTTP_TOURNAMENT_PG_DONE:
+    case TOURNAMENT_PG_DONE:
         return;
     }
 
-    ngx_http_tournament_pg_finish(query, rc, NULL);
-    ngx_http_tournament_pg_report(pg);
+    tournament_pg_finish(query, rc, NULL);
+    tournament_pg_report(pg);
 }
 
 
@@ -1165,22 +1137,22 @@ ngx_http_tournament_pg_deadline(ngx_event_t *ev)
  */
 
 static void
-ngx_http_tournament_pg_guard(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_guard(tournament_pg_conn_t *conn)
 {
     if (conn->active && conn->slots[conn->first].query == NULL
         && !conn->timer.timer_set)
     {
         ngx_add_timer(&conn->timer, conn->pg->conf->query_timeout
-                                    + NGX_HTTP_TOURNAMENT_PG_GRACE);
+                                    + TOURNAMENT_PG_GRACE);
     }
 }
 
 
 static void
-ngx_http_tournament_pg_notice(void *data, const PGresult *res)
+tournament_pg_notice(void *data, const PGresult *res)
 {
-    char                           *message;
-    ngx_http_tournament_pg_conn_t  *conn = data;
+    char                  *message;
+    tournament_pg_conn_t  *conn = data;
 
     message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
@@ -1191,52 +1163,50 @@ ngx_http_tournament_pg_notice(void *data, const PGresult *res)
     /* with no query under way an error is a notice for libpq */
 
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE)
-        && ngx_http_tournament_pg_fatal(res))
+        && tournament_pg_fatal(res))
     {
         (void) ngx_cpystrn(conn->last_words, (u_char *) message,
                            sizeof(conn->last_words));
     }
 
-    ngx_http_tournament_pg_log_notice(conn->pg, message);
+    tournament_pg_log_notice(conn->pg, message);
 }
 
 
 static void
-ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
+tournament_pg_dispatch(tournament_pg_t *pg)
 {
-    ngx_queue_t                     *q;
-    ngx_http_tournament_pg_conn_t   *conn;
-    ngx_http_tournament_pg_query_t  *query;
+    ngx_queue_t            *q;
+    tournament_pg_conn_t   *conn;
+    tournament_pg_query_t  *query;
 
     while (!ngx_queue_empty(&pg->queue)) {
 
-        conn = ngx_http_tournament_pg_pick(pg);
+        conn = tournament_pg_pick(pg);
         if (conn == NULL) {
             break;
         }
 
         q = ngx_queue_head(&pg->queue);
-        query = ngx_queue_data(q, ngx_http_tournament_pg_query_t, queue);
+        query = ngx_queue_data(q, tournament_pg_query_t, queue);
 
-        ngx_http_tournament_pg_dequeue(query);
+        tournament_pg_dequeue(query);
 
         query->times.connected = pg->connected;
-        query->times.sent = ngx_http_tournament_metrics_now();
+        query->times.sent = tournament_metrics_now();
 
         if (query->sending) {
             query->sending(query);
         }
 
-        if (ngx_http_tournament_pg_start(conn, query->statement, query)
-            != NGX_OK)
-        {
+        if (tournament_pg_start(conn, query->statement, query) != NGX_OK) {
             /* this dispatches the rest, and the query among it */
-            ngx_http_tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            tournament_pg_down(conn, PQerrorMessage(conn->conn));
             return;
         }
     }
 
-    ngx_http_tournament_pg_report(pg);
+    tournament_pg_report(pg);
 }
 
 
@@ -1246,18 +1216,18 @@ ngx_http_tournament_pg_dispatch(ngx_http_tournament_pg_t *pg)
  * behind it.
  */
 
-static ngx_http_tournament_pg_conn_t *
-ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
+static tournament_pg_conn_t *
+tournament_pg_pick(tournament_pg_t *pg)
 {
-    ngx_uint_t                      i;
-    ngx_http_tournament_pg_conn_t  *conn, *best;
+    ngx_uint_t             i;
+    tournament_pg_conn_t  *conn, *best;
 
     best = NULL;
 
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
 
-        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY
+        if (conn->state != TOURNAMENT_PG_READY
             || conn->c == NULL
             || (best && conn->active >= best->active))
         {
@@ -1271,7 +1241,7 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
         if (conn->active < pg->depth
             && conn->slots[conn->first].query
             && ngx_current_msec - conn->slots[conn->first].sent
-               < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+               < TOURNAMENT_PG_SLOW_HEAD)
         {
             best = conn;
         }
@@ -1287,19 +1257,19 @@ ngx_http_tournament_pg_pick(ngx_http_tournament_pg_t *pg)
  */
 
 static ngx_int_t
-ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
-    ngx_uint_t statement, ngx_http_tournament_pg_query_t *query)
+tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
+    tournament_pg_query_t *query)
 {
-    int                                  flush;
-    ngx_uint_t                           named;
-    ngx_http_tournament_pg_t            *pg;
-    ngx_http_tournament_pg_slot_t       *slot;
-    ngx_http_tournament_pg_statement_t  *st;
+    int                         flush;
+    ngx_uint_t                  named;
+    tournament_pg_t            *pg;
+    tournament_pg_slot_t       *slot;
+    tournament_pg_statement_t  *st;
 
     pg = conn->pg;
     st = pg->conf->statements[statement];
     named = pg->conf->prepare
-            && conn->prepared[statement] != NGX_HTTP_TOURNAMENT_PG_TAKEN
+            && conn->prepared[statement] != TOURNAMENT_PG_TAKEN
             && !(query && query->unnamed);
 
     slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
@@ -1311,10 +1281,10 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     slot->sent = ngx_current_msec;
     slot->preparing = named
                       && conn->prepared[statement]
-                         == NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
+                         == TOURNAMENT_PG_UNPREPARED;
 
     if (query) {
-        query->state = NGX_HTTP_TOURNAMENT_PG_SENT;
+        query->state = TOURNAMENT_PG_SENT;
         query->slot = slot;
     }
 
@@ -1346,7 +1316,7 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
 
     if (slot->preparing) {
         /* taken for prepared from here on: what follows comes after it */
-        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_PREPARED;
+        conn->prepared[statement] = TOURNAMENT_PG_PREPARED;
     }
 
     flush = PQflush(conn->conn);
@@ -1356,16 +1326,15 @@ ngx_http_tournament_pg_start(ngx_http_tournament_pg_conn_t *conn,
     }
 
     if (query && conn->active > 1 && !conn->slow.timer_set) {
-        ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+        ngx_add_timer(&conn->slow, TOURNAMENT_PG_HOLD_UP);
     }
 
-    return ngx_http_tournament_pg_want(conn->c->write, NGX_WRITE_EVENT,
-                                       flush == 1);
+    return tournament_pg_want(conn->c->write, NGX_WRITE_EVENT, flush == 1);
 }
 
 
 static void
-ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_read(tournament_pg_conn_t *conn)
 {
     int         waiting;
     ngx_uint_t  n, tls;
@@ -1377,23 +1346,23 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
      */
 
     tls = PQsslInUse(conn->conn);
-    n = tls ? NGX_HTTP_TOURNAMENT_PG_TLS_READS : 1;
+    n = tls ? TOURNAMENT_PG_TLS_READS : 1;
 
     do {
         if (PQconsumeInput(conn->conn) != 1) {
 
             /* the socket's number may be another's once handlers have run */
 
-            ngx_http_tournament_pg_unwatch(conn);
+            tournament_pg_unwatch(conn);
 
             /* results that came before the loss count; so do last words */
 
-            if (ngx_http_tournament_pg_results(conn) == NGX_OK) {
+            if (tournament_pg_results(conn) == NGX_OK) {
                 (void) PQisBusy(conn->conn);
 
-                ngx_http_tournament_pg_down(conn, conn->last_words[0]
-                                            ? (char *) conn->last_words
-                                            : PQerrorMessage(conn->conn));
+                tournament_pg_down(conn, conn->last_words[0]
+                                   ? (char *) conn->last_words
+                                   : PQerrorMessage(conn->conn));
             }
 
             return;
@@ -1401,29 +1370,29 @@ ngx_http_tournament_pg_read(ngx_http_tournament_pg_conn_t *conn)
 
         conn->heard = ngx_current_msec;
 
-        if (ngx_http_tournament_pg_results(conn) != NGX_OK) {
+        if (tournament_pg_results(conn) != NGX_OK) {
             return;
         }
 
         if (tls && ngx_socket_nread(PQsocket(conn->conn), &waiting) == 0
             && waiting > 0)
         {
-            n = NGX_HTTP_TOURNAMENT_PG_TLS_READS + 1;
+            n = TOURNAMENT_PG_TLS_READS + 1;
         }
 
     } while (--n);
 
-    ngx_http_tournament_pg_notified(conn);
+    tournament_pg_notified(conn);
 
-    ngx_http_tournament_pg_dispatch(conn->pg);
+    tournament_pg_dispatch(conn->pg);
 }
 
 
 static void
-ngx_http_tournament_pg_notified(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_notified(tournament_pg_conn_t *conn)
 {
-    PGnotify                       *n;
-    ngx_http_tournament_pg_conf_t  *conf;
+    PGnotify              *n;
+    tournament_pg_conf_t  *conf;
 
     conf = conn->pg->conf;
 
@@ -1441,7 +1410,7 @@ ngx_http_tournament_pg_notified(ngx_http_tournament_pg_conn_t *conn)
 /* NGX_DONE: the connection is not ready any more */
 
 static ngx_int_t
-ngx_http_tournament_pg_results(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_results(tournament_pg_conn_t *conn)
 {
     PGresult    *res;
     ngx_uint_t   nulls;
@@ -1467,17 +1436,17 @@ ngx_http_tournament_pg_results(ngx_http_tournament_pg_conn_t *conn)
 
         if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
             PQclear(res);
-            ngx_http_tournament_pg_sync(conn);
+            tournament_pg_sync(conn);
 
-        } else if (ngx_http_tournament_pg_result(conn,
-                                                 &conn->slots[conn->first],
-                                                 res)
+        } else if (tournament_pg_result(conn,
+                                        &conn->slots[conn->first],
+                                        res)
                    != NGX_OK)
         {
             return NGX_DONE;
         }
 
-        if (conn->state != NGX_HTTP_TOURNAMENT_PG_READY) {
+        if (conn->state != TOURNAMENT_PG_READY) {
             return NGX_DONE;
         }
     }
@@ -1487,8 +1456,8 @@ ngx_http_tournament_pg_results(ngx_http_tournament_pg_conn_t *conn)
 
 
 static ngx_int_t
-ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
-    ngx_http_tournament_pg_slot_t *slot, PGresult *res)
+tournament_pg_result(tournament_pg_conn_t *conn, tournament_pg_slot_t *slot,
+    PGresult *res)
 {
     char  *message;
 
@@ -1501,11 +1470,11 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
 
     case PGRES_FATAL_ERROR:
 
-        if (ngx_http_tournament_pg_fatal(res)) {
+        if (tournament_pg_fatal(res)) {
             message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
-            ngx_http_tournament_pg_down(conn,
-                                        message ? message
+            tournament_pg_down(conn,
+                               message ? message
                                                 : PQerrorMessage(conn->conn));
             PQclear(res);
             return NGX_DONE;
@@ -1527,7 +1496,7 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
 
     default:
         PQclear(res);
-        ngx_http_tournament_pg_down(conn, "unexpected kind of result");
+        tournament_pg_down(conn, "unexpected kind of result");
         return NGX_DONE;
     }
 
@@ -1540,14 +1509,14 @@ ngx_http_tournament_pg_result(ngx_http_tournament_pg_conn_t *conn,
 /* the oldest slot is done */
 
 static void
-ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
+tournament_pg_sync(tournament_pg_conn_t *conn)
 {
-    PGresult                        *result, *error;
-    const char                      *renew;
-    ngx_uint_t                       statement, preparing, keep, large;
-    ngx_http_tournament_pg_t        *pg;
-    ngx_http_tournament_pg_slot_t   *slot;
-    ngx_http_tournament_pg_query_t  *query;
+    PGresult               *result, *error;
+    const char             *renew;
+    ngx_uint_t              statement, preparing, keep, large;
+    tournament_pg_t        *pg;
+    tournament_pg_slot_t   *slot;
+    tournament_pg_query_t  *query;
 
     pg = conn->pg;
 
@@ -1559,13 +1528,13 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
     error = slot->error;
 
     if (query
-        && pg->depth < NGX_HTTP_TOURNAMENT_PG_DEPTH
-        && ngx_current_msec - slot->sent < NGX_HTTP_TOURNAMENT_PG_SLOW_HEAD)
+        && pg->depth < TOURNAMENT_PG_DEPTH
+        && ngx_current_msec - slot->sent < TOURNAMENT_PG_SLOW_HEAD)
     {
         pg->depth++;
     }
 
-    ngx_memzero(slot, sizeof(ngx_http_tournament_pg_slot_t));
+    ngx_memzero(slot, sizeof(tournament_pg_slot_t));
 
     conn->first = (conn->first + 1) % pg->nslots;
     conn->active--;
@@ -1577,7 +1546,7 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
         conn->slots[conn->first].sent = ngx_current_msec;
 
         if (conn->active > 1 && !conn->slow.timer_set) {
-            ngx_add_timer(&conn->slow, NGX_HTTP_TOURNAMENT_PG_HOLD_UP);
+            ngx_add_timer(&conn->slow, TOURNAMENT_PG_HOLD_UP);
         }
     }
 
@@ -1585,25 +1554,24 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
         ngx_del_timer(&conn->timer);
     }
 
-    ngx_http_tournament_pg_guard(conn);
+    tournament_pg_guard(conn);
 
     if (error == NULL) {
 
         keep = query && query->keep;
         large = PQresultMemorySize(result)
-                > NGX_HTTP_TOURNAMENT_PG_RESULT_MAX;
+                > TOURNAMENT_PG_RESULT_MAX;
 
         if (query) {
-            ngx_http_tournament_pg_finish(query, NGX_HTTP_TOURNAMENT_PG_OK,
-                                          result);
+            tournament_pg_finish(query, TOURNAMENT_PG_OK, result);
         }
 
         if (!keep) {
             PQclear(result);
         }
 
-        if (large && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
-            ngx_http_tournament_pg_renew(conn, "a result was too large");
+        if (large && conn->state == TOURNAMENT_PG_READY) {
+            tournament_pg_renew(conn, "a result was too large");
         }
 
         return;
@@ -1613,31 +1581,29 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     renew = NULL;
 
-    if (!preparing && ngx_http_tournament_pg_changed(error)) {
+    if (!preparing && tournament_pg_changed(error)) {
 
         /* what was prepared before it is of no use any more */
 
         renew = "a function of tournament_api has changed";
 
-    } else if (ngx_http_tournament_pg_sqlstate(error, "42501")
+    } else if (tournament_pg_sqlstate(error, "42501")
                && ngx_current_msec - conn->since
-                  >= NGX_HTTP_TOURNAMENT_PG_RENEW)
+                  >= TOURNAMENT_PG_RENEW)
     {
         /* a role that was made anew has the name, but not its sessions */
 
         renew = "the role has no rights, or is another one by now";
     }
 
-    if (!ngx_http_tournament_pg_again(conn, statement, preparing, query,
-                                      error))
-    {
-        ngx_http_tournament_pg_log_error(pg, statement, error);
+    if (!tournament_pg_again(conn, statement, preparing, query, error)) {
+        tournament_pg_log_error(pg, statement, error);
 
         if (query) {
-            ngx_http_tournament_pg_finish(query,
-                                ngx_http_tournament_pg_sqlstate(error, "57014")
-                                    ? NGX_HTTP_TOURNAMENT_PG_TIMEOUT
-                                    : NGX_HTTP_TOURNAMENT_PG_FAILED, NULL);
+            tournament_pg_finish(query,
+                                 tournament_pg_sqlstate(error, "57014")
+                                 ? TOURNAMENT_PG_TIMEOUT
+                                 : TOURNAMENT_PG_FAILED, NULL);
         }
     }
 
@@ -1645,8 +1611,8 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
 
     /* a handler may have sent another query, and lost the connection */
 
-    if (renew && conn->state == NGX_HTTP_TOURNAMENT_PG_READY) {
-        ngx_http_tournament_pg_renew(conn, renew);
+    if (renew && conn->state == TOURNAMENT_PG_READY) {
+        tournament_pg_renew(conn, renew);
     }
 }
 
@@ -1657,30 +1623,29 @@ ngx_http_tournament_pg_sync(ngx_http_tournament_pg_conn_t *conn)
  */
 
 static ngx_uint_t
-ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
-    ngx_uint_t statement, ngx_uint_t preparing,
-    ngx_http_tournament_pg_query_t *query, PGresult *error)
+tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
+    ngx_uint_t preparing, tournament_pg_query_t *query, PGresult *error)
 {
     ngx_uint_t  missing, taken;
 
     /* not there any more, or there already: another client of a pooler's */
 
-    missing = ngx_http_tournament_pg_sqlstate(error, "26000");
-    taken = preparing && ngx_http_tournament_pg_sqlstate(error, "42P05");
+    missing = tournament_pg_sqlstate(error, "26000");
+    taken = preparing && tournament_pg_sqlstate(error, "42P05");
 
     if (taken) {
-        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_TAKEN;
+        conn->prepared[statement] = TOURNAMENT_PG_TAKEN;
 
     } else if (preparing
                || (missing
-                   && !ngx_http_tournament_pg_preparing(conn, statement)))
+                   && !tournament_pg_preparing(conn, statement)))
     {
         /* the next query brings it along */
-        conn->prepared[statement] = NGX_HTTP_TOURNAMENT_PG_UNPREPARED;
+        conn->prepared[statement] = TOURNAMENT_PG_UNPREPARED;
     }
 
     if (missing || taken) {
-        ngx_http_tournament_pg_log_missing(conn->pg, error);
+        tournament_pg_log_missing(conn->pg, error);
 
         if (query == NULL) {
             return 1;
@@ -1688,24 +1653,21 @@ ngx_http_tournament_pg_again(ngx_http_tournament_pg_conn_t *conn,
 
         query->unnamed = 1;
 
-    } else if (query == NULL || preparing
-               || !ngx_http_tournament_pg_changed(error))
-    {
+    } else if (query == NULL || preparing || !tournament_pg_changed(error)) {
         return 0;
     }
 
-    return ngx_http_tournament_pg_retry(conn, query);
+    return tournament_pg_retry(conn, query);
 }
 
 
 /* whether a query under way brings the statement's preparation along */
 
 static ngx_uint_t
-ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
-    ngx_uint_t statement)
+tournament_pg_preparing(tournament_pg_conn_t *conn, ngx_uint_t statement)
 {
-    ngx_uint_t                      i;
-    ngx_http_tournament_pg_slot_t  *slot;
+    ngx_uint_t             i;
+    tournament_pg_slot_t  *slot;
 
     for (i = 0; i < conn->active; i++) {
         slot = &conn->slots[(conn->first + i) % conn->pg->nslots];
@@ -1727,10 +1689,9 @@ ngx_http_tournament_pg_preparing(ngx_http_tournament_pg_conn_t *conn,
  */
 
 static ngx_uint_t
-ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
-    ngx_http_tournament_pg_query_t *query)
+tournament_pg_retry(tournament_pg_conn_t *conn, tournament_pg_query_t *query)
 {
-    ngx_http_tournament_pg_t  *pg;
+    tournament_pg_t  *pg;
 
     pg = query->pg;
 
@@ -1745,21 +1706,20 @@ ngx_http_tournament_pg_retry(ngx_http_tournament_pg_conn_t *conn,
 
     query->resent++;
 
-    ngx_http_tournament_pg_enqueue(query, 1);
+    tournament_pg_enqueue(query, 1);
 
     return 1;
 }
 
 
 static void
-ngx_http_tournament_pg_enqueue(ngx_http_tournament_pg_query_t *query,
-    ngx_uint_t head)
+tournament_pg_enqueue(tournament_pg_query_t *query, ngx_uint_t head)
 {
-    ngx_http_tournament_pg_t  *pg;
+    tournament_pg_t  *pg;
 
     pg = query->pg;
 
-    query->state = NGX_HTTP_TOURNAMENT_PG_QUEUED;
+    query->state = TOURNAMENT_PG_QUEUED;
     query->slot = NULL;
 
     if (head) {
@@ -1774,7 +1734,7 @@ ngx_http_tournament_pg_enqueue(ngx_http_tournament_pg_query_t *query,
 
 
 static void
-ngx_http_tournament_pg_dequeue(ngx_http_tournament_pg_query_t *query)
+tournament_pg_dequeue(tournament_pg_query_t *query)
 {
     ngx_queue_remove(&query->queue);
     query->pg->nqueued--;
@@ -1782,32 +1742,31 @@ ngx_http_tournament_pg_dequeue(ngx_http_tournament_pg_query_t *query)
 
 
 static void
-ngx_http_tournament_pg_finish(ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+tournament_pg_finish(tournament_pg_query_t *query, tournament_pg_rc_e rc,
+    PGresult *res)
 {
     if (query->deadline.timer_set) {
         ngx_del_timer(&query->deadline);
     }
 
-    query->state = NGX_HTTP_TOURNAMENT_PG_DONE;
+    query->state = TOURNAMENT_PG_DONE;
 
-    ngx_http_tournament_pg_count(query, rc);
+    tournament_pg_count(query, rc);
 
     query->handler(query, rc, res);
 }
 
 
 static void
-ngx_http_tournament_pg_count(ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_rc_e rc)
+tournament_pg_count(tournament_pg_query_t *query, tournament_pg_rc_e rc)
 {
-    ngx_http_tournament_pg_t       *pg;
-    ngx_http_tournament_pg_conf_t  *conf;
+    tournament_pg_t       *pg;
+    tournament_pg_conf_t  *conf;
 
     pg = query->pg;
     conf = pg->conf;
 
-    query->times.done = ngx_http_tournament_metrics_now();
+    query->times.done = tournament_metrics_now();
 
     if (query->times.sent == 0) {
         query->times.connected = pg->nready ? pg->connected
@@ -1815,19 +1774,19 @@ ngx_http_tournament_pg_count(ngx_http_tournament_pg_query_t *query,
     }
 
     if (conf->metrics) {
-        ngx_http_tournament_metrics_query(conf->metrics, query,
-                                          conf->statements[query->statement],
-                                          rc);
+        tournament_metrics_query(conf->metrics, query,
+                                 conf->statements[query->statement],
+                                 rc);
     }
 }
 
 
 void
-ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg)
+tournament_pg_report(tournament_pg_t *pg)
 {
-    ngx_uint_t                      i, n[3], active;
-    ngx_http_tournament_gauges_t   *gauges;
-    ngx_http_tournament_pg_conn_t  *conn;
+    ngx_uint_t             i, n[3], active;
+    tournament_gauges_t   *gauges;
+    tournament_pg_conn_t  *conn;
 
     if (pg->conf->metrics == NULL || pg->conf->metrics->gauges == NULL) {
         return;
@@ -1845,24 +1804,24 @@ ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg)
 
     gauges = pg->conf->metrics->gauges;
 
-    gauges->down = n[NGX_HTTP_TOURNAMENT_PG_DOWN];
-    gauges->connecting = n[NGX_HTTP_TOURNAMENT_PG_CONNECTING];
-    gauges->ready = n[NGX_HTTP_TOURNAMENT_PG_READY];
+    gauges->down = n[TOURNAMENT_PG_DOWN];
+    gauges->connecting = n[TOURNAMENT_PG_CONNECTING];
+    gauges->ready = n[TOURNAMENT_PG_READY];
     gauges->queued = pg->nqueued;
     gauges->in_flight = active;
 }
 
 
 static void
-ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
-    ngx_uint_t statement, PGresult *error)
+tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
+    PGresult *error)
 {
     size_t       len;
     const char  *state, *message, *sql;
 
     if (pg->logged
         && ngx_current_msec - pg->error_logged
-           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+           < TOURNAMENT_PG_LOG_PAUSE)
     {
         pg->errors_unlogged++;
         return;
@@ -1880,7 +1839,7 @@ ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
     }
 
     sql = pg->conf->statements[statement]->sql;
-    len = ngx_http_tournament_pg_line(message);
+    len = tournament_pg_line(message);
 
     if (pg->errors_unlogged) {
         ngx_log_error(NGX_LOG_ERR, pg->log, 0,
@@ -1901,20 +1860,19 @@ ngx_http_tournament_pg_log_error(ngx_http_tournament_pg_t *pg,
 
 
 static void
-ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
-    const char *message)
+tournament_pg_log_notice(tournament_pg_t *pg, const char *message)
 {
     size_t  len;
 
     if (pg->noticed
         && ngx_current_msec - pg->notice_logged
-           < NGX_HTTP_TOURNAMENT_PG_LOG_PAUSE)
+           < TOURNAMENT_PG_LOG_PAUSE)
     {
         pg->notices_unlogged++;
         return;
     }
 
-    len = ngx_http_tournament_pg_line(message);
+    len = tournament_pg_line(message);
 
     if (pg->notices_unlogged) {
         ngx_log_error(NGX_LOG_INFO, pg->log, 0,
@@ -1939,21 +1897,20 @@ ngx_http_tournament_pg_log_notice(ngx_http_tournament_pg_t *pg,
  */
 
 static size_t
-ngx_http_tournament_pg_line(const char *message)
+tournament_pg_line(const char *message)
 {
     size_t  len;
 
     len = strcspn(message, "\r\n");
 
-    return ngx_min(len, NGX_HTTP_TOURNAMENT_PG_MESSAGE);
+    return ngx_min(len, TOURNAMENT_PG_MESSAGE);
 }
 
 
 /* once: what it says does not change */
 
 static void
-ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
-    PGresult *error)
+tournament_pg_log_missing(tournament_pg_t *pg, PGresult *error)
 {
     char  *message;
 
@@ -1975,7 +1932,7 @@ ngx_http_tournament_pg_log_missing(ngx_http_tournament_pg_t *pg,
 /* whether a result's SQLSTATE begins so */
 
 static ngx_uint_t
-ngx_http_tournament_pg_sqlstate(PGresult *res, const char *state)
+tournament_pg_sqlstate(PGresult *res, const char *state)
 {
     char  *s;
 
@@ -1992,13 +1949,13 @@ ngx_http_tournament_pg_sqlstate(PGresult *res, const char *state)
  */
 
 static ngx_uint_t
-ngx_http_tournament_pg_changed(PGresult *error)
+tournament_pg_changed(PGresult *error)
 {
     char  *function;
 
     function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
 
-    return ngx_http_tournament_pg_sqlstate(error, "0A000")
+    return tournament_pg_sqlstate(error, "0A000")
            && function
            && ngx_strcmp(function, "RevalidateCachedQuery") == 0;
 }
@@ -2007,7 +1964,7 @@ ngx_http_tournament_pg_changed(PGresult *error)
 /* whether the session ended with it; without a state it is libpq's own word */
 
 static ngx_uint_t
-ngx_http_tournament_pg_fatal(const PGresult *error)
+tournament_pg_fatal(const PGresult *error)
 {
     char  *severity;
 

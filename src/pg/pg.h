@@ -22,8 +22,8 @@
  * the outage has lasted longer than a deadline they fail at once.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_
+#ifndef _TOURNAMENT_PG_H_INCLUDED_
+#define _TOURNAMENT_PG_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -33,68 +33,68 @@
 #include "zone/outage.h"
 
 
-typedef struct ngx_http_tournament_pg_s        ngx_http_tournament_pg_t;
-typedef struct ngx_http_tournament_pg_query_s  ngx_http_tournament_pg_query_t;
-typedef struct ngx_http_tournament_metrics_s   ngx_http_tournament_metrics_t;
+typedef struct tournament_pg_s        tournament_pg_t;
+typedef struct tournament_pg_query_s  tournament_pg_query_t;
+typedef struct tournament_metrics_s   tournament_metrics_t;
 
 
 typedef struct {
     const char                      *name;      /* of the prepared statement */
     const char                      *sql;
     ngx_uint_t                       nparams;
-} ngx_http_tournament_pg_statement_t;
+} tournament_pg_statement_t;
 
 
 typedef struct {
-    ngx_array_t                     *targets;  /* ngx_http_tournament_target_t,
-                                                  tried in turn */
-    ngx_uint_t                       connections;
-    ngx_uint_t                       queue;             /* queries at most */
-    ngx_msec_t                       connect_timeout;
-    ngx_msec_t                       query_timeout;
+    ngx_array_t            *targets;  /* tournament_target_t,
+                                         tried in turn */
+    ngx_uint_t              connections;
+    ngx_uint_t              queue;             /* queries at most */
+    ngx_msec_t              connect_timeout;
+    ngx_msec_t              query_timeout;
 
-    ngx_http_tournament_pg_statement_t
+    tournament_pg_statement_t
                                    **statements;        /* some are NULL */
-    ngx_uint_t                       nstatements;
-    ngx_http_tournament_metrics_t   *metrics;           /* NULL: not counted */
-    ngx_http_tournament_outage_t    *outage;            /* of the node */
+    ngx_uint_t              nstatements;
+    tournament_metrics_t   *metrics;           /* NULL: not counted */
+    tournament_outage_t    *outage;            /* of the node */
 
-    unsigned                         prepare:1;  /* statements have names */
-    unsigned                         primary:1;  /* a standby is of no use */
+    unsigned                prepare:1;  /* statements have names */
+    unsigned                primary:1;  /* a standby is of no use */
 
     /*
      * What happens to a connection; each may be NULL.  A notification's
      * payload is good until its hook returns.  closing: the worker begins to
      * exit, and the connection stays as long as the worker.  away: an attempt
-     * to connect has failed, and ngx_http_tournament_pg_away() has come true
+     * to connect has failed, and tournament_pg_away() has come true
      * or still is.
      */
 
-    void                           (*away)(void *data);
-    void                           (*ready)(void *data);
-    void                           (*lost)(void *data);
-    void                           (*notify)(void *data, char *payload);
-    void                           (*closing)(void *data);
-    void                            *data;
-} ngx_http_tournament_pg_conf_t;
+    void                  (*away)(void *data);
+    void                  (*ready)(void *data);
+    void                  (*lost)(void *data);
+    void                  (*notify)(void *data, char *payload);
+    void                  (*closing)(void *data);
+    void                   *data;
+} tournament_pg_conf_t;
 
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_PG_OK = 0,
-    NGX_HTTP_TOURNAMENT_PG_TIMEOUT,      /* the deadline has passed */
-    NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
-    NGX_HTTP_TOURNAMENT_PG_FAILED        /* the server refused the query */
-} ngx_http_tournament_pg_rc_e;
+    TOURNAMENT_PG_OK = 0,
+    TOURNAMENT_PG_TIMEOUT,      /* the deadline has passed */
+    TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
+    TOURNAMENT_PG_FAILED        /* the server refused the query */
+} tournament_pg_rc_e;
 
 
-/* when what befell a query, us; see ngx_http_tournament_metrics_now() */
+/* when what befell a query, us; see tournament_metrics_now() */
 
 typedef struct {
     uint64_t                         handed;    /* to this room */
     uint64_t                         connected; /* a connection was there */
     uint64_t                         sent;      /* 0: never */
     uint64_t                         done;
-} ngx_http_tournament_pg_times_t;
+} tournament_pg_times_t;
 
 
 /*
@@ -103,59 +103,58 @@ typedef struct {
  * returns, unless query->keep is set.
  */
 
-typedef void (*ngx_http_tournament_pg_handler_pt)(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
+typedef void (*tournament_pg_handler_pt)(
+    tournament_pg_query_t *query, tournament_pg_rc_e rc,
     PGresult *res);
 
 /* called just before the query is sent, each time that it is */
 
-typedef void (*ngx_http_tournament_pg_sending_pt)(
-    ngx_http_tournament_pg_query_t *query);
+typedef void (*tournament_pg_sending_pt)(tournament_pg_query_t *query);
 
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_PG_QUEUED = 0,
-    NGX_HTTP_TOURNAMENT_PG_SENT,
-    NGX_HTTP_TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
-    NGX_HTTP_TOURNAMENT_PG_DONE          /* its handler runs, or has run */
-} ngx_http_tournament_pg_query_state_e;
+    TOURNAMENT_PG_QUEUED = 0,
+    TOURNAMENT_PG_SENT,
+    TOURNAMENT_PG_LOST,         /* about to fail, in the next turn */
+    TOURNAMENT_PG_DONE          /* its handler runs, or has run */
+} tournament_pg_query_state_e;
 
 
-#define NGX_HTTP_TOURNAMENT_PG_PARAMS  16
+#define TOURNAMENT_PG_PARAMS  16
 
 
 /* the caller's to allocate, zeroed, and to keep until the handler is called */
 
-struct ngx_http_tournament_pg_query_s {
+struct tournament_pg_query_s {
 
     /* set by the caller */
 
-    ngx_uint_t                           statement;   /* index in conf */
-    const char                          *values[NGX_HTTP_TOURNAMENT_PG_PARAMS];
-                                                      /* as text */
-    ngx_msec_t                           timeout;     /* ms from now */
-    ngx_http_tournament_pg_sending_pt    sending;
-    ngx_http_tournament_pg_handler_pt    handler;
-    void                                *data;
-    unsigned                             background:1;  /* nobody waits for
-                                                           it, nor need an
-                                                           exit */
-    unsigned                             keep:1;        /* the handler frees
-                                                           the result */
+    ngx_uint_t                  statement;   /* index in conf */
+    const char                 *values[TOURNAMENT_PG_PARAMS];
+                                             /* as text */
+    ngx_msec_t                  timeout;     /* ms from now */
+    tournament_pg_sending_pt    sending;
+    tournament_pg_handler_pt    handler;
+    void                       *data;
+    unsigned                    background:1;  /* nobody waits for
+                                                  it, nor need an
+                                                  exit */
+    unsigned                    keep:1;        /* the handler frees
+                                                  the result */
 
     /* the room's own */
 
-    ngx_queue_t                          queue;
-    ngx_event_t                          deadline;
-    ngx_http_tournament_pg_t            *pg;
-    struct ngx_http_tournament_pg_slot_s
+    ngx_queue_t                 queue;
+    ngx_event_t                 deadline;
+    tournament_pg_t            *pg;
+    struct tournament_pg_slot_s
                                         *slot;      /* while SENT */
-    ngx_http_tournament_pg_query_state_e state;
-    ngx_uint_t                           resent;    /* times */
-    unsigned                             unnamed:1; /* its statement was
-                                                       missing */
-    ngx_uint_t                           opened;    /* at the first one */
-    ngx_http_tournament_pg_times_t       times;
+    tournament_pg_query_state_e state;
+    ngx_uint_t                  resent;    /* times */
+    unsigned                    unnamed:1; /* its statement was
+                                              missing */
+    ngx_uint_t                  opened;    /* at the first one */
+    tournament_pg_times_t       times;
 };
 
 
@@ -164,8 +163,8 @@ struct ngx_http_tournament_pg_query_s {
  * long; memory is taken from pool.  Returns NULL when memory is short.
  */
 
-ngx_http_tournament_pg_t *ngx_http_tournament_pg_create(ngx_pool_t *pool,
-    ngx_log_t *log, ngx_http_tournament_pg_conf_t *conf);
+tournament_pg_t *tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_pg_conf_t *conf);
 
 
 /*
@@ -174,8 +173,8 @@ ngx_http_tournament_pg_t *ngx_http_tournament_pg_create(ngx_pool_t *pool,
  * database is known to be away.  In the last two cases nothing is kept.
  */
 
-ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
-    ngx_http_tournament_pg_query_t *query);
+ngx_int_t tournament_pg_send(tournament_pg_t *pg,
+    tournament_pg_query_t *query);
 
 
 /*
@@ -185,13 +184,13 @@ ngx_int_t ngx_http_tournament_pg_send(ngx_http_tournament_pg_t *pg,
  * for it, also where it was begun in the background.
  */
 
-ngx_int_t ngx_http_tournament_pg_cancel(ngx_http_tournament_pg_query_t *query);
-void ngx_http_tournament_pg_attend(ngx_http_tournament_pg_query_t *query);
+ngx_int_t tournament_pg_cancel(tournament_pg_query_t *query);
+void tournament_pg_attend(tournament_pg_query_t *query);
 
 
 /* Brings the gauges in conf->metrics up to date; this room does so itself. */
 
-void ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg);
+void tournament_pg_report(tournament_pg_t *pg);
 
 
 /*
@@ -200,12 +199,12 @@ void ngx_http_tournament_pg_report(ngx_http_tournament_pg_t *pg);
  * addresses.
  */
 
-ngx_uint_t ngx_http_tournament_pg_away(ngx_http_tournament_pg_t *pg);
+ngx_uint_t tournament_pg_away(tournament_pg_t *pg);
 
 
 /* Closes all connections, calling no handlers: the process exits. */
 
-void ngx_http_tournament_pg_destroy(ngx_http_tournament_pg_t *pg);
+void tournament_pg_destroy(tournament_pg_t *pg);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_PG_H_INCLUDED_ */
+#endif /* _TOURNAMENT_PG_H_INCLUDED_ */

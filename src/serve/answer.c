@@ -3,13 +3,11 @@
 #include "compat.h"
 
 
-static ngx_str_t  ngx_http_tournament_cache_control =
-    ngx_string("Cache-Control");
+static ngx_str_t  tournament_cache_control = ngx_string("Cache-Control");
 
 
 ngx_int_t
-ngx_http_tournament_answer_header(ngx_http_request_t *r,
-    ngx_str_t *cache_control)
+tournament_answer_header(ngx_http_request_t *r, ngx_str_t *cache_control)
 {
     ngx_table_elt_t  *h;
 
@@ -20,18 +18,17 @@ ngx_http_tournament_answer_header(ngx_http_request_t *r,
     r->headers_out.content_type_len = sizeof("application/json") - 1;
     r->headers_out.content_type_lowcase = NULL;
 
-    h = ngx_http_tournament_answer_add(r, &ngx_http_tournament_cache_control,
-                                       cache_control);
+    h = tournament_answer_add(r, &tournament_cache_control, cache_control);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    return ngx_http_tournament_set_cache_control(r, h);
+    return tournament_set_cache_control(r, h);
 }
 
 
 void
-ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type)
+tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type)
 {
     u_char  *last;
 
@@ -45,8 +42,7 @@ ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type)
 
 
 ngx_table_elt_t *
-ngx_http_tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
+tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -59,14 +55,14 @@ ngx_http_tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key,
     h->key = *key;
     h->value = *value;
     h->lowcase_key = NULL;
-    ngx_http_tournament_header_init(h);
+    tournament_header_init(h);
 
     return h;
 }
 
 
 ngx_int_t
-ngx_http_tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
+tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;

@@ -1,8 +1,8 @@
 
 /* How a JSON answer goes out: headers, one buffer, nginx's filters. */
 
-#ifndef _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_
+#ifndef _TOURNAMENT_ANSWER_H_INCLUDED_
+#define _TOURNAMENT_ANSWER_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -15,13 +15,13 @@
  * Returns NGX_OK or NGX_ERROR.
  */
 
-ngx_int_t ngx_http_tournament_answer_header(ngx_http_request_t *r,
+ngx_int_t tournament_answer_header(ngx_http_request_t *r,
     ngx_str_t *cache_control);
 
 
 /* Another type than JSON, one with a parameter, after answer_header(). */
 
-void ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type);
+void tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type);
 
 
 /*
@@ -29,8 +29,8 @@ void ngx_http_tournament_answer_type(ngx_http_request_t *r, ngx_str_t *type);
  * or NULL when memory is short.
  */
 
-ngx_table_elt_t *ngx_http_tournament_answer_add(ngx_http_request_t *r,
-    ngx_str_t *key, ngx_str_t *value);
+ngx_table_elt_t *tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value);
 
 
 /*
@@ -38,8 +38,7 @@ ngx_table_elt_t *ngx_http_tournament_answer_add(ngx_http_request_t *r,
  * request.  Returns a value for ngx_http_finalize_request().
  */
 
-ngx_int_t ngx_http_tournament_answer_send(ngx_http_request_t *r,
-    ngx_str_t *text);
+ngx_int_t tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_ANSWER_H_INCLUDED_ */
+#endif /* _TOURNAMENT_ANSWER_H_INCLUDED_ */

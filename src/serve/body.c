@@ -7,42 +7,40 @@
  * rendering and never a long search, whoever chose the keys.
  */
 
-#define NGX_HTTP_TOURNAMENT_MEMO_SETS   2048
-#define NGX_HTTP_TOURNAMENT_MEMO_WAYS   4
+#define TOURNAMENT_MEMO_SETS   2048
+#define TOURNAMENT_MEMO_WAYS   4
 
-#define NGX_HTTP_TOURNAMENT_MEMO_BYTES  (16 * 1024 * 1024)
+#define TOURNAMENT_MEMO_BYTES  (16 * 1024 * 1024)
 
 
-struct ngx_http_tournament_memo_s {
-    ngx_http_tournament_cache_t   *cache;
-    ngx_queue_t                    queue;     /* newest first */
-    size_t                         size;      /* bytes held */
-    uint64_t                       seed;
-    ngx_http_tournament_body_t    *bodies[NGX_HTTP_TOURNAMENT_MEMO_SETS
-                                          * NGX_HTTP_TOURNAMENT_MEMO_WAYS];
+struct tournament_memo_s {
+    tournament_cache_t   *cache;
+    ngx_queue_t           queue;     /* newest first */
+    size_t                size;      /* bytes held */
+    uint64_t              seed;
+    tournament_body_t    *bodies[TOURNAMENT_MEMO_SETS * TOURNAMENT_MEMO_WAYS];
 };
 
 
-static ngx_uint_t ngx_http_tournament_body_is(ngx_http_tournament_body_t *body,
-    uint32_t hash, u_char *key, size_t len);
-static void ngx_http_tournament_memo_remove(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_body_t *body);
+static ngx_uint_t tournament_body_is(tournament_body_t *body, uint32_t hash,
+    u_char *key, size_t len);
+static void tournament_memo_remove(tournament_memo_t *memo,
+    tournament_body_t *body);
 
 
-ngx_http_tournament_body_t *
-ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry, time_t second, ngx_str_t *text,
-    ngx_str_t *etag)
+tournament_body_t *
+tournament_body_create(tournament_key_t *key, tournament_entry_t *entry,
+    time_t second, ngx_str_t *text, ngx_str_t *etag)
 {
-    u_char                      *p;
-    size_t                       size, key_len;
-    ngx_uint_t                   nstripes;
-    ngx_http_tournament_body_t  *body;
+    u_char             *p;
+    size_t              size, key_len;
+    ngx_uint_t          nstripes;
+    tournament_body_t  *body;
 
     nstripes = entry ? entry->nstripes : 0;
     key_len = key ? key->len : 0;
 
-    size = sizeof(ngx_http_tournament_body_t) + nstripes * sizeof(uint32_t)
+    size = sizeof(tournament_body_t) + nstripes * sizeof(uint32_t)
            + key_len + text->len + etag->len;
 
     body = ngx_alloc(size, ngx_cycle->log);
@@ -50,7 +48,7 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
         return NULL;
     }
 
-    p = (u_char *) body + sizeof(ngx_http_tournament_body_t);
+    p = (u_char *) body + sizeof(tournament_body_t);
 
     body->refs = 1;
     body->size = size;
@@ -89,7 +87,7 @@ ngx_http_tournament_body_create(ngx_http_tournament_key_t *key,
 
 
 void
-ngx_http_tournament_body_release(ngx_http_tournament_body_t *body)
+tournament_body_release(tournament_body_t *body)
 {
     if (--body->refs == 0) {
         ngx_free(body);
@@ -97,13 +95,12 @@ ngx_http_tournament_body_release(ngx_http_tournament_body_t *body)
 }
 
 
-ngx_http_tournament_memo_t *
-ngx_http_tournament_memo_create(ngx_pool_t *pool,
-    ngx_http_tournament_cache_t *cache)
+tournament_memo_t *
+tournament_memo_create(ngx_pool_t *pool, tournament_cache_t *cache)
 {
-    ngx_http_tournament_memo_t  *memo;
+    tournament_memo_t  *memo;
 
-    memo = ngx_pcalloc(pool, sizeof(ngx_http_tournament_memo_t));
+    memo = ngx_pcalloc(pool, sizeof(tournament_memo_t));
     if (memo == NULL) {
         return NULL;
     }
@@ -117,41 +114,40 @@ ngx_http_tournament_memo_create(ngx_pool_t *pool,
 }
 
 
-ngx_http_tournament_body_t *
-ngx_http_tournament_memo_get(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_key_t *key, ngx_msec_t ttl)
+tournament_body_t *
+tournament_memo_get(tournament_memo_t *memo, tournament_key_t *key,
+    ngx_msec_t ttl)
 {
-    return ngx_http_tournament_memo_find(memo, key,
-                   ngx_http_tournament_memo_hash(memo, key->data, key->len),
-                   ttl);
+    return tournament_memo_find(memo, key,
+                   tournament_memo_hash(memo, key->data, key->len),
+                                ttl);
 }
 
 
-ngx_http_tournament_body_t *
-ngx_http_tournament_memo_find(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_key_t *key, uint32_t hash, ngx_msec_t ttl)
+tournament_body_t *
+tournament_memo_find(tournament_memo_t *memo, tournament_key_t *key,
+    uint32_t hash, ngx_msec_t ttl)
 {
-    ngx_uint_t                    i;
-    ngx_http_tournament_body_t   *body, **set;
+    ngx_uint_t           i;
+    tournament_body_t   *body, **set;
 
-    set = &memo->bodies[hash % NGX_HTTP_TOURNAMENT_MEMO_SETS
-                        * NGX_HTTP_TOURNAMENT_MEMO_WAYS];
+    set = &memo->bodies[hash % TOURNAMENT_MEMO_SETS * TOURNAMENT_MEMO_WAYS];
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_MEMO_WAYS; i++) {
+    for (i = 0; i < TOURNAMENT_MEMO_WAYS; i++) {
         body = set[i];
 
         if (body == NULL
-            || !ngx_http_tournament_body_is(body, hash, key->data, key->len))
+            || !tournament_body_is(body, hash, key->data, key->len))
         {
             continue;
         }
 
         if (body->second != ngx_time()
-            || ngx_http_tournament_cache_age(body->fetched) >= ttl
-            || ngx_http_tournament_cache_walked(memo->cache, body->clock)
-            || !ngx_http_tournament_cache_fresh(memo->cache, body->clock,
-                                                body->stripes,
-                                                body->nstripes))
+            || tournament_cache_age(body->fetched) >= ttl
+            || tournament_cache_walked(memo->cache, body->clock)
+            || !tournament_cache_fresh(memo->cache, body->clock,
+                                       body->stripes,
+                                       body->nstripes))
         {
             return NULL;
         }
@@ -166,30 +162,28 @@ ngx_http_tournament_memo_find(ngx_http_tournament_memo_t *memo,
 
 
 void
-ngx_http_tournament_memo_put(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_body_t *body)
+tournament_memo_put(tournament_memo_t *memo, tournament_body_t *body)
 {
-    uint32_t                      set, slot;
-    ngx_uint_t                    i;
-    ngx_queue_t                  *q;
-    ngx_http_tournament_body_t   *old;
+    uint32_t             set, slot;
+    ngx_uint_t           i;
+    ngx_queue_t         *q;
+    tournament_body_t   *old;
 
-    body->hash = ngx_http_tournament_memo_hash(memo, body->key,
-                                               body->key_len);
+    body->hash = tournament_memo_hash(memo, body->key, body->key_len);
 
-    set = body->hash % NGX_HTTP_TOURNAMENT_MEMO_SETS
-          * NGX_HTTP_TOURNAMENT_MEMO_WAYS;
+    set = body->hash % TOURNAMENT_MEMO_SETS
+          * TOURNAMENT_MEMO_WAYS;
 
     /* its own place, else a free one, else that of the oldest second */
 
     slot = set;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_MEMO_WAYS; i++) {
+    for (i = 0; i < TOURNAMENT_MEMO_WAYS; i++) {
         old = memo->bodies[set + i];
 
         if (old
-            && ngx_http_tournament_body_is(old, body->hash, body->key,
-                                           body->key_len))
+            && tournament_body_is(old, body->hash, body->key,
+                                  body->key_len))
         {
             slot = set + i;
             break;
@@ -203,7 +197,7 @@ ngx_http_tournament_memo_put(ngx_http_tournament_memo_t *memo,
     }
 
     if (memo->bodies[slot]) {
-        ngx_http_tournament_memo_remove(memo, memo->bodies[slot]);
+        tournament_memo_remove(memo, memo->bodies[slot]);
     }
 
     body->slot = slot;
@@ -213,46 +207,44 @@ ngx_http_tournament_memo_put(ngx_http_tournament_memo_t *memo,
     memo->size += body->size;
     ngx_queue_insert_head(&memo->queue, &body->queue);
 
-    while (memo->size > NGX_HTTP_TOURNAMENT_MEMO_BYTES) {
+    while (memo->size > TOURNAMENT_MEMO_BYTES) {
         q = ngx_queue_last(&memo->queue);
 
-        ngx_http_tournament_memo_remove(memo,
-                      ngx_queue_data(q, ngx_http_tournament_body_t, queue));
+        tournament_memo_remove(memo,
+                               ngx_queue_data(q, tournament_body_t, queue));
     }
 }
 
 
 void
-ngx_http_tournament_memo_destroy(ngx_http_tournament_memo_t *memo)
+tournament_memo_destroy(tournament_memo_t *memo)
 {
     ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&memo->queue)) {
         q = ngx_queue_head(&memo->queue);
 
-        ngx_http_tournament_memo_remove(memo,
-                      ngx_queue_data(q, ngx_http_tournament_body_t, queue));
+        tournament_memo_remove(memo,
+                               ngx_queue_data(q, tournament_body_t, queue));
     }
 }
 
 
 static void
-ngx_http_tournament_memo_remove(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_body_t *body)
+tournament_memo_remove(tournament_memo_t *memo, tournament_body_t *body)
 {
     memo->bodies[body->slot] = NULL;
     memo->size -= body->size;
     ngx_queue_remove(&body->queue);
 
-    ngx_http_tournament_body_release(body);
+    tournament_body_release(body);
 }
 
 
 /* eight bytes at a time, a multiplication each: keys are short */
 
 uint32_t
-ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo, u_char *key,
-    size_t len)
+tournament_memo_hash(tournament_memo_t *memo, u_char *key, size_t len)
 {
     uint64_t  h, n;
 
@@ -283,8 +275,8 @@ ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo, u_char *key,
 
 
 static ngx_uint_t
-ngx_http_tournament_body_is(ngx_http_tournament_body_t *body, uint32_t hash,
-    u_char *key, size_t len)
+tournament_body_is(tournament_body_t *body, uint32_t hash, u_char *key,
+    size_t len)
 {
     return body->hash == hash && body->key_len == len
            && ngx_memcmp(body->key, key, len) == 0;

@@ -9,8 +9,8 @@
  * asked of the zone's stripes.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_
+#ifndef _TOURNAMENT_BODY_H_INCLUDED_
+#define _TOURNAMENT_BODY_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -20,7 +20,7 @@
 #include "zone/key.h"
 
 
-typedef struct ngx_http_tournament_memo_s  ngx_http_tournament_memo_t;
+typedef struct tournament_memo_s  tournament_memo_t;
 
 
 /* what a hit asks for comes first, and stands together */
@@ -47,7 +47,7 @@ typedef struct {
 
     ngx_queue_t                    queue;     /* the memo's */
     size_t                         size;      /* of the allocation, bytes */
-} ngx_http_tournament_body_t;
+} tournament_body_t;
 
 
 /*
@@ -57,20 +57,20 @@ typedef struct {
  * writes them.  The caller holds the only reference.  NULL: no memory.
  */
 
-ngx_http_tournament_body_t *ngx_http_tournament_body_create(
-    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry,
-    time_t second, ngx_str_t *text, ngx_str_t *etag);
+tournament_body_t *tournament_body_create(tournament_key_t *key,
+    tournament_entry_t *entry, time_t second, ngx_str_t *text,
+    ngx_str_t *etag);
 
 
 /* Gives a reference back; the last one frees the body. */
 
-void ngx_http_tournament_body_release(ngx_http_tournament_body_t *body);
+void tournament_body_release(tournament_body_t *body);
 
 
 /* Memory is taken from pool; bodies are not.  NULL: no memory. */
 
-ngx_http_tournament_memo_t *ngx_http_tournament_memo_create(ngx_pool_t *pool,
-    ngx_http_tournament_cache_t *cache);
+tournament_memo_t *tournament_memo_create(ngx_pool_t *pool,
+    tournament_cache_t *cache);
 
 
 /*
@@ -79,33 +79,30 @@ ngx_http_tournament_memo_t *ngx_http_tournament_memo_create(ngx_pool_t *pool,
  * reference.  NULL: none.
  */
 
-ngx_http_tournament_body_t *ngx_http_tournament_memo_get(
-    ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
-    ngx_msec_t ttl);
+tournament_body_t *tournament_memo_get(tournament_memo_t *memo,
+    tournament_key_t *key, ngx_msec_t ttl);
 
 
 /* The same for who has the key's hash. */
 
-ngx_http_tournament_body_t *ngx_http_tournament_memo_find(
-    ngx_http_tournament_memo_t *memo, ngx_http_tournament_key_t *key,
-    uint32_t hash, ngx_msec_t ttl);
+tournament_body_t *tournament_memo_find(tournament_memo_t *memo,
+    tournament_key_t *key, uint32_t hash, ngx_msec_t ttl);
 
 
 /* Differs from worker to worker: who sends keys cannot choose it. */
 
-uint32_t ngx_http_tournament_memo_hash(ngx_http_tournament_memo_t *memo,
-    u_char *key, size_t len);
+uint32_t tournament_memo_hash(tournament_memo_t *memo, u_char *key,
+    size_t len);
 
 
 /* Keeps a body, with a reference of its own, in the place of an older one. */
 
-void ngx_http_tournament_memo_put(ngx_http_tournament_memo_t *memo,
-    ngx_http_tournament_body_t *body);
+void tournament_memo_put(tournament_memo_t *memo, tournament_body_t *body);
 
 
 /* Gives all bodies back. */
 
-void ngx_http_tournament_memo_destroy(ngx_http_tournament_memo_t *memo);
+void tournament_memo_destroy(tournament_memo_t *memo);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_BODY_H_INCLUDED_ */
+#endif /* _TOURNAMENT_BODY_H_INCLUDED_ */

@@ -4,239 +4,218 @@
 #include "serve/request.h"
 
 
-#define ngx_http_tournament_error_body(text, code)                            \
+#define tournament_error_body(text, code)                                     \
     ngx_string("{\"success\":false,\"error\":\"" text "\",\"code\":\""        \
                code "\"}")
 
 
-static ngx_uint_t ngx_http_tournament_error_has_page(ngx_http_request_t *r,
+static ngx_uint_t tournament_error_has_page(ngx_http_request_t *r,
     ngx_uint_t status);
 
 
-static ngx_str_t  ngx_http_tournament_no_store = ngx_string("no-store");
+static ngx_str_t  tournament_no_store = ngx_string("no-store");
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_slug = {
+tournament_error_t  tournament_error_slug = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Malformed tournament slug",
-                                   "bad_request"),
+    tournament_error_body("Malformed tournament slug", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_slugs = {
+tournament_error_t  tournament_error_slugs = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("The argument slugs is missing",
-                                   "bad_request"),
+    tournament_error_body("The argument slugs is missing", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_too_many = {
+tournament_error_t  tournament_error_too_many = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("More than 100 slugs",
-                                   "bad_request"),
+    tournament_error_body("More than 100 slugs", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_json = {
+tournament_error_t  tournament_error_json = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("The body is not a JSON array of slugs",
-                                   "bad_request"),
+    tournament_error_body("The body is not a JSON array of slugs",
+                          "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_user = {
+tournament_error_t  tournament_error_user = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Malformed account id",
-                                   "bad_request"),
+    tournament_error_body("Malformed account id", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_game = {
+tournament_error_t  tournament_error_game = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument game",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument game", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_status = {
+tournament_error_t  tournament_error_status = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument status",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument status", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_fee = {
+tournament_error_t  tournament_error_fee = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument fee",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument fee", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_prize = {
+tournament_error_t  tournament_error_prize = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument prize",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument prize", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_sort = {
+tournament_error_t  tournament_error_sort = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument sort",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument sort", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_q = {
+tournament_error_t  tournament_error_q = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument q",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument q", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_page = {
+tournament_error_t  tournament_error_page = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument page",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument page", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_per_page = {
+tournament_error_t  tournament_error_per_page = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Bad value of the argument per_page",
-                                   "bad_request"),
+    tournament_error_body("Bad value of the argument per_page", "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_login = {
+tournament_error_t  tournament_error_login = {
     NGX_HTTP_UNAUTHORIZED,
-    ngx_http_tournament_error_body("You must be logged in",
-                                   "unauthenticated"),
+    tournament_error_body("You must be logged in", "unauthenticated"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_forbidden = {
+tournament_error_t  tournament_error_forbidden = {
     NGX_HTTP_FORBIDDEN,
-    ngx_http_tournament_error_body("The participants are not public yet",
-                                   "forbidden"),
+    tournament_error_body("The participants are not public yet", "forbidden"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_not_found = {
+tournament_error_t  tournament_error_not_found = {
     NGX_HTTP_NOT_FOUND,
-    ngx_http_tournament_error_body("No such tournament",
-                                   "not_found"),
+    tournament_error_body("No such tournament", "not_found"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_method = {
+tournament_error_t  tournament_error_method = {
     NGX_HTTP_NOT_ALLOWED,
-    ngx_http_tournament_error_body("This method is not allowed here",
-                                   "method_not_allowed"),
+    tournament_error_body("This method is not allowed here",
+                          "method_not_allowed"),
     ngx_string("Allow"), ngx_string("GET, HEAD")
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_method_post = {
+tournament_error_t  tournament_error_method_post = {
     NGX_HTTP_NOT_ALLOWED,
-    ngx_http_tournament_error_body("This method is not allowed here",
-                                   "method_not_allowed"),
+    tournament_error_body("This method is not allowed here",
+                          "method_not_allowed"),
     ngx_string("Allow"), ngx_string("GET, HEAD, POST")
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_method_purge = {
+tournament_error_t  tournament_error_method_purge = {
     NGX_HTTP_NOT_ALLOWED,
-    ngx_http_tournament_error_body("This method is not allowed here",
-                                   "method_not_allowed"),
+    tournament_error_body("This method is not allowed here",
+                          "method_not_allowed"),
     ngx_string("Allow"), ngx_string("PURGE, DELETE")
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_pattern = {
+tournament_error_t  tournament_error_pattern = {
     NGX_HTTP_BAD_REQUEST,
-    ngx_http_tournament_error_body("Malformed tournament slug or pattern",
-                                   "bad_request"),
+    tournament_error_body("Malformed tournament slug or pattern",
+                          "bad_request"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_too_large = {
+tournament_error_t  tournament_error_too_large = {
     NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-    ngx_http_tournament_error_body("The body is too large",
-                                   "too_large"),
+    tournament_error_body("The body is too large", "too_large"),
     ngx_null_string, ngx_null_string
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_unavailable = {
+tournament_error_t  tournament_error_unavailable = {
     NGX_HTTP_SERVICE_UNAVAILABLE,
-    ngx_http_tournament_error_body("The data is unavailable at the moment",
-                                   "unavailable"),
+    tournament_error_body("The data is unavailable at the moment",
+                          "unavailable"),
     ngx_string("Retry-After"), ngx_string("1")
 };
 
 
-ngx_http_tournament_error_t  ngx_http_tournament_error_timeout = {
+tournament_error_t  tournament_error_timeout = {
     NGX_HTTP_GATEWAY_TIME_OUT,
-    ngx_http_tournament_error_body("The data did not come in time",
-                                   "timeout"),
+    tournament_error_body("The data did not come in time", "timeout"),
     ngx_null_string, ngx_null_string
 };
 
 
 ngx_int_t
-ngx_http_tournament_error_send(ngx_http_request_t *r,
-    ngx_http_tournament_error_t *error)
+tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
 {
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament error: %ui %V", error->status, &error->body);
 
-    ngx_http_tournament_count(r, 1);
+    tournament_count(r, 1);
 
-    if (ngx_http_tournament_error_has_page(r, error->status)) {
+    if (tournament_error_has_page(r, error->status)) {
         return error->status;
     }
 
     r->headers_out.status = error->status;
 
-    if (ngx_http_tournament_answer_header(r,
-                                          &ngx_http_tournament_no_store)
-        != NGX_OK)
-    {
+    if (tournament_answer_header(r, &tournament_no_store) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (error->header.len
-        && ngx_http_tournament_answer_add(r, &error->header, &error->value)
+        && tournament_answer_add(r, &error->header, &error->value)
            == NULL)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_tournament_answer_send(r, &error->body);
+    return tournament_answer_send(r, &error->body);
 }
 
 
 /* as ngx_http_special_response_handler() will look for it */
 
 static ngx_uint_t
-ngx_http_tournament_error_has_page(ngx_http_request_t *r, ngx_uint_t status)
+tournament_error_has_page(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_uint_t                 i;
     ngx_http_err_page_t       *pages;

@@ -1,8 +1,8 @@
 
 /* The error answers of the HTTP contract. */
 
-#ifndef _NGX_HTTP_TOURNAMENT_ERROR_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_ERROR_H_INCLUDED_
+#ifndef _TOURNAMENT_ERROR_H_INCLUDED_
+#define _TOURNAMENT_ERROR_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -15,32 +15,32 @@ typedef struct {
     ngx_str_t                      body;
     ngx_str_t                      header;    /* one more header, or len 0 */
     ngx_str_t                      value;
-} ngx_http_tournament_error_t;
+} tournament_error_t;
 
 
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_slug;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_slugs;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_too_many;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_json;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_user;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_game;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_status;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_fee;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_prize;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_sort;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_q;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_page;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_per_page;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_login;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_forbidden;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_too_large;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_not_found;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_method;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_method_post;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_method_purge;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_pattern;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_unavailable;
-extern ngx_http_tournament_error_t  ngx_http_tournament_error_timeout;
+extern tournament_error_t  tournament_error_slug;
+extern tournament_error_t  tournament_error_slugs;
+extern tournament_error_t  tournament_error_too_many;
+extern tournament_error_t  tournament_error_json;
+extern tournament_error_t  tournament_error_user;
+extern tournament_error_t  tournament_error_game;
+extern tournament_error_t  tournament_error_status;
+extern tournament_error_t  tournament_error_fee;
+extern tournament_error_t  tournament_error_prize;
+extern tournament_error_t  tournament_error_sort;
+extern tournament_error_t  tournament_error_q;
+extern tournament_error_t  tournament_error_page;
+extern tournament_error_t  tournament_error_per_page;
+extern tournament_error_t  tournament_error_login;
+extern tournament_error_t  tournament_error_forbidden;
+extern tournament_error_t  tournament_error_too_large;
+extern tournament_error_t  tournament_error_not_found;
+extern tournament_error_t  tournament_error_method;
+extern tournament_error_t  tournament_error_method_post;
+extern tournament_error_t  tournament_error_method_purge;
+extern tournament_error_t  tournament_error_pattern;
+extern tournament_error_t  tournament_error_unavailable;
+extern tournament_error_t  tournament_error_timeout;
 
 
 /*
@@ -50,8 +50,8 @@ extern ngx_http_tournament_error_t  ngx_http_tournament_error_timeout;
  * it.
  */
 
-ngx_int_t ngx_http_tournament_error_send(ngx_http_request_t *r,
-    ngx_http_tournament_error_t *error);
+ngx_int_t tournament_error_send(ngx_http_request_t *r,
+    tournament_error_t *error);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_ERROR_H_INCLUDED_ */
+#endif /* _TOURNAMENT_ERROR_H_INCLUDED_ */

@@ -6,161 +6,139 @@
 
 
 /* ms; results of no use are logged at most once in this time */
-#define NGX_HTTP_TOURNAMENT_RESULT_PAUSE  10000
+#define TOURNAMENT_RESULT_PAUSE  10000
 
 /* ms; a wake-up that was lost delays a request by so much at most */
-#define NGX_HTTP_TOURNAMENT_REMOTE_POLL     50
+#define TOURNAMENT_REMOTE_POLL     50
 
 /* ms; how long queries wait for the feed, and how often it is looked at */
-#define NGX_HTTP_TOURNAMENT_GATE            250
-#define NGX_HTTP_TOURNAMENT_GATE_POLL       5
+#define TOURNAMENT_GATE            250
+#define TOURNAMENT_GATE_POLL       5
 
 /* ms; who has not renewed a claim for so long hangs, and how often it is */
-#define NGX_HTTP_TOURNAMENT_CLAIM           700
-#define NGX_HTTP_TOURNAMENT_CLAIM_RENEW     150
+#define TOURNAMENT_CLAIM           700
+#define TOURNAMENT_CLAIM_RENEW     150
 
 
-struct ngx_http_tournament_fetch_s {
-    ngx_rbtree_t                       flights;    /* ngx_str_node_t */
-    ngx_rbtree_node_t                  sentinel;
-    ngx_queue_t                        added;      /* flights to start */
-    ngx_queue_t                        remote;     /* flights that another
-                                                      worker fetches */
-    ngx_event_t                        poll;       /* behind wake-ups */
-    ngx_queue_t                        claimed;    /* flights, by claim */
-    ngx_event_t                        renew;      /* their claims */
-    ngx_event_t                        away;       /* so is the database */
-    ngx_http_tournament_wake_t        *wake;
+struct tournament_fetch_s {
+    ngx_rbtree_t              flights;    /* ngx_str_node_t */
+    ngx_rbtree_node_t         sentinel;
+    ngx_queue_t               added;      /* flights to start */
+    ngx_queue_t               remote;     /* flights that another
+                                             worker fetches */
+    ngx_event_t               poll;       /* behind wake-ups */
+    ngx_queue_t               claimed;    /* flights, by claim */
+    ngx_event_t               renew;      /* their claims */
+    ngx_event_t               away;       /* so is the database */
+    tournament_wake_t        *wake;
 
-    ngx_log_t                         *log;
-    ngx_http_tournament_cache_t       *cache;
-    ngx_http_tournament_pg_t          *pg;
-    ngx_http_tournament_result_t      *result;
-    ngx_msec_t                         timeout;
-    ngx_msec_t                         started;
-    unsigned                           gated:1;    /* it may be closed */
+    ngx_log_t                *log;
+    tournament_cache_t       *cache;
+    tournament_pg_t          *pg;
+    tournament_result_t      *result;
+    ngx_msec_t                timeout;
+    ngx_msec_t                started;
+    unsigned                  gated:1;    /* it may be closed */
 
-    ngx_msec_t                         result_logged;
+    ngx_msec_t                result_logged;
 };
 
 
 /* a query, and the flights that its result serves */
 
 typedef struct {
-    ngx_http_tournament_pg_query_t     query;
-    ngx_http_tournament_fetch_t       *fetch;
-    ngx_http_tournament_endpoint_t    *endpoint;
-    ngx_queue_t                        flights;
-    uint64_t                           clock;      /* before it was sent */
-    ngx_msec_t                         sent;
-    u_char                            *list;       /* of keys, for many */
-} ngx_http_tournament_batch_t;
+    tournament_pg_query_t     query;
+    tournament_fetch_t       *fetch;
+    tournament_endpoint_t    *endpoint;
+    ngx_queue_t               flights;
+    uint64_t                  clock;      /* before it was sent */
+    ngx_msec_t                sent;
+    u_char                   *list;       /* of keys, for many */
+} tournament_batch_t;
 
 
 /* a key, and who waits for it */
 
-struct ngx_http_tournament_flight_s {
-    ngx_str_node_t                     node;       /* first: found by key */
-    ngx_http_tournament_fetch_t       *fetch;
-    ngx_uint_t                         endpoint;
+struct tournament_flight_s {
+    ngx_str_node_t            node;       /* first: found by key */
+    tournament_fetch_t       *fetch;
+    ngx_uint_t                endpoint;
 
-    ngx_queue_t                        queue;      /* of added, of remote, or
-                                                      of a batch */
-    ngx_queue_t                        claim;      /* if claimed */
-    ngx_http_tournament_batch_t       *batch;      /* NULL: not sent yet, or
-                                                      its result is given */
-    ngx_queue_t                        waiters;
-    ngx_uint_t                         sends;
-    ngx_http_tournament_pg_times_t     times;      /* of its last query */
+    ngx_queue_t               queue;      /* of added, of remote, or
+                                             of a batch */
+    ngx_queue_t               claim;      /* if claimed */
+    tournament_batch_t       *batch;      /* NULL: not sent yet, or
+                                             its result is given */
+    ngx_queue_t               waiters;
+    ngx_uint_t                sends;
+    tournament_pg_times_t     times;      /* of its last query */
 
-    uint64_t                           seen_clock;    /* the waiters' */
-    ngx_msec_t                         seen_fetched;
+    uint64_t                  seen_clock;    /* the waiters' */
+    ngx_msec_t                seen_fetched;
 
-    unsigned                           store:1;    /* the result */
-    unsigned                           refresh:1;  /* whoever waits */
-    unsigned                           claimed:1;  /* in the zone */
+    unsigned                  store:1;    /* the result */
+    unsigned                  refresh:1;  /* whoever waits */
+    unsigned                  claimed:1;  /* in the zone */
 
-    ngx_http_tournament_key_t          key;
+    tournament_key_t          key;
 };
 
 
-static ngx_uint_t ngx_http_tournament_fetch_closed(
-    ngx_http_tournament_fetch_t *fetch);
-static void ngx_http_tournament_fetch_woken(void *data);
-static void ngx_http_tournament_fetch_poll(ngx_event_t *ev);
-static void ngx_http_tournament_fetch_renew(ngx_event_t *ev);
-static void ngx_http_tournament_fetch_away(void *data);
-static void ngx_http_tournament_fetch_give_up(ngx_event_t *ev);
-static void ngx_http_tournament_fetch_remote(
-    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_flight_t *flight,
+static ngx_uint_t tournament_fetch_closed(tournament_fetch_t *fetch);
+static void tournament_fetch_woken(void *data);
+static void tournament_fetch_poll(ngx_event_t *ev);
+static void tournament_fetch_renew(ngx_event_t *ev);
+static void tournament_fetch_away(void *data);
+static void tournament_fetch_give_up(ngx_event_t *ev);
+static void tournament_fetch_remote(tournament_fetch_t *fetch,
+    tournament_flight_t *flight, ngx_msec_t ms);
+static tournament_flight_t *tournament_flight_find(tournament_fetch_t *fetch,
+    tournament_key_t *key, uint32_t *hash);
+static tournament_flight_t *tournament_flight_create(tournament_fetch_t *fetch,
+    ngx_uint_t endpoint, tournament_key_t *key, uint32_t hash);
+static ngx_int_t tournament_flight_claim(tournament_flight_t *flight);
+static void tournament_flight_claimed(tournament_flight_t *flight);
+static void tournament_flight_release(tournament_flight_t *flight,
     ngx_msec_t ms);
-static ngx_http_tournament_flight_t *ngx_http_tournament_flight_find(
-    ngx_http_tournament_fetch_t *fetch, ngx_http_tournament_key_t *key,
-    uint32_t *hash);
-static ngx_http_tournament_flight_t *ngx_http_tournament_flight_create(
-    ngx_http_tournament_fetch_t *fetch, ngx_uint_t endpoint,
-    ngx_http_tournament_key_t *key, uint32_t hash);
-static ngx_int_t ngx_http_tournament_flight_claim(
-    ngx_http_tournament_flight_t *flight);
-static void ngx_http_tournament_flight_claimed(
-    ngx_http_tournament_flight_t *flight);
-static void ngx_http_tournament_flight_release(
-    ngx_http_tournament_flight_t *flight, ngx_msec_t ms);
-static void ngx_http_tournament_flight_send(
-    ngx_http_tournament_flight_t *flight);
-static ngx_int_t ngx_http_tournament_flight_stored(
-    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
-static void ngx_http_tournament_flight_copy(
-    ngx_http_tournament_flight_t *flight, ngx_http_tournament_entry_t *entry);
-static void ngx_http_tournament_flight_check(
-    ngx_http_tournament_flight_t *flight);
-static void ngx_http_tournament_flight_free(
-    ngx_http_tournament_flight_t *flight);
-static void ngx_http_tournament_flight_detach(
-    ngx_http_tournament_flight_t *flight);
-static void ngx_http_tournament_flight_land(
-    ngx_http_tournament_flight_t *flight, ngx_http_tournament_pg_rc_e rc,
-    ngx_http_tournament_entry_t *entry);
-static ngx_uint_t ngx_http_tournament_flight_suits(
-    ngx_http_tournament_flight_t *flight,
-    ngx_http_tournament_waiter_t *waiter,
-    ngx_http_tournament_entry_t *entry);
-static char *ngx_http_tournament_flight_argument(
-    ngx_http_tournament_flight_t *flight);
+static void tournament_flight_send(tournament_flight_t *flight);
+static ngx_int_t tournament_flight_stored(tournament_flight_t *flight,
+    tournament_entry_t *entry);
+static void tournament_flight_copy(tournament_flight_t *flight,
+    tournament_entry_t *entry);
+static void tournament_flight_check(tournament_flight_t *flight);
+static void tournament_flight_free(tournament_flight_t *flight);
+static void tournament_flight_detach(tournament_flight_t *flight);
+static void tournament_flight_land(tournament_flight_t *flight,
+    tournament_pg_rc_e rc, tournament_entry_t *entry);
+static ngx_uint_t tournament_flight_suits(tournament_flight_t *flight,
+    tournament_waiter_t *waiter, tournament_entry_t *entry);
+static char *tournament_flight_argument(tournament_flight_t *flight);
 
-static ngx_int_t ngx_http_tournament_batch_start(
-    ngx_http_tournament_fetch_t *fetch, ngx_queue_t *flights);
-static ngx_int_t ngx_http_tournament_batch_parameters(
-    ngx_http_tournament_batch_t *batch);
-static ngx_uint_t ngx_http_tournament_batch_idle(
-    ngx_http_tournament_batch_t *batch);
-static void ngx_http_tournament_batch_free(
-    ngx_http_tournament_batch_t *batch);
-static void ngx_http_tournament_batch_sending(
-    ngx_http_tournament_pg_query_t *query);
-static void ngx_http_tournament_batch_done(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
-    PGresult *res);
-static ngx_http_tournament_entry_t *ngx_http_tournament_batch_decode(
-    ngx_http_tournament_batch_t *batch, ngx_http_tournament_flight_t *flight,
-    PGresult *res);
-static ngx_uint_t ngx_http_tournament_fetch_may_log(
-    ngx_http_tournament_fetch_t *fetch);
+static ngx_int_t tournament_batch_start(tournament_fetch_t *fetch,
+    ngx_queue_t *flights);
+static ngx_int_t tournament_batch_parameters(tournament_batch_t *batch);
+static ngx_uint_t tournament_batch_idle(tournament_batch_t *batch);
+static void tournament_batch_free(tournament_batch_t *batch);
+static void tournament_batch_sending(tournament_pg_query_t *query);
+static void tournament_batch_done(tournament_pg_query_t *query,
+    tournament_pg_rc_e rc, PGresult *res);
+static tournament_entry_t *tournament_batch_decode(tournament_batch_t *batch,
+    tournament_flight_t *flight, PGresult *res);
+static ngx_uint_t tournament_fetch_may_log(tournament_fetch_t *fetch);
 
 
-ngx_http_tournament_fetch_t *
-ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_cache_t *cache, ngx_http_tournament_pg_t *pg,
-    ngx_http_tournament_pg_conf_t *conf)
+tournament_fetch_t *
+tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_pg_t *pg, tournament_pg_conf_t *conf)
 {
-    ngx_http_tournament_fetch_t  *fetch;
+    tournament_fetch_t  *fetch;
 
-    fetch = ngx_pcalloc(pool, sizeof(ngx_http_tournament_fetch_t));
+    fetch = ngx_pcalloc(pool, sizeof(tournament_fetch_t));
     if (fetch == NULL) {
         return NULL;
     }
 
-    fetch->result = ngx_http_tournament_result_create(pool, cache);
+    fetch->result = tournament_result_create(pool, cache);
     if (fetch->result == NULL) {
         return NULL;
     }
@@ -170,29 +148,29 @@ ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     fetch->pg = pg;
     fetch->timeout = conf->query_timeout;
 
-    conf->away = ngx_http_tournament_fetch_away;
+    conf->away = tournament_fetch_away;
     conf->data = fetch;
 
     ngx_queue_init(&fetch->added);
     ngx_queue_init(&fetch->remote);
     ngx_queue_init(&fetch->claimed);
 
-    fetch->renew.handler = ngx_http_tournament_fetch_renew;
+    fetch->renew.handler = tournament_fetch_renew;
     fetch->renew.data = fetch;
     fetch->renew.log = log;
     fetch->renew.cancelable = 1;
 
-    fetch->away.handler = ngx_http_tournament_fetch_give_up;
+    fetch->away.handler = tournament_fetch_give_up;
     fetch->away.data = fetch;
     fetch->away.log = log;
 
-    fetch->poll.handler = ngx_http_tournament_fetch_poll;
+    fetch->poll.handler = tournament_fetch_poll;
     fetch->poll.data = fetch;
     fetch->poll.log = log;
 
-    fetch->wake = ngx_http_tournament_wake_create(pool, log, cache,
-                                               ngx_http_tournament_fetch_woken,
-                                               fetch);
+    fetch->wake = tournament_wake_create(pool, log, cache,
+                                         tournament_fetch_woken,
+                                         fetch);
     if (fetch->wake == NULL) {
         return NULL;
     }
@@ -205,7 +183,7 @@ ngx_http_tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
 
 
 void
-ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_gate(tournament_fetch_t *fetch)
 {
     fetch->started = ngx_current_msec;
     fetch->gated = 1;
@@ -213,19 +191,19 @@ ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch)
 
 
 ngx_int_t
-ngx_http_tournament_fetch_number(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_number(tournament_fetch_t *fetch)
 {
-    return ngx_http_tournament_wake_number(fetch->wake);
+    return tournament_wake_number(fetch->wake);
 }
 
 
 static ngx_uint_t
-ngx_http_tournament_fetch_closed(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_closed(tournament_fetch_t *fetch)
 {
     if (fetch->gated
-        && (ngx_current_msec - fetch->started >= NGX_HTTP_TOURNAMENT_GATE
-            || ngx_http_tournament_feed_state(fetch->cache)
-               == NGX_HTTP_TOURNAMENT_FEED_UP))
+        && (ngx_current_msec - fetch->started >= TOURNAMENT_GATE
+            || tournament_feed_state(fetch->cache)
+               == TOURNAMENT_FEED_UP))
     {
         fetch->gated = 0;
     }
@@ -235,17 +213,17 @@ ngx_http_tournament_fetch_closed(ngx_http_tournament_fetch_t *fetch)
 
 
 void
-ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_destroy(tournament_fetch_t *fetch)
 {
-    ngx_http_tournament_batch_t   *batch;
-    ngx_http_tournament_flight_t  *flight;
+    tournament_batch_t   *batch;
+    tournament_flight_t  *flight;
 
     while (fetch->flights.root != fetch->flights.sentinel) {
-        flight = (ngx_http_tournament_flight_t *) fetch->flights.root;
+        flight = (tournament_flight_t *) fetch->flights.root;
         batch = flight->batch;
 
-        ngx_http_tournament_flight_detach(flight);
-        ngx_http_tournament_flight_free(flight);
+        tournament_flight_detach(flight);
+        tournament_flight_free(flight);
 
         if (batch && ngx_queue_empty(&batch->flights)) {
 
@@ -253,7 +231,7 @@ ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
                 ngx_del_timer(&batch->query.deadline);
             }
 
-            ngx_http_tournament_batch_free(batch);
+            tournament_batch_free(batch);
         }
     }
 
@@ -269,24 +247,22 @@ ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch)
         ngx_del_timer(&fetch->away);
     }
 
-    ngx_http_tournament_wake_destroy(fetch->wake);
-    ngx_http_tournament_result_destroy(fetch->result);
+    tournament_wake_destroy(fetch->wake);
+    tournament_result_destroy(fetch->result);
 }
 
 
 ngx_int_t
-ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_waiter_t *waiter)
+tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    tournament_key_t *key, tournament_waiter_t *waiter)
 {
-    uint32_t                       hash;
-    ngx_http_tournament_flight_t  *flight;
+    uint32_t              hash;
+    tournament_flight_t  *flight;
 
-    flight = ngx_http_tournament_flight_find(fetch, key, &hash);
+    flight = tournament_flight_find(fetch, key, &hash);
 
     if (flight == NULL) {
-        flight = ngx_http_tournament_flight_create(fetch, endpoint, key,
-                                                   hash);
+        flight = tournament_flight_create(fetch, endpoint, key, hash);
         if (flight == NULL) {
             return NGX_ERROR;
         }
@@ -294,7 +270,7 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
 
     waiter->flight = flight;
     waiter->arrived = ngx_current_msec;
-    waiter->clock = ngx_http_tournament_cache_clock(fetch->cache);
+    waiter->clock = tournament_cache_clock(fetch->cache);
     waiter->sends = flight->sends;
 
     if (waiter->cache) {
@@ -302,12 +278,11 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
     }
 
     if (flight->batch) {
-        ngx_http_tournament_pg_attend(&flight->batch->query);
+        tournament_pg_attend(&flight->batch->query);
     }
 
     flight->seen_clock = ngx_max(flight->seen_clock, waiter->seen_clock);
-    flight->seen_fetched = ngx_max(flight->seen_fetched,
-                                   waiter->seen_fetched);
+    flight->seen_fetched = ngx_max(flight->seen_fetched, waiter->seen_fetched);
 
     ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
 
@@ -316,18 +291,17 @@ ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
 
 
 void
-ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry)
+tournament_fetch_refresh(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    tournament_key_t *key, tournament_entry_t *entry)
 {
-    uint32_t                       hash;
-    ngx_http_tournament_flight_t  *flight;
+    uint32_t              hash;
+    tournament_flight_t  *flight;
 
-    if (ngx_exiting || ngx_http_tournament_flight_find(fetch, key, &hash)) {
+    if (ngx_exiting || tournament_flight_find(fetch, key, &hash)) {
         return;
     }
 
-    flight = ngx_http_tournament_flight_create(fetch, endpoint, key, hash);
+    flight = tournament_flight_create(fetch, endpoint, key, hash);
     if (flight == NULL) {
         return;
     }
@@ -343,12 +317,12 @@ ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
 
 
 ngx_int_t
-ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_start(tournament_fetch_t *fetch)
 {
-    ngx_int_t                      rc;
-    ngx_uint_t                     number;
-    ngx_queue_t                    flights, *q, *next;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_int_t             rc;
+    ngx_uint_t            number;
+    ngx_queue_t           flights, *q, *next;
+    tournament_flight_t  *flight;
 
     rc = NGX_OK;
 
@@ -357,33 +331,31 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
          q = next)
     {
         next = ngx_queue_next(q);
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
 
         if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
 
             /* who added has left again */
 
-            ngx_http_tournament_flight_free(flight);
+            tournament_flight_free(flight);
             continue;
         }
 
-        if (flight->store && ngx_http_tournament_fetch_closed(fetch)) {
-            ngx_http_tournament_fetch_remote(fetch, flight,
-                                             NGX_HTTP_TOURNAMENT_GATE_POLL);
+        if (flight->store && tournament_fetch_closed(fetch)) {
+            tournament_fetch_remote(fetch, flight, TOURNAMENT_GATE_POLL);
             continue;
         }
 
-        if (ngx_http_tournament_flight_claim(flight) == NGX_OK) {
+        if (tournament_flight_claim(flight) == NGX_OK) {
             continue;
         }
 
         if (ngx_queue_empty(&flight->waiters)) {
-            ngx_http_tournament_flight_free(flight);
+            tournament_flight_free(flight);
             continue;
         }
 
-        ngx_http_tournament_fetch_remote(fetch, flight,
-                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+        tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
     }
 
     while (!ngx_queue_empty(&fetch->added)) {
@@ -391,7 +363,7 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
         ngx_queue_init(&flights);
 
         q = ngx_queue_head(&fetch->added);
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
         number = flight->endpoint;
 
         /* those of one endpoint go together, where its statement takes many */
@@ -401,17 +373,17 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
             ngx_queue_insert_tail(&flights, q);
 
             if (ngx_queue_empty(&fetch->added)
-                || ngx_http_tournament_endpoints[number].bulk.sql == NULL)
+                || tournament_endpoints[number].bulk.sql == NULL)
             {
                 break;
             }
 
             q = ngx_queue_head(&fetch->added);
-            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+            flight = ngx_queue_data(q, tournament_flight_t, queue);
 
         } while (flight->endpoint == number);
 
-        if (ngx_http_tournament_batch_start(fetch, &flights) == NGX_OK) {
+        if (tournament_batch_start(fetch, &flights) == NGX_OK) {
             continue;
         }
 
@@ -419,10 +391,10 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
 
         while (!ngx_queue_empty(&flights)) {
             q = ngx_queue_head(&flights);
-            flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+            flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-            ngx_http_tournament_flight_detach(flight);
-            ngx_http_tournament_flight_free(flight);
+            tournament_flight_detach(flight);
+            tournament_flight_free(flight);
         }
     }
 
@@ -431,11 +403,11 @@ ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch)
 
 
 void
-ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
+tournament_fetch_leave(tournament_waiter_t *waiter)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_batch_t   *batch;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t          *q;
+    tournament_batch_t   *batch;
+    tournament_flight_t  *flight;
 
     flight = waiter->flight;
 
@@ -451,8 +423,8 @@ ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
     /* a remote one without waiters is dropped when it is looked at next */
 
     if (batch == NULL
-        || !ngx_http_tournament_batch_idle(batch)
-        || ngx_http_tournament_pg_cancel(&batch->query) != NGX_OK)
+        || !tournament_batch_idle(batch)
+        || tournament_pg_cancel(&batch->query) != NGX_OK)
     {
         return;
     }
@@ -460,22 +432,21 @@ ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter)
     while (!ngx_queue_empty(&batch->flights)) {
         q = ngx_queue_head(&batch->flights);
 
-        ngx_http_tournament_flight_free(
-                     ngx_queue_data(q, ngx_http_tournament_flight_t, queue));
+        tournament_flight_free(ngx_queue_data(q, tournament_flight_t, queue));
     }
 
-    ngx_http_tournament_batch_free(batch);
+    tournament_batch_free(batch);
 }
 
 
 /* another worker is done with a key that somebody here waits for */
 
 static void
-ngx_http_tournament_fetch_woken(void *data)
+tournament_fetch_woken(void *data)
 {
-    ngx_queue_t                    flights, *q;
-    ngx_http_tournament_fetch_t   *fetch = data;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t           flights, *q;
+    tournament_fetch_t   *fetch = data;
+    tournament_flight_t  *flight;
 
     if (ngx_queue_empty(&fetch->remote)) {
         return;
@@ -489,23 +460,23 @@ ngx_http_tournament_fetch_woken(void *data)
 
     while (!ngx_queue_empty(&flights)) {
         q = ngx_queue_head(&flights);
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-        ngx_http_tournament_flight_check(flight);
+        tournament_flight_check(flight);
     }
 }
 
 
 static void
-ngx_http_tournament_fetch_poll(ngx_event_t *ev)
+tournament_fetch_poll(ngx_event_t *ev)
 {
-    ngx_http_tournament_fetch_woken(ev->data);
+    tournament_fetch_woken(ev->data);
 }
 
 
 static void
-ngx_http_tournament_fetch_remote(ngx_http_tournament_fetch_t *fetch,
-    ngx_http_tournament_flight_t *flight, ngx_msec_t ms)
+tournament_fetch_remote(tournament_fetch_t *fetch, tournament_flight_t *flight,
+    ngx_msec_t ms)
 {
     ngx_queue_remove(&flight->queue);
     ngx_queue_insert_tail(&fetch->remote, &flight->queue);
@@ -526,11 +497,11 @@ ngx_http_tournament_fetch_remote(ngx_http_tournament_fetch_t *fetch,
 
 
 static void
-ngx_http_tournament_fetch_renew(ngx_event_t *ev)
+tournament_fetch_renew(ngx_event_t *ev)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_fetch_t   *fetch;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t          *q;
+    tournament_fetch_t   *fetch;
+    tournament_flight_t  *flight;
 
     fetch = ev->data;
 
@@ -542,22 +513,21 @@ ngx_http_tournament_fetch_renew(ngx_event_t *ev)
          q != ngx_queue_sentinel(&fetch->claimed);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, claim);
+        flight = ngx_queue_data(q, tournament_flight_t, claim);
 
-        ngx_http_tournament_cache_renew(fetch->cache, &flight->key,
-                                        NGX_HTTP_TOURNAMENT_CLAIM);
+        tournament_cache_renew(fetch->cache, &flight->key, TOURNAMENT_CLAIM);
     }
 
-    ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
+    ngx_add_timer(&fetch->renew, TOURNAMENT_CLAIM_RENEW);
 }
 
 
 /* of pg; handlers must not run from within a call of this room */
 
 static void
-ngx_http_tournament_fetch_away(void *data)
+tournament_fetch_away(void *data)
 {
-    ngx_http_tournament_fetch_t  *fetch = data;
+    tournament_fetch_t  *fetch = data;
 
     if (!fetch->away.timer_set) {
         ngx_add_timer(&fetch->away, 0);
@@ -572,17 +542,17 @@ ngx_http_tournament_fetch_away(void *data)
  */
 
 static void
-ngx_http_tournament_fetch_give_up(ngx_event_t *ev)
+tournament_fetch_give_up(ngx_event_t *ev)
 {
-    ngx_queue_t                    waiters, *q, *next;
-    ngx_rbtree_node_t             *node;
-    ngx_http_tournament_fetch_t   *fetch;
-    ngx_http_tournament_flight_t  *flight;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_queue_t           waiters, *q, *next;
+    ngx_rbtree_node_t    *node;
+    tournament_fetch_t   *fetch;
+    tournament_flight_t  *flight;
+    tournament_waiter_t  *waiter;
 
     fetch = ev->data;
 
-    if (!ngx_http_tournament_pg_away(fetch->pg)
+    if (!tournament_pg_away(fetch->pg)
         || fetch->flights.root == fetch->flights.sentinel)
     {
         return;
@@ -594,14 +564,14 @@ ngx_http_tournament_fetch_give_up(ngx_event_t *ev)
          node;
          node = ngx_rbtree_next(&fetch->flights, node))
     {
-        flight = (ngx_http_tournament_flight_t *) node;
+        flight = (tournament_flight_t *) node;
 
         for (q = ngx_queue_head(&flight->waiters);
              q != ngx_queue_sentinel(&flight->waiters);
              q = next)
         {
             next = ngx_queue_next(q);
-            waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+            waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
             if (waiter->impatient) {
                 ngx_queue_remove(q);
@@ -616,20 +586,19 @@ ngx_http_tournament_fetch_give_up(ngx_event_t *ev)
 
     while (!ngx_queue_empty(&waiters)) {
         q = ngx_queue_head(&waiters);
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
         flight = waiter->flight;
 
         ngx_queue_remove(q);
         waiter->flight = NULL;
-        waiter->handler(waiter, NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
-                        &flight->key, NULL);
+        waiter->handler(waiter, TOURNAMENT_PG_UNAVAILABLE, &flight->key, NULL);
     }
 }
 
 
-static ngx_http_tournament_flight_t *
-ngx_http_tournament_flight_find(ngx_http_tournament_fetch_t *fetch,
-    ngx_http_tournament_key_t *key, uint32_t *hash)
+static tournament_flight_t *
+tournament_flight_find(tournament_fetch_t *fetch, tournament_key_t *key,
+    uint32_t *hash)
 {
     ngx_str_t  name;
 
@@ -638,31 +607,30 @@ ngx_http_tournament_flight_find(ngx_http_tournament_fetch_t *fetch,
     name.len = key->len;
     name.data = key->data;
 
-    return (ngx_http_tournament_flight_t *)
+    return (tournament_flight_t *)
                ngx_str_rbtree_lookup(&fetch->flights, &name, *hash);
 }
 
 
-static ngx_http_tournament_flight_t *
-ngx_http_tournament_flight_create(ngx_http_tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key, uint32_t hash)
+static tournament_flight_t *
+tournament_flight_create(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    tournament_key_t *key, uint32_t hash)
 {
-    ngx_http_tournament_flight_t  *flight;
+    tournament_flight_t  *flight;
 
-    flight = ngx_alloc(sizeof(ngx_http_tournament_flight_t) + key->len,
-                       fetch->log);
+    flight = ngx_alloc(sizeof(tournament_flight_t) + key->len, fetch->log);
     if (flight == NULL) {
         return NULL;
     }
 
-    ngx_memzero(flight, sizeof(ngx_http_tournament_flight_t));
+    ngx_memzero(flight, sizeof(tournament_flight_t));
 
     flight->fetch = fetch;
     flight->endpoint = endpoint;
 
     flight->key.len = key->len;
     flight->key.data = (u_char *) flight
-                       + sizeof(ngx_http_tournament_flight_t);
+                       + sizeof(tournament_flight_t);
     ngx_memcpy(flight->key.data, key->data, key->len);
 
     flight->node.node.key = hash;
@@ -681,10 +649,10 @@ ngx_http_tournament_flight_create(ngx_http_tournament_fetch_t *fetch,
 /* NGX_OK: to be queried here.  NGX_BUSY: to be waited for. */
 
 static ngx_int_t
-ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
+tournament_flight_claim(tournament_flight_t *flight)
 {
-    ngx_http_tournament_fetch_t  *fetch;
-    ngx_http_tournament_entry_t   entry;
+    tournament_fetch_t  *fetch;
+    tournament_entry_t   entry;
 
     fetch = flight->fetch;
 
@@ -692,9 +660,9 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
         return NGX_OK;
     }
 
-    if (ngx_http_tournament_cache_claim(fetch->cache, &flight->key,
-                               ngx_http_tournament_wake_number(fetch->wake),
-                               NGX_HTTP_TOURNAMENT_CLAIM)
+    if (tournament_cache_claim(fetch->cache, &flight->key,
+                               tournament_wake_number(fetch->wake),
+                               TOURNAMENT_CLAIM)
         != NGX_OK)
     {
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
@@ -703,30 +671,30 @@ ngx_http_tournament_flight_claim(ngx_http_tournament_flight_t *flight)
         return NGX_BUSY;
     }
 
-    ngx_http_tournament_flight_claimed(flight);
+    tournament_flight_claimed(flight);
 
-    if (ngx_http_tournament_flight_stored(flight, &entry) != NGX_OK) {
+    if (tournament_flight_stored(flight, &entry) != NGX_OK) {
         return NGX_OK;
     }
 
     /* it came between the look-up and the claim: the next turn gives it */
 
-    ngx_http_tournament_flight_release(flight, 0);
+    tournament_flight_release(flight, 0);
 
     if (ngx_queue_empty(&flight->waiters)) {
         return NGX_BUSY;
     }
 
-    ngx_http_tournament_fetch_remote(fetch, flight, 0);
+    tournament_fetch_remote(fetch, flight, 0);
 
     return NGX_BUSY;
 }
 
 
 static void
-ngx_http_tournament_flight_claimed(ngx_http_tournament_flight_t *flight)
+tournament_flight_claimed(tournament_flight_t *flight)
 {
-    ngx_http_tournament_fetch_t  *fetch;
+    tournament_fetch_t  *fetch;
 
     fetch = flight->fetch;
 
@@ -734,7 +702,7 @@ ngx_http_tournament_flight_claimed(ngx_http_tournament_flight_t *flight)
     ngx_queue_insert_tail(&fetch->claimed, &flight->claim);
 
     if (!fetch->renew.timer_set) {
-        ngx_add_timer(&fetch->renew, NGX_HTTP_TOURNAMENT_CLAIM_RENEW);
+        ngx_add_timer(&fetch->renew, TOURNAMENT_CLAIM_RENEW);
     }
 }
 
@@ -742,11 +710,10 @@ ngx_http_tournament_flight_claimed(ngx_http_tournament_flight_t *flight)
 /* others look at what there is now; with ms the claim is kept */
 
 static void
-ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
-    ngx_msec_t ms)
+tournament_flight_release(tournament_flight_t *flight, ngx_msec_t ms)
 {
-    uint64_t                      workers;
-    ngx_http_tournament_fetch_t  *fetch;
+    uint64_t             workers;
+    tournament_fetch_t  *fetch;
 
     if (!flight->claimed) {
         return;
@@ -754,14 +721,13 @@ ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
 
     fetch = flight->fetch;
 
-    workers = ngx_http_tournament_cache_release(fetch->cache, &flight->key,
-                                                ms);
+    workers = tournament_cache_release(fetch->cache, &flight->key, ms);
     if (ms == 0) {
         flight->claimed = 0;
         ngx_queue_remove(&flight->claim);
     }
 
-    ngx_http_tournament_wake_up(fetch->wake, workers);
+    tournament_wake_up(fetch->wake, workers);
 }
 
 
@@ -771,16 +737,16 @@ ngx_http_tournament_flight_release(ngx_http_tournament_flight_t *flight,
  */
 
 static ngx_int_t
-ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
-    ngx_http_tournament_entry_t *entry)
+tournament_flight_stored(tournament_flight_t *flight,
+    tournament_entry_t *entry)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_cache_t   *cache;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_queue_t          *q;
+    tournament_cache_t   *cache;
+    tournament_waiter_t  *waiter;
 
     cache = flight->fetch->cache;
 
-    if (ngx_http_tournament_cache_get(cache, &flight->key, entry) != NGX_OK
+    if (tournament_cache_get(cache, &flight->key, entry) != NGX_OK
         || (entry->clock <= flight->seen_clock
             && entry->fetched <= flight->seen_fetched))
     {
@@ -788,9 +754,9 @@ ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
     }
 
     if (ngx_queue_empty(&flight->waiters)) {
-        return ngx_http_tournament_cache_fresh(cache, entry->clock,
-                                               entry->stripes,
-                                               entry->nstripes)
+        return tournament_cache_fresh(cache, entry->clock,
+                                      entry->stripes,
+                                      entry->nstripes)
                ? NGX_OK : NGX_DECLINED;
     }
 
@@ -798,9 +764,9 @@ ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
          q != ngx_queue_sentinel(&flight->waiters);
          q = ngx_queue_next(q))
     {
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
-        if (ngx_http_tournament_flight_suits(flight, waiter, entry)) {
+        if (tournament_flight_suits(flight, waiter, entry)) {
             return NGX_OK;
         }
     }
@@ -812,52 +778,49 @@ ngx_http_tournament_flight_stored(ngx_http_tournament_flight_t *flight,
 /* a flight that waits for another worker's: out of its queue */
 
 static void
-ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
+tournament_flight_check(tournament_flight_t *flight)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_fetch_t   *fetch;
-    ngx_http_tournament_entry_t    entry;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_queue_t          *q;
+    tournament_fetch_t   *fetch;
+    tournament_entry_t    entry;
+    tournament_waiter_t  *waiter;
 
     fetch = flight->fetch;
 
     if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
-        ngx_http_tournament_flight_free(flight);
+        tournament_flight_free(flight);
         return;
     }
 
-    if (ngx_http_tournament_fetch_closed(fetch)) {
-        ngx_http_tournament_fetch_remote(fetch, flight,
-                                         NGX_HTTP_TOURNAMENT_GATE_POLL);
+    if (tournament_fetch_closed(fetch)) {
+        tournament_fetch_remote(fetch, flight, TOURNAMENT_GATE_POLL);
         return;
     }
 
-    if (ngx_http_tournament_flight_stored(flight, &entry) == NGX_OK) {
-        ngx_http_tournament_flight_copy(flight, &entry);
+    if (tournament_flight_stored(flight, &entry) == NGX_OK) {
+        tournament_flight_copy(flight, &entry);
         return;
     }
 
     q = ngx_queue_head(&flight->waiters);
-    waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+    waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
     if (!ngx_queue_empty(&flight->waiters)
         && ngx_current_msec - waiter->arrived >= fetch->timeout)
     {
         ngx_queue_remove(&flight->queue);
         ngx_queue_init(&flight->queue);
-        ngx_http_tournament_flight_land(flight,
-                                        NGX_HTTP_TOURNAMENT_PG_TIMEOUT, NULL);
+        tournament_flight_land(flight, TOURNAMENT_PG_TIMEOUT, NULL);
         return;
     }
 
-    ngx_http_tournament_fetch_remote(fetch, flight,
-                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+    tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
 
-    if (ngx_http_tournament_flight_claim(flight) != NGX_OK) {
+    if (tournament_flight_claim(flight) != NGX_OK) {
         return;
     }
 
-    ngx_http_tournament_flight_send(flight);
+    tournament_flight_send(flight);
 }
 
 
@@ -867,13 +830,12 @@ ngx_http_tournament_flight_check(ngx_http_tournament_flight_t *flight)
  */
 
 static void
-ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
-    ngx_http_tournament_entry_t *entry)
+tournament_flight_copy(tournament_flight_t *flight, tournament_entry_t *entry)
 {
-    size_t                        len;
-    u_char                       *p;
-    ngx_http_tournament_fetch_t  *fetch;
-    ngx_http_tournament_entry_t   copy;
+    size_t               len;
+    u_char              *p;
+    tournament_fetch_t  *fetch;
+    tournament_entry_t   copy;
 
     fetch = flight->fetch;
 
@@ -882,8 +844,7 @@ ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
     p = ngx_alloc(len + entry->nstripes * sizeof(uint32_t), fetch->log);
 
     if (p == NULL) {
-        ngx_http_tournament_fetch_remote(fetch, flight,
-                                         NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+        tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
         return;
     }
 
@@ -897,7 +858,7 @@ ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
 
     ngx_queue_remove(&flight->queue);
     ngx_queue_init(&flight->queue);
-    ngx_http_tournament_flight_land(flight, NGX_HTTP_TOURNAMENT_PG_OK, &copy);
+    tournament_flight_land(flight, TOURNAMENT_PG_OK, &copy);
 
     ngx_free(p);
 }
@@ -906,7 +867,7 @@ ngx_http_tournament_flight_copy(ngx_http_tournament_flight_t *flight,
 /* a flight that is claimed, or need not be, from its queue to one of its own */
 
 static void
-ngx_http_tournament_flight_send(ngx_http_tournament_flight_t *flight)
+tournament_flight_send(tournament_flight_t *flight)
 {
     ngx_queue_t  flights;
 
@@ -915,20 +876,18 @@ ngx_http_tournament_flight_send(ngx_http_tournament_flight_t *flight)
     ngx_queue_init(&flights);
     ngx_queue_insert_tail(&flights, &flight->queue);
 
-    if (ngx_http_tournament_batch_start(flight->fetch, &flights) != NGX_OK) {
+    if (tournament_batch_start(flight->fetch, &flights) != NGX_OK) {
         ngx_queue_remove(&flight->queue);
         ngx_queue_init(&flight->queue);
-        ngx_http_tournament_flight_land(flight,
-                                        NGX_HTTP_TOURNAMENT_PG_UNAVAILABLE,
-                                        NULL);
+        tournament_flight_land(flight, TOURNAMENT_PG_UNAVAILABLE, NULL);
     }
 }
 
 
 static void
-ngx_http_tournament_flight_free(ngx_http_tournament_flight_t *flight)
+tournament_flight_free(tournament_flight_t *flight)
 {
-    ngx_http_tournament_flight_release(flight, 0);
+    tournament_flight_release(flight, 0);
 
     ngx_queue_remove(&flight->queue);
     ngx_rbtree_delete(&flight->fetch->flights, &flight->node.node);
@@ -939,14 +898,14 @@ ngx_http_tournament_flight_free(ngx_http_tournament_flight_t *flight)
 /* nobody waits any more, and nobody is told */
 
 static void
-ngx_http_tournament_flight_detach(ngx_http_tournament_flight_t *flight)
+tournament_flight_detach(tournament_flight_t *flight)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_queue_t          *q;
+    tournament_waiter_t  *waiter;
 
     while (!ngx_queue_empty(&flight->waiters)) {
         q = ngx_queue_head(&flight->waiters);
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
         ngx_queue_remove(q);
         waiter->flight = NULL;
@@ -962,11 +921,11 @@ ngx_http_tournament_flight_detach(ngx_http_tournament_flight_t *flight)
  */
 
 static void
-ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
-    ngx_http_tournament_pg_rc_e rc, ngx_http_tournament_entry_t *entry)
+tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
+    tournament_entry_t *entry)
 {
-    ngx_queue_t                    ready, *q, *next;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_queue_t           ready, *q, *next;
+    tournament_waiter_t  *waiter;
 
     flight->refresh = 0;
 
@@ -977,11 +936,9 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
          q = next)
     {
         next = ngx_queue_next(q);
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
-        if (entry == NULL
-            || ngx_http_tournament_flight_suits(flight, waiter, entry))
-        {
+        if (entry == NULL || tournament_flight_suits(flight, waiter, entry)) {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&ready, q);
         }
@@ -989,13 +946,13 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
 
     /* other workers need not wait for the answers of this one */
 
-    ngx_http_tournament_flight_release(flight,
-                                       ngx_queue_empty(&flight->waiters)
-                                       ? 0 : NGX_HTTP_TOURNAMENT_CLAIM);
+    tournament_flight_release(flight,
+                              ngx_queue_empty(&flight->waiters)
+                              ? 0 : TOURNAMENT_CLAIM);
 
     while (!ngx_queue_empty(&ready)) {
         q = ngx_queue_head(&ready);
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
         ngx_queue_remove(q);
         waiter->flight = NULL;
@@ -1004,19 +961,16 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
     }
 
     if (ngx_queue_empty(&flight->waiters)) {
-        ngx_http_tournament_flight_free(flight);
+        tournament_flight_free(flight);
         return;
     }
 
-    if (flight->claimed
-        || ngx_http_tournament_flight_claim(flight) == NGX_OK)
-    {
-        ngx_http_tournament_flight_send(flight);
+    if (flight->claimed || tournament_flight_claim(flight) == NGX_OK) {
+        tournament_flight_send(flight);
         return;
     }
 
-    ngx_http_tournament_fetch_remote(flight->fetch, flight,
-                                     NGX_HTTP_TOURNAMENT_REMOTE_POLL);
+    tournament_fetch_remote(flight->fetch, flight, TOURNAMENT_REMOTE_POLL);
 }
 
 
@@ -1027,11 +981,11 @@ ngx_http_tournament_flight_land(ngx_http_tournament_flight_t *flight,
  */
 
 static ngx_uint_t
-ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
-    ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_entry_t *entry)
+tournament_flight_suits(tournament_flight_t *flight,
+    tournament_waiter_t *waiter, tournament_entry_t *entry)
 {
-    ngx_http_tournament_cache_t  *cache;
-    ngx_http_tournament_class_e   class;
+    tournament_cache_t  *cache;
+    tournament_class_e   class;
 
     if (flight->sends > waiter->sends) {
         return 1;
@@ -1047,16 +1001,16 @@ ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
 
     cache = flight->fetch->cache;
 
-    if (ngx_http_tournament_cache_walked(cache, entry->clock)) {
+    if (tournament_cache_walked(cache, entry->clock)) {
         return 0;
     }
 
-    class = ngx_http_tournament_cache_class(cache, entry->clock,
-                                            entry->stripes, entry->nstripes);
+    class = tournament_cache_class(cache, entry->clock,
+                                   entry->stripes, entry->nstripes);
 
-    return class == NGX_HTTP_TOURNAMENT_FRESH
-           || (class != NGX_HTTP_TOURNAMENT_PURGED
-               && ngx_http_tournament_cache_age(entry->fetched)
+    return class == TOURNAMENT_FRESH
+           || (class != TOURNAMENT_PURGED
+               && tournament_cache_age(entry->fetched)
                   < waiter->coalesce);
 }
 
@@ -1064,37 +1018,36 @@ ngx_http_tournament_flight_suits(ngx_http_tournament_flight_t *flight,
 /* the first argument in the key, NUL-terminated */
 
 static char *
-ngx_http_tournament_flight_argument(ngx_http_tournament_flight_t *flight)
+tournament_flight_argument(tournament_flight_t *flight)
 {
-    return (char *) flight->key.data + NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+    return (char *) flight->key.data + TOURNAMENT_KEY_PREFIX;
 }
 
 
 /* takes the flights over, or leaves them where they are: NGX_DECLINED */
 
 static ngx_int_t
-ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
-    ngx_queue_t *flights)
+tournament_batch_start(tournament_fetch_t *fetch, ngx_queue_t *flights)
 {
-    ngx_msec_t                     waited;
-    ngx_queue_t                   *q;
-    ngx_http_tournament_batch_t   *batch;
-    ngx_http_tournament_flight_t  *flight;
-    ngx_http_tournament_waiter_t  *waiter;
+    ngx_msec_t            waited;
+    ngx_queue_t          *q;
+    tournament_batch_t   *batch;
+    tournament_flight_t  *flight;
+    tournament_waiter_t  *waiter;
 
-    batch = ngx_calloc(sizeof(ngx_http_tournament_batch_t), fetch->log);
+    batch = ngx_calloc(sizeof(tournament_batch_t), fetch->log);
     if (batch == NULL) {
         return NGX_DECLINED;
     }
 
     q = ngx_queue_head(flights);
-    flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+    flight = ngx_queue_data(q, tournament_flight_t, queue);
 
     batch->fetch = fetch;
-    batch->endpoint = &ngx_http_tournament_endpoints[flight->endpoint];
+    batch->endpoint = &tournament_endpoints[flight->endpoint];
     batch->query.statement = flight->endpoint;
-    batch->query.sending = ngx_http_tournament_batch_sending;
-    batch->query.handler = ngx_http_tournament_batch_done;
+    batch->query.sending = tournament_batch_sending;
+    batch->query.handler = tournament_batch_done;
     batch->query.data = batch;
     batch->query.background = 1;
 
@@ -1104,7 +1057,7 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
 
     if (!ngx_queue_empty(&flight->waiters)) {
         q = ngx_queue_head(&flight->waiters);
-        waiter = ngx_queue_data(q, ngx_http_tournament_waiter_t, queue);
+        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
         waited = ngx_current_msec - waiter->arrived;
     }
 
@@ -1119,7 +1072,7 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
         flight->batch = batch;
 
         if (!ngx_queue_empty(&flight->waiters)) {
@@ -1127,8 +1080,8 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
         }
     }
 
-    if (ngx_http_tournament_batch_parameters(batch) == NGX_OK
-        && ngx_http_tournament_pg_send(fetch->pg, &batch->query) == NGX_OK)
+    if (tournament_batch_parameters(batch) == NGX_OK
+        && tournament_pg_send(fetch->pg, &batch->query) == NGX_OK)
     {
         return NGX_OK;
     }
@@ -1137,12 +1090,12 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
         flight->batch = NULL;
     }
 
     ngx_queue_add(flights, &batch->flights);
-    ngx_http_tournament_batch_free(batch);
+    tournament_batch_free(batch);
 
     return NGX_DECLINED;
 }
@@ -1154,21 +1107,21 @@ ngx_http_tournament_batch_start(ngx_http_tournament_fetch_t *fetch,
  */
 
 static ngx_int_t
-ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
+tournament_batch_parameters(tournament_batch_t *batch)
 {
-    char                          *arg;
-    size_t                         len;
-    u_char                        *p;
-    ngx_uint_t                     i;
-    ngx_queue_t                   *q;
-    ngx_http_tournament_flight_t  *flight;
+    char                 *arg;
+    size_t                len;
+    u_char               *p;
+    ngx_uint_t            i;
+    ngx_queue_t          *q;
+    tournament_flight_t  *flight;
 
     q = ngx_queue_head(&batch->flights);
 
     if (q == ngx_queue_last(&batch->flights)) {
 
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
-        arg = ngx_http_tournament_flight_argument(flight);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
+        arg = tournament_flight_argument(flight);
 
         for (i = 0; i < batch->endpoint->statement.nparams; i++) {
             batch->query.values[i] = arg;
@@ -1183,8 +1136,8 @@ ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
     for ( /* void */ ; q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
-        arg = ngx_http_tournament_flight_argument(flight);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
+        arg = tournament_flight_argument(flight);
         len += ngx_strlen(arg) + sizeof("\"\",") - 1;
     }
 
@@ -1201,8 +1154,8 @@ ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
-        arg = ngx_http_tournament_flight_argument(flight);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
+        arg = tournament_flight_argument(flight);
         p = ngx_sprintf(p, "\"%s\",", arg);
     }
 
@@ -1210,7 +1163,7 @@ ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
     *p = '\0';
 
     batch->query.values[0] = (char *) batch->list;
-    batch->query.statement += NGX_HTTP_TOURNAMENT_ENDPOINTS;
+    batch->query.statement += TOURNAMENT_ENDPOINTS;
 
     return NGX_OK;
 }
@@ -1219,16 +1172,16 @@ ngx_http_tournament_batch_parameters(ngx_http_tournament_batch_t *batch)
 /* whether nobody waits for any of its flights */
 
 static ngx_uint_t
-ngx_http_tournament_batch_idle(ngx_http_tournament_batch_t *batch)
+tournament_batch_idle(tournament_batch_t *batch)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t          *q;
+    tournament_flight_t  *flight;
 
     for (q = ngx_queue_head(&batch->flights);
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
 
         if (!ngx_queue_empty(&flight->waiters) || flight->refresh) {
             return 0;
@@ -1240,7 +1193,7 @@ ngx_http_tournament_batch_idle(ngx_http_tournament_batch_t *batch)
 
 
 static void
-ngx_http_tournament_batch_free(ngx_http_tournament_batch_t *batch)
+tournament_batch_free(tournament_batch_t *batch)
 {
     if (batch->list) {
         ngx_free(batch->list);
@@ -1251,22 +1204,22 @@ ngx_http_tournament_batch_free(ngx_http_tournament_batch_t *batch)
 
 
 static void
-ngx_http_tournament_batch_sending(ngx_http_tournament_pg_query_t *query)
+tournament_batch_sending(tournament_pg_query_t *query)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_batch_t   *batch;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t          *q;
+    tournament_batch_t   *batch;
+    tournament_flight_t  *flight;
 
     batch = query->data;
 
-    batch->clock = ngx_http_tournament_cache_clock(batch->fetch->cache);
+    batch->clock = tournament_cache_clock(batch->fetch->cache);
     batch->sent = ngx_current_msec;
 
     for (q = ngx_queue_head(&batch->flights);
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
         flight->sends++;
 
         ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
@@ -1277,13 +1230,13 @@ ngx_http_tournament_batch_sending(ngx_http_tournament_pg_query_t *query)
 
 
 static void
-ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+tournament_batch_done(tournament_pg_query_t *query, tournament_pg_rc_e rc,
+    PGresult *res)
 {
-    ngx_queue_t                   *q;
-    ngx_http_tournament_batch_t   *batch;
-    ngx_http_tournament_entry_t   *entry;
-    ngx_http_tournament_flight_t  *flight;
+    ngx_queue_t          *q;
+    tournament_batch_t   *batch;
+    tournament_entry_t   *entry;
+    tournament_flight_t  *flight;
 
     batch = query->data;
 
@@ -1297,7 +1250,7 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
         ngx_queue_remove(q);
         ngx_queue_init(q);
 
-        flight = ngx_queue_data(q, ngx_http_tournament_flight_t, queue);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
         flight->batch = NULL;
         flight->times = query->times;
 
@@ -1307,51 +1260,49 @@ ngx_http_tournament_batch_done(ngx_http_tournament_pg_query_t *query,
 
         entry = NULL;
 
-        if (rc == NGX_HTTP_TOURNAMENT_PG_OK) {
-            entry = ngx_http_tournament_batch_decode(batch, flight, res);
+        if (rc == TOURNAMENT_PG_OK) {
+            entry = tournament_batch_decode(batch, flight, res);
 
             if (entry && flight->store) {
-                (void) ngx_http_tournament_cache_put(batch->fetch->cache,
-                                                     &flight->key, entry);
+                (void) tournament_cache_put(batch->fetch->cache,
+                                            &flight->key, entry);
             }
         }
 
         if (entry == NULL && flight->store) {
-            ngx_http_tournament_cache_failed(batch->fetch->cache,
-                                             &flight->key);
+            tournament_cache_failed(batch->fetch->cache, &flight->key);
         }
 
-        ngx_http_tournament_flight_land(flight,
-                                        (entry
-                                         || rc != NGX_HTTP_TOURNAMENT_PG_OK)
-                                        ? rc : NGX_HTTP_TOURNAMENT_PG_FAILED,
-                                        entry);
+        tournament_flight_land(flight,
+                               (entry || rc != TOURNAMENT_PG_OK)
+                               ? rc : TOURNAMENT_PG_FAILED,
+                               entry);
     }
 
-    ngx_http_tournament_batch_free(batch);
+    tournament_batch_free(batch);
 }
 
 
-static ngx_http_tournament_entry_t *
-ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
-    ngx_http_tournament_flight_t *flight, PGresult *res)
+static tournament_entry_t *
+tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
+    PGresult *res)
 {
-    int                              row, n;
-    char                            *arg;
-    ngx_http_tournament_fetch_t     *fetch;
-    ngx_http_tournament_result_t    *result;
-    ngx_http_tournament_endpoint_t  *endpoint;
+    int                     row, n;
+    char                   *arg;
+    tournament_fetch_t     *fetch;
+    tournament_result_t    *result;
+    tournament_endpoint_t  *endpoint;
 
     fetch = batch->fetch;
     result = fetch->result;
     endpoint = batch->endpoint;
 
-    if (ngx_http_tournament_result_begin(result, res, batch->clock,
-                                         batch->sent, endpoint->columns,
-                                         endpoint->ncolumns)
+    if (tournament_result_begin(result, res, batch->clock,
+                                batch->sent, endpoint->columns,
+                                endpoint->ncolumns)
         != NGX_OK)
     {
-        if (ngx_http_tournament_fetch_may_log(fetch)) {
+        if (tournament_fetch_may_log(fetch)) {
             ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
                           "tournament: the columns of \"%s\" are not those "
                           "that this module expects: run the install.sql "
@@ -1365,7 +1316,7 @@ ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
     n = PQntuples(res);
 
     if (batch->list) {
-        arg = ngx_http_tournament_flight_argument(flight);
+        arg = tournament_flight_argument(flight);
 
         while (row < n
                && ngx_strcmp(PQgetvalue(res, row, endpoint->bulk_column), arg)
@@ -1379,9 +1330,9 @@ ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
 
     endpoint->decode(result, row, n);
 
-    if (ngx_http_tournament_result_end(result) != NGX_OK) {
+    if (tournament_result_end(result) != NGX_OK) {
 
-        if (ngx_http_tournament_fetch_may_log(fetch)) {
+        if (tournament_fetch_may_log(fetch)) {
             ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
                           "tournament: the result of \"%s\" is larger than "
                           "32m, or there is no memory for it",
@@ -1396,11 +1347,11 @@ ngx_http_tournament_batch_decode(ngx_http_tournament_batch_t *batch,
 
 
 static ngx_uint_t
-ngx_http_tournament_fetch_may_log(ngx_http_tournament_fetch_t *fetch)
+tournament_fetch_may_log(tournament_fetch_t *fetch)
 {
     if (fetch->result_logged
         && ngx_current_msec - fetch->result_logged
-           <= NGX_HTTP_TOURNAMENT_RESULT_PAUSE)
+           <= TOURNAMENT_RESULT_PAUSE)
     {
         return 0;
     }

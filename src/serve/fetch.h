@@ -12,8 +12,8 @@
  * query, which is sent after it came: two at most.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_
+#ifndef _TOURNAMENT_FETCH_H_INCLUDED_
+#define _TOURNAMENT_FETCH_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -26,9 +26,9 @@
 #include "feed/wake.h"
 
 
-typedef struct ngx_http_tournament_fetch_s   ngx_http_tournament_fetch_t;
-typedef struct ngx_http_tournament_flight_s  ngx_http_tournament_flight_t;
-typedef struct ngx_http_tournament_waiter_s  ngx_http_tournament_waiter_t;
+typedef struct tournament_fetch_s   tournament_fetch_t;
+typedef struct tournament_flight_s  tournament_flight_t;
+typedef struct tournament_waiter_s  tournament_waiter_t;
 
 
 /*
@@ -36,45 +36,45 @@ typedef struct ngx_http_tournament_waiter_s  ngx_http_tournament_waiter_t;
  * the one that was asked for.
  */
 
-typedef void (*ngx_http_tournament_fetch_handler_pt)(
-    ngx_http_tournament_waiter_t *waiter, ngx_http_tournament_pg_rc_e rc,
-    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+typedef void (*tournament_fetch_handler_pt)(
+    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
+    tournament_key_t *key, tournament_entry_t *entry);
 
 
 /* the caller's to allocate, zeroed, and to keep until it is called or left */
 
-struct ngx_http_tournament_waiter_s {
+struct tournament_waiter_s {
 
     /* set by the caller */
 
-    ngx_http_tournament_fetch_handler_pt   handler;
-    void                                  *data;
-    void                                  *owner;
-    ngx_msec_t                             coalesce; /* a result that is
-                                                        younger will do,
-                                                        whatever changed
-                                                        since */
-    unsigned                               cache:1;  /* the result may be
-                                                        stored; else it must
-                                                        be queried for now */
-    unsigned                               impatient:1;  /* it need not wait
-                                                        for a database that
-                                                        is away */
+    tournament_fetch_handler_pt   handler;
+    void                         *data;
+    void                         *owner;
+    ngx_msec_t                    coalesce; /* a result that is
+                                               younger will do,
+                                               whatever changed
+                                               since */
+    unsigned                      cache:1;  /* the result may be
+                                               stored; else it must
+                                               be queried for now */
+    unsigned                      impatient:1;  /* it need not wait
+                                               for a database that
+                                               is away */
 
     /* of the entry that was not good enough, if there is one: else 0 */
 
-    uint64_t                               seen_clock;
-    ngx_msec_t                             seen_fetched;
+    uint64_t                      seen_clock;
+    ngx_msec_t                    seen_fetched;
 
     /* the room's own */
 
-    ngx_queue_t                            queue;
-    ngx_http_tournament_flight_t          *flight;   /* NULL: not waiting */
-    ngx_msec_t                             arrived;
-    uint64_t                               clock;    /* as it arrived */
-    ngx_uint_t                             sends;    /* of the flight, then */
-    ngx_http_tournament_pg_times_t         times;    /* of its query; all 0:
-                                                        another worker's */
+    ngx_queue_t                   queue;
+    tournament_flight_t          *flight;   /* NULL: not waiting */
+    ngx_msec_t                    arrived;
+    uint64_t                      clock;    /* as it arrived */
+    ngx_uint_t                    sends;    /* of the flight, then */
+    tournament_pg_times_t         times;    /* of its query; all 0:
+                                               another worker's */
 };
 
 
@@ -83,9 +83,9 @@ struct ngx_http_tournament_waiter_s {
  * a database that is away becomes this room's.  NULL: no memory.
  */
 
-ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
-    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_pg_t *pg, ngx_http_tournament_pg_conf_t *conf);
+tournament_fetch_t *tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_pg_t *pg,
+    tournament_pg_conf_t *conf);
 
 
 /*
@@ -93,18 +93,17 @@ ngx_http_tournament_fetch_t *ngx_http_tournament_fetch_create(
  * would be suspect at once, so queries wait for it, a moment at most.
  */
 
-void ngx_http_tournament_fetch_gate(ngx_http_tournament_fetch_t *fetch);
+void tournament_fetch_gate(tournament_fetch_t *fetch);
 
 
 /* This worker's number in the zone, or NGX_ERROR. */
 
-ngx_int_t ngx_http_tournament_fetch_number(
-    ngx_http_tournament_fetch_t *fetch);
+ngx_int_t tournament_fetch_number(tournament_fetch_t *fetch);
 
 
 /* Forgets all flights, calling no handlers: the process exits. */
 
-void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);
+void tournament_fetch_destroy(tournament_fetch_t *fetch);
 
 
 /*
@@ -113,9 +112,8 @@ void ngx_http_tournament_fetch_destroy(ngx_http_tournament_fetch_t *fetch);
  * NGX_ERROR: no memory.
  */
 
-ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_waiter_t *waiter);
+ngx_int_t tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    tournament_key_t *key, tournament_waiter_t *waiter);
 
 
 /*
@@ -127,7 +125,7 @@ ngx_int_t ngx_http_tournament_fetch_add(ngx_http_tournament_fetch_t *fetch,
  * not sent do not wait any more.
  */
 
-ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
+ngx_int_t tournament_fetch_start(tournament_fetch_t *fetch);
 
 
 /*
@@ -136,9 +134,8 @@ ngx_int_t ngx_http_tournament_fetch_start(ngx_http_tournament_fetch_t *fetch);
  * not looked at before start(): what cache_get() gave is good until then.
  */
 
-void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key,
-    ngx_http_tournament_entry_t *entry);
+void tournament_fetch_refresh(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+    tournament_key_t *key, tournament_entry_t *entry);
 
 
 /*
@@ -147,7 +144,7 @@ void ngx_http_tournament_fetch_refresh(ngx_http_tournament_fetch_t *fetch,
  * is stored.
  */
 
-void ngx_http_tournament_fetch_leave(ngx_http_tournament_waiter_t *waiter);
+void tournament_fetch_leave(tournament_waiter_t *waiter);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_FETCH_H_INCLUDED_ */
+#endif /* _TOURNAMENT_FETCH_H_INCLUDED_ */

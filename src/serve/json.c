@@ -6,16 +6,16 @@
 #include "rules/text.h"
 
 
-#define NGX_HTTP_TOURNAMENT_JSON_CHUNK  4096
+#define TOURNAMENT_JSON_CHUNK  4096
 
 /* bytes; what was larger is given back before the next text */
-#define NGX_HTTP_TOURNAMENT_JSON_KEEP   (1024 * 1024)
+#define TOURNAMENT_JSON_KEEP   (1024 * 1024)
 
 /* seconds for which one ETag stands for a time left */
-#define NGX_HTTP_TOURNAMENT_JSON_STEP   30
+#define TOURNAMENT_JSON_STEP   30
 
 
-struct ngx_http_tournament_json_s {
+struct tournament_json_s {
     yajl_gen                   gen;
 
     u_char                    *data;
@@ -27,35 +27,33 @@ struct ngx_http_tournament_json_s {
 
     size_t                     marks[2];
 
-    u_char                     etag[NGX_HTTP_TOURNAMENT_ETAG_LEN];
+    u_char                     etag[TOURNAMENT_ETAG_LEN];
 
     unsigned                   counting:1;    /* shows a time left */
     unsigned                   failed:1;
 };
 
 
-static void ngx_http_tournament_json_print(void *ctx, const char *str,
-    size_t len);
-static void ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
+static void tournament_json_print(void *ctx, const char *str, size_t len);
+static void tournament_json_check(tournament_json_t *json,
     yajl_gen_status status);
-static void ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
-    u_char *value, size_t len);
-static size_t ngx_http_tournament_json_character(u_char *p, size_t len);
-static void ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
-    const char *key);
-static void ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
-    const void *data, size_t len);
-static void ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json);
-static void ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len);
+static void tournament_json_mend(tournament_json_t *json, u_char *value,
+    size_t len);
+static size_t tournament_json_character(u_char *p, size_t len);
+static void tournament_json_key(tournament_json_t *json, const char *key);
+static void tournament_json_hash(tournament_json_t *json, const void *data,
+    size_t len);
+static void tournament_json_settle(tournament_json_t *json);
+static void tournament_json_moving(tournament_json_t *json, const char *key,
+    const char *value, size_t len);
 
 
-ngx_http_tournament_json_t *
-ngx_http_tournament_json_create(ngx_pool_t *pool)
+tournament_json_t *
+tournament_json_create(ngx_pool_t *pool)
 {
-    ngx_http_tournament_json_t  *json;
+    tournament_json_t  *json;
 
-    json = ngx_pcalloc(pool, sizeof(ngx_http_tournament_json_t));
+    json = ngx_pcalloc(pool, sizeof(tournament_json_t));
     if (json == NULL) {
         return NULL;
     }
@@ -66,7 +64,7 @@ ngx_http_tournament_json_create(ngx_pool_t *pool)
     }
 
     if (yajl_gen_config(json->gen, yajl_gen_print_callback,
-                        ngx_http_tournament_json_print, json)
+                        tournament_json_print, json)
         == 0)
     {
         yajl_gen_free(json->gen);
@@ -78,7 +76,7 @@ ngx_http_tournament_json_create(ngx_pool_t *pool)
 
 
 void
-ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json)
+tournament_json_destroy(tournament_json_t *json)
 {
     yajl_gen_free(json->gen);
 
@@ -89,11 +87,11 @@ ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json)
 
 
 void
-ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
+tournament_json_begin(tournament_json_t *json)
 {
     yajl_gen_reset(json->gen, NULL);
 
-    if (json->size > NGX_HTTP_TOURNAMENT_JSON_KEEP) {
+    if (json->size > TOURNAMENT_JSON_KEEP) {
         ngx_free(json->data);
         json->data = NULL;
         json->size = 0;
@@ -107,27 +105,27 @@ ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json)
     json->counting = 0;
     json->failed = 0;
 
-    ngx_http_tournament_json_open(json);
+    tournament_json_open(json);
 }
 
 
 ngx_int_t
-ngx_http_tournament_json_end(ngx_http_tournament_json_t *json, time_t now,
-    ngx_str_t *text, ngx_str_t *etag)
+tournament_json_end(tournament_json_t *json, time_t now, ngx_str_t *text,
+    ngx_str_t *etag)
 {
     int64_t  step;
 
-    ngx_http_tournament_json_close(json);
+    tournament_json_close(json);
 
     if (json->failed) {
         return NGX_ERROR;
     }
 
-    ngx_http_tournament_json_settle(json);
+    tournament_json_settle(json);
 
     if (json->counting) {
-        step = (int64_t) now / NGX_HTTP_TOURNAMENT_JSON_STEP;
-        ngx_http_tournament_json_hash(json, &step, sizeof(int64_t));
+        step = (int64_t) now / TOURNAMENT_JSON_STEP;
+        tournament_json_hash(json, &step, sizeof(int64_t));
     }
 
     text->data = json->data;
@@ -142,71 +140,68 @@ ngx_http_tournament_json_end(ngx_http_tournament_json_t *json, time_t now,
 
 
 void
-ngx_http_tournament_json_open(ngx_http_tournament_json_t *json)
+tournament_json_open(tournament_json_t *json)
 {
-    ngx_http_tournament_json_check(json, yajl_gen_map_open(json->gen));
+    tournament_json_check(json, yajl_gen_map_open(json->gen));
 }
 
 
 void
-ngx_http_tournament_json_close(ngx_http_tournament_json_t *json)
+tournament_json_close(tournament_json_t *json)
 {
-    ngx_http_tournament_json_check(json, yajl_gen_map_close(json->gen));
+    tournament_json_check(json, yajl_gen_map_close(json->gen));
 }
 
 
 void
-ngx_http_tournament_json_close_array(ngx_http_tournament_json_t *json)
+tournament_json_close_array(tournament_json_t *json)
 {
-    ngx_http_tournament_json_check(json, yajl_gen_array_close(json->gen));
+    tournament_json_check(json, yajl_gen_array_close(json->gen));
 }
 
 
 void
-ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
-    const char *key)
+tournament_json_open_array(tournament_json_t *json, const char *key)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_check(json, yajl_gen_array_open(json->gen));
+    tournament_json_key(json, key);
+    tournament_json_check(json, yajl_gen_array_open(json->gen));
 }
 
 
 void
-ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
-    const char *key)
+tournament_json_open_key(tournament_json_t *json, const char *key)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_open(json);
+    tournament_json_key(json, key);
+    tournament_json_open(json);
 }
 
 
 void
-ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len)
-{
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_element(json, value, len);
-}
-
-
-void
-ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
+tournament_json_string(tournament_json_t *json, const char *key,
     const char *value, size_t len)
+{
+    tournament_json_key(json, key);
+    tournament_json_element(json, value, len);
+}
+
+
+void
+tournament_json_element(tournament_json_t *json, const char *value, size_t len)
 {
     size_t  i, n;
 
     for (i = 0; i < len; i += n) {
-        n = ngx_http_tournament_json_character((u_char *) value + i, len - i);
+        n = tournament_json_character((u_char *) value + i, len - i);
 
         if (n == 0) {
-            ngx_http_tournament_json_mend(json, (u_char *) value, len);
+            tournament_json_mend(json, (u_char *) value, len);
             return;
         }
     }
 
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_string(json->gen,
-                                                   (u_char *) value, len));
+    tournament_json_check(json,
+                          yajl_gen_string(json->gen,
+                                          (u_char *) value, len));
 }
 
 
@@ -216,8 +211,7 @@ ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
  */
 
 static void
-ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
-    u_char *value, size_t len)
+tournament_json_mend(tournament_json_t *json, u_char *value, size_t len)
 {
     size_t   i, n;
     u_char  *copy;
@@ -231,7 +225,7 @@ ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
     ngx_memcpy(copy, value, len);
 
     for (i = 0; i < len; i += n) {
-        n = ngx_http_tournament_json_character(copy + i, len - i);
+        n = tournament_json_character(copy + i, len - i);
 
         if (n == 0) {
             copy[i] = '?';
@@ -239,8 +233,7 @@ ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
         }
     }
 
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_string(json->gen, copy, len));
+    tournament_json_check(json, yajl_gen_string(json->gen, copy, len));
     ngx_free(copy);
 }
 
@@ -251,7 +244,7 @@ ngx_http_tournament_json_mend(ngx_http_tournament_json_t *json,
  */
 
 static size_t
-ngx_http_tournament_json_character(u_char *p, size_t len)
+tournament_json_character(u_char *p, size_t len)
 {
     u_char    *start;
     uint32_t   ch;
@@ -272,53 +265,52 @@ ngx_http_tournament_json_character(u_char *p, size_t len)
 
 
 void
-ngx_http_tournament_json_word(ngx_http_tournament_json_t *json,
-    const char *key, const char *word)
+tournament_json_word(tournament_json_t *json, const char *key,
+    const char *word)
 {
-    ngx_http_tournament_json_string(json, key, word, ngx_strlen(word));
+    tournament_json_string(json, key, word, ngx_strlen(word));
 }
 
 
 void
-ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
-    const char *key, int64_t value)
+tournament_json_integer(tournament_json_t *json, const char *key,
+    int64_t value)
 {
     char    text[TOURNAMENT_INT_LEN];
     size_t  len;
 
     len = tournament_text_int(text, value);
 
-    ngx_http_tournament_json_number(json, key, text, len);
+    tournament_json_number(json, key, text, len);
 }
 
 
 void
-ngx_http_tournament_json_bool(ngx_http_tournament_json_t *json,
-    const char *key, ngx_uint_t value)
+tournament_json_bool(tournament_json_t *json, const char *key,
+    ngx_uint_t value)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_check(json, yajl_gen_bool(json->gen, value));
+    tournament_json_key(json, key);
+    tournament_json_check(json, yajl_gen_bool(json->gen, value));
 }
 
 
 void
-ngx_http_tournament_json_null(ngx_http_tournament_json_t *json,
-    const char *key)
+tournament_json_null(tournament_json_t *json, const char *key)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_check(json, yajl_gen_null(json->gen));
+    tournament_json_key(json, key);
+    tournament_json_check(json, yajl_gen_null(json->gen));
 }
 
 
 void
-ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
-    const char *key, int64_t seconds)
+tournament_json_duration(tournament_json_t *json, const char *key,
+    int64_t seconds)
 {
     char    text[TOURNAMENT_DURATION_LEN];
     size_t  len;
 
     if (seconds == 0) {
-        ngx_http_tournament_json_null(json, key);
+        tournament_json_null(json, key);
         return;
     }
 
@@ -326,13 +318,12 @@ ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
 
     len = tournament_text_duration(text, seconds);
 
-    ngx_http_tournament_json_moving(json, key, text, len);
+    tournament_json_moving(json, key, text, len);
 }
 
 
 void
-ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
-    const char *key, int64_t us)
+tournament_json_instant(tournament_json_t *json, const char *key, int64_t us)
 {
     char    text[TOURNAMENT_INSTANT_LEN];
     size_t  len;
@@ -342,17 +333,17 @@ ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
     len = tournament_text_instant(text, us);
 
     if (len == 0) {
-        ngx_http_tournament_json_null(json, key);
+        tournament_json_null(json, key);
         return;
     }
 
-    ngx_http_tournament_json_string(json, key, text, len);
+    tournament_json_string(json, key, text, len);
 }
 
 
 void
-ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len)
+tournament_json_money(tournament_json_t *json, const char *key,
+    const char *value, size_t len)
 {
     size_t  i, start, digits;
 
@@ -377,35 +368,33 @@ ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
     }
 
     if (digits == 0) {
-        ngx_http_tournament_json_null(json, key);
+        tournament_json_null(json, key);
         return;
     }
 
-    ngx_http_tournament_json_number(json, key, value, len);
+    tournament_json_number(json, key, value, len);
 }
 
 
 void
-ngx_http_tournament_json_number(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len)
+tournament_json_number(tournament_json_t *json, const char *key,
+    const char *value, size_t len)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_number(json->gen, value, len));
+    tournament_json_key(json, key);
+    tournament_json_check(json, yajl_gen_number(json->gen, value, len));
 }
 
 
 void
-ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
-    const void *data, size_t len)
+tournament_json_sum(tournament_json_t *json, const void *data, size_t len)
 {
-    ngx_http_tournament_json_settle(json);
-    ngx_http_tournament_json_hash(json, data, len);
+    tournament_json_settle(json);
+    tournament_json_hash(json, data, len);
 }
 
 
 void
-ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json)
+tournament_json_mark(tournament_json_t *json)
 {
     json->marks[0] = json->marks[1];
     json->marks[1] = json->len;
@@ -413,8 +402,7 @@ ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json)
 
 
 void
-ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
-    size_t *start, size_t *len)
+tournament_json_marked(tournament_json_t *json, size_t *start, size_t *len)
 {
     *start = json->marks[0];
     *len = json->marks[1] - json->marks[0];
@@ -432,45 +420,42 @@ ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
 
 
 void
-ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
-    const char *key, time_t now)
+tournament_json_now(tournament_json_t *json, const char *key, time_t now)
 {
     char    text[TOURNAMENT_INSTANT_LEN];
     size_t  len;
 
     len = tournament_text_instant(text, (int64_t) now * 1000000);
 
-    ngx_http_tournament_json_moving(json, key, text, len);
+    tournament_json_moving(json, key, text, len);
 }
 
 
 static void
-ngx_http_tournament_json_moving(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len)
+tournament_json_moving(tournament_json_t *json, const char *key,
+    const char *value, size_t len)
 {
-    ngx_http_tournament_json_key(json, key);
-    ngx_http_tournament_json_settle(json);
+    tournament_json_key(json, key);
+    tournament_json_settle(json);
 
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_string(json->gen,
-                                                   (u_char *) value, len));
+    tournament_json_check(json,
+                          yajl_gen_string(json->gen,
+                                          (u_char *) value, len));
     json->hashed = json->len;
 }
 
 
 static void
-ngx_http_tournament_json_key(ngx_http_tournament_json_t *json,
-    const char *key)
+tournament_json_key(tournament_json_t *json, const char *key)
 {
-    ngx_http_tournament_json_check(json,
-                                   yajl_gen_string(json->gen, (u_char *) key,
-                                                   ngx_strlen(key)));
+    tournament_json_check(json,
+                          yajl_gen_string(json->gen, (u_char *) key,
+                                          ngx_strlen(key)));
 }
 
 
 static void
-ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
-    yajl_gen_status status)
+tournament_json_check(tournament_json_t *json, yajl_gen_status status)
 {
     if (status != yajl_gen_status_ok) {
         json->failed = 1;
@@ -481,10 +466,10 @@ ngx_http_tournament_json_check(ngx_http_tournament_json_t *json,
 /* what was written since the last time goes into the ETag */
 
 static void
-ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json)
+tournament_json_settle(tournament_json_t *json)
 {
-    ngx_http_tournament_json_hash(json, json->data + json->hashed,
-                                  json->len - json->hashed);
+    tournament_json_hash(json, json->data + json->hashed,
+                         json->len - json->hashed);
     json->hashed = json->len;
 }
 
@@ -492,8 +477,7 @@ ngx_http_tournament_json_settle(ngx_http_tournament_json_t *json)
 /* each piece is hashed with the hash of those before it as the key */
 
 static void
-ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
-    const void *data, size_t len)
+tournament_json_hash(tournament_json_t *json, const void *data, size_t len)
 {
     uint8_t     key[TOURNAMENT_HASH_KEY_LEN];
     ngx_uint_t  i;
@@ -509,15 +493,15 @@ ngx_http_tournament_json_hash(ngx_http_tournament_json_t *json,
 
 
 static void
-ngx_http_tournament_json_print(void *ctx, const char *str, size_t len)
+tournament_json_print(void *ctx, const char *str, size_t len)
 {
-    size_t                       size;
-    u_char                      *p;
-    ngx_http_tournament_json_t  *json = ctx;
+    size_t              size;
+    u_char             *p;
+    tournament_json_t  *json = ctx;
 
     if (json->size - json->len < len) {
 
-        size = ngx_max(json->size * 2, NGX_HTTP_TOURNAMENT_JSON_CHUNK);
+        size = ngx_max(json->size * 2, TOURNAMENT_JSON_CHUNK);
         size = ngx_max(size, json->len + len);
 
         p = ngx_alloc(size, ngx_cycle->log);

@@ -12,30 +12,30 @@
  * not look.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_
+#ifndef _TOURNAMENT_JSON_H_INCLUDED_
+#define _TOURNAMENT_JSON_H_INCLUDED_
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
 
-typedef struct ngx_http_tournament_json_s  ngx_http_tournament_json_t;
+typedef struct tournament_json_s  tournament_json_t;
 
 
 /* W/"0123456789abcdef" */
-#define NGX_HTTP_TOURNAMENT_ETAG_LEN  20
+#define TOURNAMENT_ETAG_LEN  20
 
 
 /* The writer's struct is pool's; its buffers are freed by destroy. */
 
-ngx_http_tournament_json_t *ngx_http_tournament_json_create(ngx_pool_t *pool);
-void ngx_http_tournament_json_destroy(ngx_http_tournament_json_t *json);
+tournament_json_t *tournament_json_create(ngx_pool_t *pool);
+void tournament_json_destroy(tournament_json_t *json);
 
 
 /* Begins a text; what an earlier one left, even half done, is gone. */
 
-void ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json);
+void tournament_json_begin(tournament_json_t *json);
 
 
 /*
@@ -43,19 +43,19 @@ void ngx_http_tournament_json_begin(ngx_http_tournament_json_t *json);
  * etag point into the writer.  Returns NGX_OK or NGX_ERROR.
  */
 
-ngx_int_t ngx_http_tournament_json_end(ngx_http_tournament_json_t *json,
-    time_t now, ngx_str_t *text, ngx_str_t *etag);
+ngx_int_t tournament_json_end(tournament_json_t *json, time_t now,
+    ngx_str_t *text, ngx_str_t *etag);
 
 
-void ngx_http_tournament_json_open(ngx_http_tournament_json_t *json);
-void ngx_http_tournament_json_close(ngx_http_tournament_json_t *json);
-void ngx_http_tournament_json_close_array(ngx_http_tournament_json_t *json);
+void tournament_json_open(tournament_json_t *json);
+void tournament_json_close(tournament_json_t *json);
+void tournament_json_close_array(tournament_json_t *json);
 
 
 /* an element of an array */
 
-void ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
-    const char *value, size_t len);
+void tournament_json_element(tournament_json_t *json, const char *value,
+    size_t len);
 
 
 /*
@@ -67,31 +67,27 @@ void ngx_http_tournament_json_element(ngx_http_tournament_json_t *json,
  * JSON writes it.  In strings, bytes that are not UTF-8 are replaced.
  */
 
-void ngx_http_tournament_json_open_array(ngx_http_tournament_json_t *json,
-    const char *key);
-void ngx_http_tournament_json_instant(ngx_http_tournament_json_t *json,
-    const char *key, int64_t us);
-void ngx_http_tournament_json_money(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len);
-void ngx_http_tournament_json_number(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len);
+void tournament_json_open_array(tournament_json_t *json, const char *key);
+void tournament_json_instant(tournament_json_t *json, const char *key,
+    int64_t us);
+void tournament_json_money(tournament_json_t *json, const char *key,
+    const char *value, size_t len);
+void tournament_json_number(tournament_json_t *json, const char *key,
+    const char *value, size_t len);
 
-void ngx_http_tournament_json_open_key(ngx_http_tournament_json_t *json,
-    const char *key);
-void ngx_http_tournament_json_string(ngx_http_tournament_json_t *json,
-    const char *key, const char *value, size_t len);
-void ngx_http_tournament_json_word(ngx_http_tournament_json_t *json,
-    const char *key, const char *word);
-void ngx_http_tournament_json_integer(ngx_http_tournament_json_t *json,
-    const char *key, int64_t value);
-void ngx_http_tournament_json_bool(ngx_http_tournament_json_t *json,
-    const char *key, ngx_uint_t value);
-void ngx_http_tournament_json_null(ngx_http_tournament_json_t *json,
-    const char *key);
-void ngx_http_tournament_json_duration(ngx_http_tournament_json_t *json,
-    const char *key, int64_t seconds);
-void ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
-    const char *key, time_t now);
+void tournament_json_open_key(tournament_json_t *json, const char *key);
+void tournament_json_string(tournament_json_t *json, const char *key,
+    const char *value, size_t len);
+void tournament_json_word(tournament_json_t *json, const char *key,
+    const char *word);
+void tournament_json_integer(tournament_json_t *json, const char *key,
+    int64_t value);
+void tournament_json_bool(tournament_json_t *json, const char *key,
+    ngx_uint_t value);
+void tournament_json_null(tournament_json_t *json, const char *key);
+void tournament_json_duration(tournament_json_t *json, const char *key,
+    int64_t seconds);
+void tournament_json_now(tournament_json_t *json, const char *key, time_t now);
 
 
 /*
@@ -99,8 +95,8 @@ void ngx_http_tournament_json_now(ngx_http_tournament_json_t *json,
  * is put into the text when it has ended.
  */
 
-void ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
-    const void *data, size_t len);
+void tournament_json_sum(tournament_json_t *json, const void *data,
+    size_t len);
 
 
 /*
@@ -109,9 +105,9 @@ void ngx_http_tournament_json_sum(ngx_http_tournament_json_t *json,
  * nothing was marked.
  */
 
-void ngx_http_tournament_json_mark(ngx_http_tournament_json_t *json);
-void ngx_http_tournament_json_marked(ngx_http_tournament_json_t *json,
-    size_t *start, size_t *len);
+void tournament_json_mark(tournament_json_t *json);
+void tournament_json_marked(tournament_json_t *json, size_t *start,
+    size_t *len);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_JSON_H_INCLUDED_ */
+#endif /* _TOURNAMENT_JSON_H_INCLUDED_ */

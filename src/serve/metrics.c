@@ -2,40 +2,38 @@
 #include "serve/metrics.h"
 
 
-#define NGX_HTTP_TOURNAMENT_METRICS_LINE    64
+#define TOURNAMENT_METRICS_LINE    64
 
 /* the annex is so much of the zone at most */
-#define NGX_HTTP_TOURNAMENT_METRICS_SHARE   32
+#define TOURNAMENT_METRICS_SHARE   32
 
 /* ms; slow queries and requests are logged at most once in this time */
-#define NGX_HTTP_TOURNAMENT_METRICS_PAUSE   1000
+#define TOURNAMENT_METRICS_PAUSE   1000
 
-#define NGX_HTTP_TOURNAMENT_METRICS_GAUGES                                    \
-    ngx_align(NGX_HTTP_TOURNAMENT_WORKERS                                     \
-              * sizeof(ngx_http_tournament_gauges_t),                         \
-              NGX_HTTP_TOURNAMENT_METRICS_LINE)
+#define TOURNAMENT_METRICS_GAUGES                                             \
+    ngx_align(TOURNAMENT_WORKERS                                              \
+              * sizeof(tournament_gauges_t),                                  \
+              TOURNAMENT_METRICS_LINE)
 
-#define NGX_HTTP_TOURNAMENT_METRICS_SLOT                                      \
-    ngx_align(sizeof(ngx_http_tournament_counters_t),                         \
-              NGX_HTTP_TOURNAMENT_METRICS_LINE)
+#define TOURNAMENT_METRICS_SLOT                                               \
+    ngx_align(sizeof(tournament_counters_t),                                  \
+              TOURNAMENT_METRICS_LINE)
 
 
-static ngx_http_tournament_counters_t *ngx_http_tournament_metrics_slot(
-    ngx_http_tournament_metrics_t *metrics, ngx_uint_t n);
-static ngx_uint_t ngx_http_tournament_metrics_slots(
-    ngx_http_tournament_metrics_t *metrics);
-static void ngx_http_tournament_metrics_slow(
-    ngx_http_tournament_metrics_t *metrics, const char *what,
-    const char *name, u_char *key, uint64_t start, uint64_t end,
-    ngx_http_tournament_pg_times_t *times);
-static uint64_t ngx_http_tournament_metrics_overlap(uint64_t start,
-    uint64_t end, uint64_t from, uint64_t to);
-static u_char *ngx_http_tournament_metrics_text(u_char *p, u_char *last,
+static tournament_counters_t *tournament_metrics_slot(
+    tournament_metrics_t *metrics, ngx_uint_t n);
+static ngx_uint_t tournament_metrics_slots(tournament_metrics_t *metrics);
+static void tournament_metrics_slow(tournament_metrics_t *metrics,
+    const char *what, const char *name, u_char *key, uint64_t start,
+    uint64_t end, tournament_pg_times_t *times);
+static uint64_t tournament_metrics_overlap(uint64_t start, uint64_t end,
+    uint64_t from, uint64_t to);
+static u_char *tournament_metrics_text(u_char *p, u_char *last,
     const char *text);
 
 
-ngx_http_tournament_bound_t
-    ngx_http_tournament_bounds[NGX_HTTP_TOURNAMENT_BUCKETS] =
+tournament_bound_t
+    tournament_bounds[TOURNAMENT_BUCKETS] =
 {
     { 500, ngx_string("0.0005") },
     { 1000, ngx_string("0.001") },
@@ -54,29 +52,29 @@ ngx_http_tournament_bound_t
 
 
 size_t
-ngx_http_tournament_metrics_size(size_t zone)
+tournament_metrics_size(size_t zone)
 {
     ngx_uint_t  slots;
 
-    slots = zone / NGX_HTTP_TOURNAMENT_METRICS_SHARE;
-    slots -= ngx_min(slots, NGX_HTTP_TOURNAMENT_METRICS_GAUGES);
-    slots /= NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+    slots = zone / TOURNAMENT_METRICS_SHARE;
+    slots -= ngx_min(slots, TOURNAMENT_METRICS_GAUGES);
+    slots /= TOURNAMENT_METRICS_SLOT;
 
     slots = ngx_max(slots, 1);
-    slots = ngx_min(slots, NGX_HTTP_TOURNAMENT_WORKERS);
+    slots = ngx_min(slots, TOURNAMENT_WORKERS);
 
-    return NGX_HTTP_TOURNAMENT_METRICS_GAUGES
-           + slots * NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+    return TOURNAMENT_METRICS_GAUGES
+           + slots * TOURNAMENT_METRICS_SLOT;
 }
 
 
-ngx_http_tournament_metrics_t *
-ngx_http_tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_cache_t *cache, ngx_msec_t slow)
+tournament_metrics_t *
+tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, ngx_msec_t slow)
 {
-    ngx_http_tournament_metrics_t  *metrics;
+    tournament_metrics_t  *metrics;
 
-    metrics = ngx_pcalloc(pool, sizeof(ngx_http_tournament_metrics_t));
+    metrics = ngx_pcalloc(pool, sizeof(tournament_metrics_t));
     if (metrics == NULL) {
         return NULL;
     }
@@ -85,31 +83,30 @@ ngx_http_tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
     metrics->cache = cache;
     metrics->slow = slow;
 
-    ngx_http_tournament_metrics_join(metrics, NGX_ERROR);
+    tournament_metrics_join(metrics, NGX_ERROR);
 
     return metrics;
 }
 
 
 void
-ngx_http_tournament_metrics_join(ngx_http_tournament_metrics_t *metrics,
-    ngx_int_t number)
+tournament_metrics_join(tournament_metrics_t *metrics, ngx_int_t number)
 {
-    ngx_http_tournament_gauges_t  *gauges;
+    tournament_gauges_t  *gauges;
 
     /* without a number it shares a slot: any one will do */
 
-    metrics->counters = ngx_http_tournament_metrics_slot(metrics,
-                                                         number == NGX_ERROR
-                                                         ? ngx_pid : number);
+    metrics->counters = tournament_metrics_slot(metrics,
+                                                number == NGX_ERROR
+                                                ? ngx_pid : number);
     if (number == NGX_ERROR) {
         return;
     }
 
-    gauges = ngx_http_tournament_cache_annex(metrics->cache);
+    gauges = tournament_cache_annex(metrics->cache);
     gauges += number;
 
-    ngx_memzero(gauges, sizeof(ngx_http_tournament_gauges_t));
+    ngx_memzero(gauges, sizeof(tournament_gauges_t));
 
     __atomic_store_n(&gauges->owner,
                      (uint64_t) metrics->cache->generation << 32
@@ -120,7 +117,7 @@ ngx_http_tournament_metrics_join(ngx_http_tournament_metrics_t *metrics,
 
 
 void
-ngx_http_tournament_metrics_leave(ngx_http_tournament_metrics_t *metrics)
+tournament_metrics_leave(tournament_metrics_t *metrics)
 {
     if (metrics->gauges) {
         __atomic_store_n(&metrics->gauges->owner, 0, __ATOMIC_RELEASE);
@@ -129,32 +126,31 @@ ngx_http_tournament_metrics_leave(ngx_http_tournament_metrics_t *metrics)
 }
 
 
-static ngx_http_tournament_counters_t *
-ngx_http_tournament_metrics_slot(ngx_http_tournament_metrics_t *metrics,
-    ngx_uint_t n)
+static tournament_counters_t *
+tournament_metrics_slot(tournament_metrics_t *metrics, ngx_uint_t n)
 {
     u_char  *p;
 
-    p = ngx_http_tournament_cache_annex(metrics->cache);
-    p += NGX_HTTP_TOURNAMENT_METRICS_GAUGES;
+    p = tournament_cache_annex(metrics->cache);
+    p += TOURNAMENT_METRICS_GAUGES;
 
-    n %= ngx_http_tournament_metrics_slots(metrics);
+    n %= tournament_metrics_slots(metrics);
 
-    return (ngx_http_tournament_counters_t *)
-               (p + n * NGX_HTTP_TOURNAMENT_METRICS_SLOT);
+    return (tournament_counters_t *)
+               (p + n * TOURNAMENT_METRICS_SLOT);
 }
 
 
 static ngx_uint_t
-ngx_http_tournament_metrics_slots(ngx_http_tournament_metrics_t *metrics)
+tournament_metrics_slots(tournament_metrics_t *metrics)
 {
-    return (metrics->cache->annex - NGX_HTTP_TOURNAMENT_METRICS_GAUGES)
-           / NGX_HTTP_TOURNAMENT_METRICS_SLOT;
+    return (metrics->cache->annex - TOURNAMENT_METRICS_GAUGES)
+           / TOURNAMENT_METRICS_SLOT;
 }
 
 
 uint64_t
-ngx_http_tournament_metrics_now(void)
+tournament_metrics_now(void)
 {
     struct timespec  ts;
 
@@ -165,46 +161,44 @@ ngx_http_tournament_metrics_now(void)
 
 
 void
-ngx_http_tournament_metrics_observe(
-    ngx_http_tournament_histogram_t *histogram, uint64_t us)
+tournament_metrics_observe(tournament_histogram_t *histogram, uint64_t us)
 {
     ngx_uint_t  i;
 
-    for (i = 0; us > ngx_http_tournament_bounds[i].us; i++) { /* void */ }
+    for (i = 0; us > tournament_bounds[i].us; i++) { /* void */ }
 
-    ngx_http_tournament_metrics_add(&histogram->buckets[i]);
+    tournament_metrics_add(&histogram->buckets[i]);
 
     (void) __atomic_add_fetch(&histogram->sum, us, __ATOMIC_RELAXED);
 }
 
 
 void
-ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
-    ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_statement_t *statement,
-    ngx_http_tournament_pg_rc_e rc)
+tournament_metrics_query(tournament_metrics_t *metrics,
+    tournament_pg_query_t *query, tournament_pg_statement_t *statement,
+    tournament_pg_rc_e rc)
 {
-    u_char                           key[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
-    u_char                          *p, *last;
-    ngx_uint_t                       i;
-    ngx_http_tournament_pg_times_t  *times;
-    ngx_http_tournament_counters_t  *counters;
+    u_char                  key[TOURNAMENT_METRICS_TEXT];
+    u_char                 *p, *last;
+    ngx_uint_t              i;
+    tournament_pg_times_t  *times;
+    tournament_counters_t  *counters;
 
     counters = metrics->counters;
     times = &query->times;
 
-    ngx_http_tournament_metrics_add(&counters->queries);
+    tournament_metrics_add(&counters->queries);
 
-    if (rc == NGX_HTTP_TOURNAMENT_PG_TIMEOUT) {
-        ngx_http_tournament_metrics_add(&counters->timeouts);
+    if (rc == TOURNAMENT_PG_TIMEOUT) {
+        tournament_metrics_add(&counters->timeouts);
 
-    } else if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
-        ngx_http_tournament_metrics_add(&counters->errors);
+    } else if (rc != TOURNAMENT_PG_OK) {
+        tournament_metrics_add(&counters->errors);
     }
 
     if (times->sent) {
-        ngx_http_tournament_metrics_observe(&counters->latency,
-                                            times->done - times->sent);
+        tournament_metrics_observe(&counters->latency,
+                                   times->done - times->sent);
     }
 
     if (metrics->slow == 0 || query->background
@@ -213,38 +207,36 @@ ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
         return;
     }
 
-    ngx_http_tournament_metrics_add(&counters->slow);
+    tournament_metrics_add(&counters->slow);
 
     p = key;
     last = key + sizeof(key);
     *p = '\0';
 
     for (i = 0; i < statement->nparams; i++) {
-        p = ngx_http_tournament_metrics_text(p, last, i ? "," : "");
-        p = ngx_http_tournament_metrics_text(p, last, query->values[i]);
+        p = tournament_metrics_text(p, last, i ? "," : "");
+        p = tournament_metrics_text(p, last, query->values[i]);
     }
 
     /* statements are named after endpoints */
 
-    ngx_http_tournament_metrics_slow(metrics, "query",
-                                     statement->name
-                                     + sizeof("tournament_") - 1, key,
-                                     times->handed, times->done, times);
+    tournament_metrics_slow(metrics, "query",
+                            statement->name
+                            + sizeof("tournament_") - 1, key,
+                            times->handed, times->done, times);
 }
 
 
 void
-ngx_http_tournament_metrics_waited(ngx_http_tournament_metrics_t *metrics,
-    ngx_uint_t endpoint, ngx_http_tournament_key_t *key, uint64_t start,
-    ngx_http_tournament_pg_times_t *times)
+tournament_metrics_waited(tournament_metrics_t *metrics, ngx_uint_t endpoint,
+    tournament_key_t *key, uint64_t start, tournament_pg_times_t *times)
 {
-    u_char    text[NGX_HTTP_TOURNAMENT_METRICS_TEXT];
+    u_char    text[TOURNAMENT_METRICS_TEXT];
     uint64_t  now;
 
-    now = ngx_http_tournament_metrics_now();
+    now = tournament_metrics_now();
 
-    ngx_http_tournament_metrics_observe(&metrics->counters->misses,
-                                        now - start);
+    tournament_metrics_observe(&metrics->counters->misses, now - start);
 
     /* where its query was slow, the query's line has said so */
 
@@ -254,10 +246,10 @@ ngx_http_tournament_metrics_waited(ngx_http_tournament_metrics_t *metrics,
         return;
     }
 
-    ngx_http_tournament_metrics_slow(metrics, "request",
-                   (char *) ngx_http_tournament_endpoints[endpoint].name.data,
-                   ngx_http_tournament_metrics_key(text, key), start, now,
-                   times);
+    tournament_metrics_slow(metrics, "request",
+                            (char *) tournament_endpoints[endpoint].name.data,
+                            tournament_metrics_key(text, key), start, now,
+                            times);
 }
 
 
@@ -268,9 +260,9 @@ ngx_http_tournament_metrics_waited(ngx_http_tournament_metrics_t *metrics,
  */
 
 static void
-ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
-    const char *what, const char *name, u_char *key, uint64_t start,
-    uint64_t end, ngx_http_tournament_pg_times_t *times)
+tournament_metrics_slow(tournament_metrics_t *metrics, const char *what,
+    const char *name, u_char *key, uint64_t start, uint64_t end,
+    tournament_pg_times_t *times)
 {
     u_char      more[sizeof(", more slow ones since the last such line")
                      + NGX_INT_T_LEN];
@@ -280,7 +272,7 @@ ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
     now = (ngx_msec_t) (end / 1000);
 
     if (metrics->slow_logged
-        && now - metrics->slow_logged < NGX_HTTP_TOURNAMENT_METRICS_PAUSE)
+        && now - metrics->slow_logged < TOURNAMENT_METRICS_PAUSE)
     {
         metrics->slow_unlogged++;
         return;
@@ -288,13 +280,11 @@ ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
 
     sent = times->sent ? times->sent : times->done;
 
-    connect = ngx_http_tournament_metrics_overlap(start, end, times->handed,
-                                                  times->connected);
-    queue = ngx_http_tournament_metrics_overlap(start, end, times->handed,
-                                                sent)
+    connect = tournament_metrics_overlap(start, end, times->handed,
+                                         times->connected);
+    queue = tournament_metrics_overlap(start, end, times->handed, sent)
             - connect;
-    query = ngx_http_tournament_metrics_overlap(start, end, sent,
-                                                times->done);
+    query = tournament_metrics_overlap(start, end, sent, times->done);
 
     *more = '\0';
 
@@ -316,8 +306,8 @@ ngx_http_tournament_metrics_slow(ngx_http_tournament_metrics_t *metrics,
 
 
 static uint64_t
-ngx_http_tournament_metrics_overlap(uint64_t start, uint64_t end,
-    uint64_t from, uint64_t to)
+tournament_metrics_overlap(uint64_t start, uint64_t end, uint64_t from,
+    uint64_t to)
 {
     from = ngx_max(from, start);
     to = ngx_min(to, end);
@@ -327,22 +317,21 @@ ngx_http_tournament_metrics_overlap(uint64_t start, uint64_t end,
 
 
 u_char *
-ngx_http_tournament_metrics_key(u_char *buf, ngx_http_tournament_key_t *key)
+tournament_metrics_key(u_char *buf, tournament_key_t *key)
 {
     size_t   i;
     u_char  *p, *last;
 
     p = buf;
-    last = buf + NGX_HTTP_TOURNAMENT_METRICS_TEXT;
+    last = buf + TOURNAMENT_METRICS_TEXT;
     *p = '\0';
 
-    for (i = NGX_HTTP_TOURNAMENT_KEY_PREFIX; i < key->len;
+    for (i = TOURNAMENT_KEY_PREFIX; i < key->len;
          i += ngx_strlen(key->data + i) + 1)
     {
-        p = ngx_http_tournament_metrics_text(p, last,
-                              i == NGX_HTTP_TOURNAMENT_KEY_PREFIX ? "" : ",");
-        p = ngx_http_tournament_metrics_text(p, last,
-                                             (char *) key->data + i);
+        p = tournament_metrics_text(p, last,
+                                    i == TOURNAMENT_KEY_PREFIX ? "" : ",");
+        p = tournament_metrics_text(p, last, (char *) key->data + i);
     }
 
     return buf;
@@ -352,7 +341,7 @@ ngx_http_tournament_metrics_key(u_char *buf, ngx_http_tournament_key_t *key)
 /* what does not fit is left out, and dots say so; NUL stands at the end */
 
 static u_char *
-ngx_http_tournament_metrics_text(u_char *p, u_char *last, const char *text)
+tournament_metrics_text(u_char *p, u_char *last, const char *text)
 {
     u_char  ch;
 
@@ -380,22 +369,22 @@ ngx_http_tournament_metrics_text(u_char *p, u_char *last, const char *text)
 
 
 void
-ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
-    ngx_http_tournament_counters_t *total)
+tournament_metrics_sum(tournament_metrics_t *metrics,
+    tournament_counters_t *total)
 {
     uint64_t    *slot, *sum;
     ngx_uint_t   i, n, slots;
 
-    ngx_memzero(total, sizeof(ngx_http_tournament_counters_t));
+    ngx_memzero(total, sizeof(tournament_counters_t));
 
     /* it is nothing but counters of 64 bits */
 
     sum = (uint64_t *) total;
-    n = sizeof(ngx_http_tournament_counters_t) / sizeof(uint64_t);
-    slots = ngx_http_tournament_metrics_slots(metrics);
+    n = sizeof(tournament_counters_t) / sizeof(uint64_t);
+    slots = tournament_metrics_slots(metrics);
 
     while (slots--) {
-        slot = (uint64_t *) ngx_http_tournament_metrics_slot(metrics, slots);
+        slot = (uint64_t *) tournament_metrics_slot(metrics, slots);
 
         for (i = 0; i < n; i++) {
             sum[i] += __atomic_load_n(&slot[i], __ATOMIC_RELAXED);
@@ -405,13 +394,13 @@ ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
 
 
 ngx_int_t
-ngx_http_tournament_metrics_gauges(ngx_http_tournament_metrics_t *metrics,
-    ngx_uint_t number, ngx_http_tournament_gauges_t *gauges)
+tournament_metrics_gauges(tournament_metrics_t *metrics, ngx_uint_t number,
+    tournament_gauges_t *gauges)
 {
-    uint64_t                       owner;
-    ngx_http_tournament_gauges_t  *g;
+    uint64_t              owner;
+    tournament_gauges_t  *g;
 
-    g = ngx_http_tournament_cache_annex(metrics->cache);
+    g = tournament_cache_annex(metrics->cache);
     g += number;
 
     owner = __atomic_load_n(&g->owner, __ATOMIC_ACQUIRE);

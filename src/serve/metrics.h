@@ -7,14 +7,14 @@
  * for anybody; a slot is passed on with the worker's number and goes on
  * counting.  A total is the sum of all slots.  Additions are atomic all the
  * same, which costs next to nothing on a line that is one's own: in a small
- * zone, and beyond NGX_HTTP_TOURNAMENT_WORKERS, several workers share a slot.
+ * zone, and beyond TOURNAMENT_WORKERS, several workers share a slot.
  *
  * A gauge tells how things are now.  Each worker writes its own, as its
  * database room tells; those of a worker that is dead are not read.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_
+#ifndef _TOURNAMENT_METRICS_H_INCLUDED_
+#define _TOURNAMENT_METRICS_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -25,28 +25,28 @@
 
 
 /* endpoints that serve tournaments stand before the others in their table */
-#define NGX_HTTP_TOURNAMENT_SERVED          NGX_HTTP_TOURNAMENT_PURGE
+#define TOURNAMENT_SERVED          TOURNAMENT_PURGE
 
 /* a request's cache status is the column that it is counted in */
-#define NGX_HTTP_TOURNAMENT_METRICS_ERRORS  7
-#define NGX_HTTP_TOURNAMENT_METRICS_COLUMNS 8
+#define TOURNAMENT_METRICS_ERRORS  7
+#define TOURNAMENT_METRICS_COLUMNS 8
 
-#define NGX_HTTP_TOURNAMENT_BUCKETS         13
+#define TOURNAMENT_BUCKETS         13
 
 
 /* durations; which bucket one is counted in follows from the bounds below */
 
 typedef struct {
-    uint64_t                       buckets[NGX_HTTP_TOURNAMENT_BUCKETS];
+    uint64_t                       buckets[TOURNAMENT_BUCKETS];
     uint64_t                       sum;             /* us */
-} ngx_http_tournament_histogram_t;
+} tournament_histogram_t;
 
 
 /* a slot: only ever added to */
 
 typedef struct {
-    uint64_t                       requests[NGX_HTTP_TOURNAMENT_SERVED]
-                                        [NGX_HTTP_TOURNAMENT_METRICS_COLUMNS];
+    uint64_t                       requests[TOURNAMENT_SERVED]
+                                        [TOURNAMENT_METRICS_COLUMNS];
     uint64_t                       purges;
 
     uint64_t                       queries;         /* that have ended */
@@ -55,10 +55,10 @@ typedef struct {
     uint64_t                       slow;
     uint64_t                       refused;         /* the queue was full */
 
-    ngx_http_tournament_histogram_t  latency;       /* of queries */
-    ngx_http_tournament_histogram_t  misses;        /* of requests */
-    ngx_http_tournament_histogram_t  delay;         /* of the feed */
-} ngx_http_tournament_counters_t;
+    tournament_histogram_t  latency;       /* of queries */
+    tournament_histogram_t  misses;        /* of requests */
+    tournament_histogram_t  delay;         /* of the feed */
+} tournament_counters_t;
 
 
 /* of one worker's connections to the database */
@@ -70,20 +70,20 @@ typedef struct {
     uint32_t                       down;
     uint32_t                       queued;          /* queries */
     uint32_t                       in_flight;
-} ngx_http_tournament_gauges_t;
+} tournament_gauges_t;
 
 
 /* a worker's own view of it */
 
-struct ngx_http_tournament_metrics_s {
-    ngx_http_tournament_counters_t  *counters;      /* its slot */
-    ngx_http_tournament_gauges_t    *gauges;        /* NULL: without number */
+struct tournament_metrics_s {
+    tournament_counters_t  *counters;      /* its slot */
+    tournament_gauges_t    *gauges;        /* NULL: without number */
 
-    ngx_log_t                       *log;
-    ngx_http_tournament_cache_t     *cache;
-    ngx_msec_t                       slow;          /* 0: no slow log */
-    ngx_msec_t                       slow_logged;
-    ngx_uint_t                       slow_unlogged;
+    ngx_log_t              *log;
+    tournament_cache_t     *cache;
+    ngx_msec_t              slow;          /* 0: no slow log */
+    ngx_msec_t              slow_logged;
+    ngx_uint_t              slow_unlogged;
 };
 
 
@@ -92,15 +92,15 @@ struct ngx_http_tournament_metrics_s {
 typedef struct {
     uint64_t                       us;              /* at most */
     ngx_str_t                      seconds;
-} ngx_http_tournament_bound_t;
+} tournament_bound_t;
 
-extern ngx_http_tournament_bound_t
-    ngx_http_tournament_bounds[NGX_HTTP_TOURNAMENT_BUCKETS];
+extern tournament_bound_t
+    tournament_bounds[TOURNAMENT_BUCKETS];
 
 
 /* Bytes of the annex in a zone of that size: a thirty-second of it at most. */
 
-size_t ngx_http_tournament_metrics_size(size_t zone);
+size_t tournament_metrics_size(size_t zone);
 
 
 /*
@@ -108,9 +108,8 @@ size_t ngx_http_tournament_metrics_size(size_t zone);
  * nothing is.  NULL: no memory.
  */
 
-ngx_http_tournament_metrics_t *ngx_http_tournament_metrics_create(
-    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
-    ngx_msec_t slow);
+tournament_metrics_t *tournament_metrics_create(ngx_pool_t *pool,
+    ngx_log_t *log, tournament_cache_t *cache, ngx_msec_t slow);
 
 
 /*
@@ -118,23 +117,21 @@ ngx_http_tournament_metrics_t *ngx_http_tournament_metrics_create(
  * NGX_ERROR: without one its gauges are not shown.
  */
 
-void ngx_http_tournament_metrics_join(ngx_http_tournament_metrics_t *metrics,
-    ngx_int_t number);
+void tournament_metrics_join(tournament_metrics_t *metrics, ngx_int_t number);
 
 
 /* Its gauges are not shown any more: the process exits. */
 
-void ngx_http_tournament_metrics_leave(
-    ngx_http_tournament_metrics_t *metrics);
+void tournament_metrics_leave(tournament_metrics_t *metrics);
 
 
 /* The time, us, of a clock that nobody sets. */
 
-uint64_t ngx_http_tournament_metrics_now(void);
+uint64_t tournament_metrics_now(void);
 
 
 static ngx_inline void
-ngx_http_tournament_metrics_add(uint64_t *counter)
+tournament_metrics_add(uint64_t *counter)
 {
     (void) __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
 }
@@ -142,8 +139,8 @@ ngx_http_tournament_metrics_add(uint64_t *counter)
 
 /* Counts a duration, us. */
 
-void ngx_http_tournament_metrics_observe(
-    ngx_http_tournament_histogram_t *histogram, uint64_t us);
+void tournament_metrics_observe(tournament_histogram_t *histogram,
+    uint64_t us);
 
 
 /*
@@ -152,10 +149,9 @@ void ngx_http_tournament_metrics_observe(
  * when; a background query is never slow.
  */
 
-void ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
-    ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_statement_t *statement,
-    ngx_http_tournament_pg_rc_e rc);
+void tournament_metrics_query(tournament_metrics_t *metrics,
+    tournament_pg_query_t *query, tournament_pg_statement_t *statement,
+    tournament_pg_rc_e rc);
 
 
 /*
@@ -165,10 +161,9 @@ void ngx_http_tournament_metrics_query(ngx_http_tournament_metrics_t *metrics,
  * index in the table.
  */
 
-void ngx_http_tournament_metrics_waited(
-    ngx_http_tournament_metrics_t *metrics, ngx_uint_t endpoint,
-    ngx_http_tournament_key_t *key, uint64_t start,
-    ngx_http_tournament_pg_times_t *times);
+void tournament_metrics_waited(tournament_metrics_t *metrics,
+    ngx_uint_t endpoint, tournament_key_t *key, uint64_t start,
+    tournament_pg_times_t *times);
 
 
 /*
@@ -176,16 +171,15 @@ void ngx_http_tournament_metrics_waited(
  * behind it.  Returns buf.
  */
 
-#define NGX_HTTP_TOURNAMENT_METRICS_TEXT  256
+#define TOURNAMENT_METRICS_TEXT  256
 
-u_char *ngx_http_tournament_metrics_key(u_char *buf,
-    ngx_http_tournament_key_t *key);
+u_char *tournament_metrics_key(u_char *buf, tournament_key_t *key);
 
 
 /* Adds all slots up. */
 
-void ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
-    ngx_http_tournament_counters_t *total);
+void tournament_metrics_sum(tournament_metrics_t *metrics,
+    tournament_counters_t *total);
 
 
 /*
@@ -193,9 +187,8 @@ void ngx_http_tournament_metrics_sum(ngx_http_tournament_metrics_t *metrics,
  * such worker alive.
  */
 
-ngx_int_t ngx_http_tournament_metrics_gauges(
-    ngx_http_tournament_metrics_t *metrics, ngx_uint_t number,
-    ngx_http_tournament_gauges_t *gauges);
+ngx_int_t tournament_metrics_gauges(tournament_metrics_t *metrics,
+    ngx_uint_t number, tournament_gauges_t *gauges);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_METRICS_H_INCLUDED_ */
+#endif /* _TOURNAMENT_METRICS_H_INCLUDED_ */

@@ -4,34 +4,32 @@
 
 
 /* us from the Unix epoch to PostgreSQL's, 2000-01-01 */
-#define NGX_HTTP_TOURNAMENT_PG_EPOCH  946684800000000LL
+#define TOURNAMENT_PG_EPOCH  946684800000000LL
 
 /* bytes; above it an answer would not be one that a page can use */
-#define NGX_HTTP_TOURNAMENT_FACTS_MAX  (32 * 1024 * 1024)
+#define TOURNAMENT_FACTS_MAX  (32 * 1024 * 1024)
 
 /* bytes; what was larger is given back before the next result */
-#define NGX_HTTP_TOURNAMENT_FACTS_KEEP  (1024 * 1024)
+#define TOURNAMENT_FACTS_KEEP  (1024 * 1024)
 
 /* bytes; no struct of facts is larger */
-#define NGX_HTTP_TOURNAMENT_FACTS_MIN  4096
+#define TOURNAMENT_FACTS_MIN  4096
 
 
-static void ngx_http_tournament_result_shrink(
-    ngx_http_tournament_result_t *result);
-static ngx_int_t ngx_http_tournament_result_grow(void **data, size_t *size,
-    size_t len, size_t need);
-static uint64_t ngx_http_tournament_result_bytes(
-    ngx_http_tournament_result_t *result, int row, int column, int *len);
-static uint64_t ngx_http_tournament_result_number(u_char *p, int len);
+static void tournament_result_shrink(tournament_result_t *result);
+static ngx_int_t tournament_result_grow(void **data, size_t *size, size_t len,
+    size_t need);
+static uint64_t tournament_result_bytes(tournament_result_t *result, int row,
+    int column, int *len);
+static uint64_t tournament_result_number(u_char *p, int len);
 
 
-ngx_http_tournament_result_t *
-ngx_http_tournament_result_create(ngx_pool_t *pool,
-    ngx_http_tournament_cache_t *cache)
+tournament_result_t *
+tournament_result_create(ngx_pool_t *pool, tournament_cache_t *cache)
 {
-    ngx_http_tournament_result_t  *result;
+    tournament_result_t  *result;
 
-    result = ngx_pcalloc(pool, sizeof(ngx_http_tournament_result_t));
+    result = ngx_pcalloc(pool, sizeof(tournament_result_t));
     if (result == NULL) {
         return NULL;
     }
@@ -40,9 +38,9 @@ ngx_http_tournament_result_create(ngx_pool_t *pool,
 
     /* there is always memory to write to */
 
-    if (ngx_http_tournament_result_grow((void **) &result->entry.facts,
-                                        &result->facts_size, 0,
-                                        NGX_HTTP_TOURNAMENT_FACTS_MIN)
+    if (tournament_result_grow((void **) &result->entry.facts,
+                               &result->facts_size, 0,
+                               TOURNAMENT_FACTS_MIN)
         != NGX_OK)
     {
         return NULL;
@@ -53,7 +51,7 @@ ngx_http_tournament_result_create(ngx_pool_t *pool,
 
 
 void
-ngx_http_tournament_result_destroy(ngx_http_tournament_result_t *result)
+tournament_result_destroy(tournament_result_t *result)
 {
     if (result->entry.facts) {
         ngx_free(result->entry.facts);
@@ -66,13 +64,12 @@ ngx_http_tournament_result_destroy(ngx_http_tournament_result_t *result)
 
 
 ngx_int_t
-ngx_http_tournament_result_begin(ngx_http_tournament_result_t *result,
-    PGresult *res, uint64_t clock, ngx_msec_t sent, const Oid *columns,
-    ngx_uint_t n)
+tournament_result_begin(tournament_result_t *result, PGresult *res,
+    uint64_t clock, ngx_msec_t sent, const Oid *columns, ngx_uint_t n)
 {
     ngx_uint_t  i;
 
-    ngx_http_tournament_result_shrink(result);
+    tournament_result_shrink(result);
 
     result->res = res;
     result->failed = 0;
@@ -99,7 +96,7 @@ ngx_http_tournament_result_begin(ngx_http_tournament_result_t *result,
 
 
 ngx_int_t
-ngx_http_tournament_result_end(ngx_http_tournament_result_t *result)
+tournament_result_end(tournament_result_t *result)
 {
     result->res = NULL;
 
@@ -108,21 +105,20 @@ ngx_http_tournament_result_end(ngx_http_tournament_result_t *result)
 
 
 uint32_t
-ngx_http_tournament_result_reserve(ngx_http_tournament_result_t *result,
-    size_t size)
+tournament_result_reserve(tournament_result_t *result, size_t size)
 {
-    size_t                        offset;
-    ngx_http_tournament_entry_t  *entry;
+    size_t               offset;
+    tournament_entry_t  *entry;
 
     entry = &result->entry;
 
     offset = ngx_align(entry->len, 8);
 
     if (result->failed
-        || offset + size > NGX_HTTP_TOURNAMENT_FACTS_MAX
-        || ngx_http_tournament_result_grow((void **) &entry->facts,
-                                           &result->facts_size, entry->len,
-                                           offset + size)
+        || offset + size > TOURNAMENT_FACTS_MAX
+        || tournament_result_grow((void **) &entry->facts,
+                                  &result->facts_size, entry->len,
+                                  offset + size)
            != NGX_OK)
     {
         result->failed = 1;
@@ -137,15 +133,15 @@ ngx_http_tournament_result_reserve(ngx_http_tournament_result_t *result,
 
 
 void
-ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
-    ngx_http_tournament_thing_e kind, int64_t id)
+tournament_result_shows(tournament_result_t *result, tournament_thing_e kind,
+    int64_t id)
 {
-    uint32_t                      stripe;
-    ngx_uint_t                    i;
-    ngx_http_tournament_entry_t  *entry;
+    uint32_t             stripe;
+    ngx_uint_t           i;
+    tournament_entry_t  *entry;
 
     entry = &result->entry;
-    stripe = ngx_http_tournament_cache_stripe(result->cache, kind, id);
+    stripe = tournament_cache_stripe(result->cache, kind, id);
 
     /* the usual few repetitions; more are harmless, looking for them is not */
 
@@ -155,11 +151,11 @@ ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
         }
     }
 
-    if (ngx_http_tournament_result_grow((void **) &entry->stripes,
-                                        &result->stripes_size,
-                                        entry->nstripes * sizeof(uint32_t),
-                                        (entry->nstripes + 1)
-                                        * sizeof(uint32_t))
+    if (tournament_result_grow((void **) &entry->stripes,
+                               &result->stripes_size,
+                               entry->nstripes * sizeof(uint32_t),
+                               (entry->nstripes + 1)
+                               * sizeof(uint32_t))
         != NGX_OK)
     {
         result->failed = 1;
@@ -171,8 +167,8 @@ ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
 
 
 void
-ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
-    ngx_http_tournament_thing_e kind, int row, int column)
+tournament_result_shows_all(tournament_result_t *result,
+    tournament_thing_e kind, int row, int column)
 {
     int        n, len;
     u_char    *p, *end;
@@ -192,14 +188,14 @@ ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
         return;
     }
 
-    n = 12 + 8 * (int) ngx_http_tournament_result_number(p + 3, 1);
+    n = 12 + 8 * (int) tournament_result_number(p + 3, 1);
 
     if (len < n) {
         return;
     }
 
     for (p += n; end - p >= 4; p += n) {
-        n = (int) ngx_http_tournament_result_number(p, 4);
+        n = (int) tournament_result_number(p, 4);
         p += 4;
 
         if (n == -1) {
@@ -211,19 +207,18 @@ ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
             return;
         }
 
-        id = (int64_t) ngx_http_tournament_result_number(p, 8);
-        ngx_http_tournament_result_shows(result, kind, id);
+        id = (int64_t) tournament_result_number(p, 8);
+        tournament_result_shows(result, kind, id);
     }
 }
 
 
 void
-ngx_http_tournament_result_valid_until(ngx_http_tournament_result_t *result,
-    int row, int column)
+tournament_result_valid_until(tournament_result_t *result, int row, int column)
 {
     int64_t  us;
 
-    us = ngx_http_tournament_result_instant(result, row, column);
+    us = tournament_result_instant(result, row, column);
 
     if (us <= 0 || us == TOURNAMENT_INSTANT_INFINITY) {
         return;
@@ -236,29 +231,26 @@ ngx_http_tournament_result_valid_until(ngx_http_tournament_result_t *result,
 
 
 ngx_uint_t
-ngx_http_tournament_result_is_null(ngx_http_tournament_result_t *result,
-    int row, int column)
+tournament_result_is_null(tournament_result_t *result, int row, int column)
 {
     return PQgetisnull(result->res, row, column);
 }
 
 
 ngx_uint_t
-ngx_http_tournament_result_bool(ngx_http_tournament_result_t *result,
-    int row, int column)
+tournament_result_bool(tournament_result_t *result, int row, int column)
 {
     return PQgetlength(result->res, row, column) == 1
            && *PQgetvalue(result->res, row, column) != 0;
 }
 
 
-ngx_http_tournament_string_t
-ngx_http_tournament_result_string(ngx_http_tournament_result_t *result,
-    int row, int column)
+tournament_string_t
+tournament_result_string(tournament_result_t *result, int row, int column)
 {
-    size_t                         len;
-    ngx_http_tournament_entry_t   *entry;
-    ngx_http_tournament_string_t   string;
+    size_t                len;
+    tournament_entry_t   *entry;
+    tournament_string_t   string;
 
     entry = &result->entry;
 
@@ -272,10 +264,10 @@ ngx_http_tournament_result_string(ngx_http_tournament_result_t *result,
     len = PQgetlength(result->res, row, column);
 
     if (result->failed
-        || entry->len + len > NGX_HTTP_TOURNAMENT_FACTS_MAX
-        || ngx_http_tournament_result_grow((void **) &entry->facts,
-                                           &result->facts_size, entry->len,
-                                           entry->len + len)
+        || entry->len + len > TOURNAMENT_FACTS_MAX
+        || tournament_result_grow((void **) &entry->facts,
+                                  &result->facts_size, entry->len,
+                                  entry->len + len)
            != NGX_OK)
     {
         result->failed = 1;
@@ -295,13 +287,13 @@ ngx_http_tournament_result_string(ngx_http_tournament_result_t *result,
 
 
 int64_t
-ngx_http_tournament_result_integer(ngx_http_tournament_result_t *result,
-    int row, int column, int64_t null)
+tournament_result_integer(tournament_result_t *result, int row, int column,
+    int64_t null)
 {
     int       len;
     uint64_t  n;
 
-    n = ngx_http_tournament_result_bytes(result, row, column, &len);
+    n = tournament_result_bytes(result, row, column, &len);
 
     switch (len) {
     case 8:
@@ -315,14 +307,12 @@ ngx_http_tournament_result_integer(ngx_http_tournament_result_t *result,
 
 
 int64_t
-ngx_http_tournament_result_instant(ngx_http_tournament_result_t *result,
-    int row, int column)
+tournament_result_instant(tournament_result_t *result, int row, int column)
 {
     int      len;
     int64_t  us;
 
-    us = (int64_t) ngx_http_tournament_result_bytes(result, row, column,
-                                                    &len);
+    us = (int64_t) tournament_result_bytes(result, row, column, &len);
     if (len != 8) {
         return TOURNAMENT_INSTANT_NONE;
     }
@@ -333,17 +323,17 @@ ngx_http_tournament_result_instant(ngx_http_tournament_result_t *result,
 
     /* the last years that PostgreSQL knows do not fit after the move */
 
-    if (us > INT64_MAX - NGX_HTTP_TOURNAMENT_PG_EPOCH) {
+    if (us > INT64_MAX - TOURNAMENT_PG_EPOCH) {
         return TOURNAMENT_INSTANT_INFINITY;
     }
 
-    return us + NGX_HTTP_TOURNAMENT_PG_EPOCH;
+    return us + TOURNAMENT_PG_EPOCH;
 }
 
 
 void
-ngx_http_tournament_result_text(ngx_http_tournament_result_t *result, int row,
-    int column, ngx_str_t *text)
+tournament_result_text(tournament_result_t *result, int row, int column,
+    ngx_str_t *text)
 {
     text->data = (u_char *) PQgetvalue(result->res, row, column);
     text->len = PQgetlength(result->res, row, column);
@@ -353,8 +343,8 @@ ngx_http_tournament_result_text(ngx_http_tournament_result_t *result, int row,
 /* an integer; len is -1 for null */
 
 static uint64_t
-ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
-    int row, int column, int *len)
+tournament_result_bytes(tournament_result_t *result, int row, int column,
+    int *len)
 {
     *len = -1;
 
@@ -364,7 +354,7 @@ ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
 
     *len = PQgetlength(result->res, row, column);
 
-    return ngx_http_tournament_result_number(
+    return tournament_result_number(
                           (u_char *) PQgetvalue(result->res, row, column),
                           ngx_min(*len, 8));
 }
@@ -373,7 +363,7 @@ ngx_http_tournament_result_bytes(ngx_http_tournament_result_t *result,
 /* up to 8 bytes in network byte order */
 
 static uint64_t
-ngx_http_tournament_result_number(u_char *p, int len)
+tournament_result_number(u_char *p, int len)
 {
     uint64_t  n;
 
@@ -390,25 +380,25 @@ ngx_http_tournament_result_number(u_char *p, int len)
 /* what a large result needed is not kept for the small ones after it */
 
 static void
-ngx_http_tournament_result_shrink(ngx_http_tournament_result_t *result)
+tournament_result_shrink(tournament_result_t *result)
 {
-    u_char                       *p;
-    ngx_http_tournament_entry_t  *entry;
+    u_char              *p;
+    tournament_entry_t  *entry;
 
     entry = &result->entry;
 
-    if (result->facts_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+    if (result->facts_size > TOURNAMENT_FACTS_KEEP) {
 
-        p = ngx_alloc(NGX_HTTP_TOURNAMENT_FACTS_MIN, ngx_cycle->log);
+        p = ngx_alloc(TOURNAMENT_FACTS_MIN, ngx_cycle->log);
 
         if (p) {
             ngx_free(entry->facts);
             entry->facts = p;
-            result->facts_size = NGX_HTTP_TOURNAMENT_FACTS_MIN;
+            result->facts_size = TOURNAMENT_FACTS_MIN;
         }
     }
 
-    if (result->stripes_size > NGX_HTTP_TOURNAMENT_FACTS_KEEP) {
+    if (result->stripes_size > TOURNAMENT_FACTS_KEEP) {
         ngx_free(entry->stripes);
         entry->stripes = NULL;
         result->stripes_size = 0;
@@ -417,8 +407,7 @@ ngx_http_tournament_result_shrink(ngx_http_tournament_result_t *result)
 
 
 static ngx_int_t
-ngx_http_tournament_result_grow(void **data, size_t *size, size_t len,
-    size_t need)
+tournament_result_grow(void **data, size_t *size, size_t len, size_t need)
 {
     void    *p;
     size_t   n;

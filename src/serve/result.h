@@ -9,8 +9,8 @@
  * functions below can trust them.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_RESULT_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_RESULT_H_INCLUDED_
+#ifndef _TOURNAMENT_RESULT_H_INCLUDED_
+#define _TOURNAMENT_RESULT_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -23,34 +23,34 @@
 
 /* PostgreSQL's type ids, of its catalogue pg_type */
 
-#define NGX_HTTP_TOURNAMENT_BOOL         16
-#define NGX_HTTP_TOURNAMENT_INT8         20
-#define NGX_HTTP_TOURNAMENT_INT4         23
-#define NGX_HTTP_TOURNAMENT_TEXT         25
-#define NGX_HTTP_TOURNAMENT_INT8_ARRAY   1016
-#define NGX_HTTP_TOURNAMENT_TIMESTAMPTZ  1184
+#define TOURNAMENT_BOOL         16
+#define TOURNAMENT_INT8         20
+#define TOURNAMENT_INT4         23
+#define TOURNAMENT_TEXT         25
+#define TOURNAMENT_INT8_ARRAY   1016
+#define TOURNAMENT_TIMESTAMPTZ  1184
 
 
 typedef struct {
-    ngx_http_tournament_cache_t   *cache;
-    PGresult                      *res;
+    tournament_cache_t   *cache;
+    PGresult             *res;
 
-    ngx_http_tournament_entry_t    entry;
+    tournament_entry_t    entry;
 
     /* the entry's memory */
 
-    size_t                         facts_size;
-    ngx_uint_t                     stripes_size;
+    size_t                facts_size;
+    ngx_uint_t            stripes_size;
 
-    unsigned                       failed:1;
-} ngx_http_tournament_result_t;
+    unsigned              failed:1;
+} tournament_result_t;
 
 
 /* Memory is taken from pool, buffers apart, which destroy frees. */
 
-ngx_http_tournament_result_t *ngx_http_tournament_result_create(
-    ngx_pool_t *pool, ngx_http_tournament_cache_t *cache);
-void ngx_http_tournament_result_destroy(ngx_http_tournament_result_t *result);
+tournament_result_t *tournament_result_create(ngx_pool_t *pool,
+    tournament_cache_t *cache);
+void tournament_result_destroy(tournament_result_t *result);
 
 
 /*
@@ -58,14 +58,13 @@ void ngx_http_tournament_result_destroy(ngx_http_tournament_result_t *result);
  * NGX_OK, or NGX_ERROR where its columns are not the n expected ones.
  */
 
-ngx_int_t ngx_http_tournament_result_begin(
-    ngx_http_tournament_result_t *result, PGresult *res, uint64_t clock,
-    ngx_msec_t sent, const Oid *columns, ngx_uint_t n);
+ngx_int_t tournament_result_begin(tournament_result_t *result, PGresult *res,
+    uint64_t clock, ngx_msec_t sent, const Oid *columns, ngx_uint_t n);
 
 
 /* Returns NGX_OK, or NGX_ERROR where memory was short in between. */
 
-ngx_int_t ngx_http_tournament_result_end(ngx_http_tournament_result_t *result);
+ngx_int_t tournament_result_end(tournament_result_t *result);
 
 
 /*
@@ -75,23 +74,22 @@ ngx_int_t ngx_http_tournament_result_end(ngx_http_tournament_result_t *result);
  * and at() gives memory that can be written and is not kept.
  */
 
-uint32_t ngx_http_tournament_result_reserve(
-    ngx_http_tournament_result_t *result, size_t size);
+uint32_t tournament_result_reserve(tournament_result_t *result, size_t size);
 
-#define ngx_http_tournament_result_at(result, offset)                         \
+#define tournament_result_at(result, offset)                                  \
     ((void *) ((result)->entry.facts + (offset)))
 
 
 /* The entry shows this thing. */
 
-void ngx_http_tournament_result_shows(ngx_http_tournament_result_t *result,
-    ngx_http_tournament_thing_e kind, int64_t id);
+void tournament_result_shows(tournament_result_t *result,
+    tournament_thing_e kind, int64_t id);
 
 
 /* The same for each element of a column of bigint[]; null is none. */
 
-void ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
-    ngx_http_tournament_thing_e kind, int row, int column);
+void tournament_result_shows_all(tournament_result_t *result,
+    tournament_thing_e kind, int row, int column);
 
 
 /*
@@ -99,8 +97,8 @@ void ngx_http_tournament_result_shows_all(ngx_http_tournament_result_t *result,
  * it is null.
  */
 
-void ngx_http_tournament_result_valid_until(
-    ngx_http_tournament_result_t *result, int row, int column);
+void tournament_result_valid_until(tournament_result_t *result, int row,
+    int column);
 
 
 /*
@@ -110,18 +108,18 @@ void ngx_http_tournament_result_valid_until(
  * copies one into the facts.
  */
 
-ngx_uint_t ngx_http_tournament_result_is_null(
-    ngx_http_tournament_result_t *result, int row, int column);
-int64_t ngx_http_tournament_result_integer(
-    ngx_http_tournament_result_t *result, int row, int column, int64_t null);
-ngx_uint_t ngx_http_tournament_result_bool(
-    ngx_http_tournament_result_t *result, int row, int column);
-int64_t ngx_http_tournament_result_instant(
-    ngx_http_tournament_result_t *result, int row, int column);
-void ngx_http_tournament_result_text(ngx_http_tournament_result_t *result,
-    int row, int column, ngx_str_t *text);
-ngx_http_tournament_string_t ngx_http_tournament_result_string(
-    ngx_http_tournament_result_t *result, int row, int column);
+ngx_uint_t tournament_result_is_null(tournament_result_t *result, int row,
+    int column);
+int64_t tournament_result_integer(tournament_result_t *result, int row,
+    int column, int64_t null);
+ngx_uint_t tournament_result_bool(tournament_result_t *result, int row,
+    int column);
+int64_t tournament_result_instant(tournament_result_t *result, int row,
+    int column);
+void tournament_result_text(tournament_result_t *result, int row, int column,
+    ngx_str_t *text);
+tournament_string_t tournament_result_string(tournament_result_t *result,
+    int row, int column);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_RESULT_H_INCLUDED_ */
+#endif /* _TOURNAMENT_RESULT_H_INCLUDED_ */

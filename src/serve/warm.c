@@ -7,62 +7,56 @@
 
 
 /* rows that are stored before requests get their turn */
-#define NGX_HTTP_TOURNAMENT_WARM_STEP     200
+#define TOURNAMENT_WARM_STEP     200
 
 /* ms; it is a large statement, and nobody waits for it */
-#define NGX_HTTP_TOURNAMENT_WARM_TIMEOUT  60000
+#define TOURNAMENT_WARM_TIMEOUT  60000
 
 
-struct ngx_http_tournament_warmer_s {
-    ngx_log_t                        *log;
-    ngx_http_tournament_cache_t      *cache;
-    ngx_http_tournament_pg_t         *pg;
-    ngx_http_tournament_fetch_t      *fetch;
-    ngx_http_tournament_result_t     *result;
-    uint64_t                          space;
+struct tournament_warmer_s {
+    ngx_log_t               *log;
+    tournament_cache_t      *cache;
+    tournament_pg_t         *pg;
+    tournament_fetch_t      *fetch;
+    tournament_result_t     *result;
+    uint64_t                 space;
 
-    ngx_http_tournament_pg_query_t    query;
-    uint64_t                          clock;
-    ngx_msec_t                        sent;
+    tournament_pg_query_t    query;
+    uint64_t                 clock;
+    ngx_msec_t               sent;
 
-    PGresult                         *res;      /* being stored */
-    int                               row;
-    ngx_event_t                       step;
+    PGresult                *res;      /* being stored */
+    int                      row;
+    ngx_event_t              step;
 
-    unsigned                          active:1;
+    unsigned                 active:1;
 };
 
 
-static void ngx_http_tournament_warm_sending(
-    ngx_http_tournament_pg_query_t *query);
-static void ngx_http_tournament_warm_done(
-    ngx_http_tournament_pg_query_t *query, ngx_http_tournament_pg_rc_e rc,
-    PGresult *res);
-static void ngx_http_tournament_warm_failed(
-    ngx_http_tournament_warmer_t *warmer);
-static void ngx_http_tournament_warm_step(ngx_event_t *ev);
-static void ngx_http_tournament_warm_end(
-    ngx_http_tournament_warmer_t *warmer);
-static ngx_int_t ngx_http_tournament_warm_row(
-    ngx_http_tournament_warmer_t *warmer, int row);
-static void ngx_http_tournament_warm_page(
-    ngx_http_tournament_warmer_t *warmer, ngx_uint_t endpoint,
-    const char **values, ngx_uint_t n);
+static void tournament_warm_sending(tournament_pg_query_t *query);
+static void tournament_warm_done(tournament_pg_query_t *query,
+    tournament_pg_rc_e rc, PGresult *res);
+static void tournament_warm_failed(tournament_warmer_t *warmer);
+static void tournament_warm_step(ngx_event_t *ev);
+static void tournament_warm_end(tournament_warmer_t *warmer);
+static ngx_int_t tournament_warm_row(tournament_warmer_t *warmer, int row);
+static void tournament_warm_page(tournament_warmer_t *warmer,
+    ngx_uint_t endpoint, const char **values, ngx_uint_t n);
 
 
-ngx_http_tournament_warmer_t *
-ngx_http_tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_http_tournament_cache_t *cache, ngx_http_tournament_pg_t *pg,
-    ngx_http_tournament_fetch_t *fetch, uint64_t space)
+tournament_warmer_t *
+tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_pg_t *pg, tournament_fetch_t *fetch,
+    uint64_t space)
 {
-    ngx_http_tournament_warmer_t  *warmer;
+    tournament_warmer_t  *warmer;
 
-    warmer = ngx_pcalloc(pool, sizeof(ngx_http_tournament_warmer_t));
+    warmer = ngx_pcalloc(pool, sizeof(tournament_warmer_t));
     if (warmer == NULL) {
         return NULL;
     }
 
-    warmer->result = ngx_http_tournament_result_create(pool, cache);
+    warmer->result = tournament_result_create(pool, cache);
     if (warmer->result == NULL) {
         return NULL;
     }
@@ -73,7 +67,7 @@ ngx_http_tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
     warmer->fetch = fetch;
     warmer->space = space;
 
-    warmer->step.handler = ngx_http_tournament_warm_step;
+    warmer->step.handler = tournament_warm_step;
     warmer->step.data = warmer;
     warmer->step.log = log;
     warmer->step.cancelable = 1;
@@ -83,27 +77,27 @@ ngx_http_tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
 
 
 void
-ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer)
+tournament_warm_destroy(tournament_warmer_t *warmer)
 {
     if (warmer->query.deadline.timer_set) {
         ngx_del_timer(&warmer->query.deadline);
     }
 
     if (warmer->res) {
-        ngx_http_tournament_warm_end(warmer);
+        tournament_warm_end(warmer);
     }
 
-    ngx_http_tournament_result_destroy(warmer->result);
+    tournament_result_destroy(warmer->result);
 }
 
 
 void
-ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
+tournament_warm_start(void *data, ngx_uint_t continued)
 {
-    ngx_http_tournament_warmer_t  *warmer = data;
+    tournament_warmer_t  *warmer = data;
 
-    uint64_t                         loaded;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                loaded;
+    tournament_listener_t  *listener;
 
     static const char  *hub[] = { "", "", "", "", "", "", "1", "12" };
 
@@ -111,7 +105,7 @@ ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
         return;
     }
 
-    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    listener = tournament_cache_listener(warmer->cache);
     loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
                                  __ATOMIC_SEQ_CST);
 
@@ -119,26 +113,26 @@ ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
         return;
     }
 
-    ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_HUB, hub, 8);
-    ngx_http_tournament_warm_page(warmer, NGX_HTTP_TOURNAMENT_STATS, NULL, 0);
+    tournament_warm_page(warmer, TOURNAMENT_HUB, hub, 8);
+    tournament_warm_page(warmer, TOURNAMENT_STATS, NULL, 0);
 
-    (void) ngx_http_tournament_fetch_start(warmer->fetch);
+    (void) tournament_fetch_start(warmer->fetch);
 
-    ngx_memzero(&warmer->query, sizeof(ngx_http_tournament_pg_query_t));
+    ngx_memzero(&warmer->query, sizeof(tournament_pg_query_t));
 
-    warmer->query.statement = NGX_HTTP_TOURNAMENT_STATEMENT_WARM;
-    warmer->query.timeout = NGX_HTTP_TOURNAMENT_WARM_TIMEOUT;
-    warmer->query.sending = ngx_http_tournament_warm_sending;
-    warmer->query.handler = ngx_http_tournament_warm_done;
+    warmer->query.statement = TOURNAMENT_STATEMENT_WARM;
+    warmer->query.timeout = TOURNAMENT_WARM_TIMEOUT;
+    warmer->query.sending = tournament_warm_sending;
+    warmer->query.handler = tournament_warm_done;
     warmer->query.data = warmer;
     warmer->query.background = 1;
     warmer->query.keep = 1;
 
-    if (ngx_http_tournament_pg_send(warmer->pg, &warmer->query) == NGX_OK) {
+    if (tournament_pg_send(warmer->pg, &warmer->query) == NGX_OK) {
         warmer->active = 1;
 
     } else {
-        ngx_http_tournament_warm_failed(warmer);
+        tournament_warm_failed(warmer);
     }
 }
 
@@ -146,12 +140,12 @@ ngx_http_tournament_warm_start(void *data, ngx_uint_t continued)
 /* the next reload may try again */
 
 static void
-ngx_http_tournament_warm_failed(ngx_http_tournament_warmer_t *warmer)
+tournament_warm_failed(tournament_warmer_t *warmer)
 {
-    uint64_t                         space;
-    ngx_http_tournament_listener_t  *listener;
+    uint64_t                space;
+    tournament_listener_t  *listener;
 
-    listener = ngx_http_tournament_cache_listener(warmer->cache);
+    listener = tournament_cache_listener(warmer->cache);
     space = warmer->space;
 
     (void) __atomic_compare_exchange_n(&listener->warmed, &space, 0, 0,
@@ -160,52 +154,52 @@ ngx_http_tournament_warm_failed(ngx_http_tournament_warmer_t *warmer)
 
 
 static void
-ngx_http_tournament_warm_sending(ngx_http_tournament_pg_query_t *query)
+tournament_warm_sending(tournament_pg_query_t *query)
 {
-    ngx_http_tournament_warmer_t  *warmer;
+    tournament_warmer_t  *warmer;
 
     warmer = query->data;
 
-    warmer->clock = ngx_http_tournament_cache_clock(warmer->cache);
+    warmer->clock = tournament_cache_clock(warmer->cache);
     warmer->sent = ngx_current_msec;
 }
 
 
 static void
-ngx_http_tournament_warm_done(ngx_http_tournament_pg_query_t *query,
-    ngx_http_tournament_pg_rc_e rc, PGresult *res)
+tournament_warm_done(tournament_pg_query_t *query, tournament_pg_rc_e rc,
+    PGresult *res)
 {
-    ngx_http_tournament_warmer_t  *warmer;
+    tournament_warmer_t  *warmer;
 
     warmer = query->data;
 
-    if (rc != NGX_HTTP_TOURNAMENT_PG_OK) {
+    if (rc != TOURNAMENT_PG_OK) {
         warmer->active = 0;
-        ngx_http_tournament_warm_failed(warmer);
+        tournament_warm_failed(warmer);
         return;
     }
 
     warmer->res = res;
     warmer->row = 0;
 
-    ngx_http_tournament_warm_step(&warmer->step);
+    tournament_warm_step(&warmer->step);
 }
 
 
 static void
-ngx_http_tournament_warm_step(ngx_event_t *ev)
+tournament_warm_step(ngx_event_t *ev)
 {
-    int                            n, last;
-    ngx_http_tournament_warmer_t  *warmer;
+    int                   n, last;
+    tournament_warmer_t  *warmer;
 
     warmer = ev->data;
 
     n = PQntuples(warmer->res);
-    last = ngx_min(n, warmer->row + NGX_HTTP_TOURNAMENT_WARM_STEP);
+    last = ngx_min(n, warmer->row + TOURNAMENT_WARM_STEP);
 
     while (warmer->row < last) {
-        if (ngx_http_tournament_warm_row(warmer, warmer->row++) != NGX_OK) {
-            ngx_http_tournament_warm_end(warmer);
+        if (tournament_warm_row(warmer, warmer->row++) != NGX_OK) {
+            tournament_warm_end(warmer);
             return;
         }
     }
@@ -218,12 +212,12 @@ ngx_http_tournament_warm_step(ngx_event_t *ev)
     ngx_log_error(NGX_LOG_INFO, warmer->log, 0,
                   "tournament: %d states loaded", n);
 
-    ngx_http_tournament_warm_end(warmer);
+    tournament_warm_end(warmer);
 }
 
 
 static void
-ngx_http_tournament_warm_end(ngx_http_tournament_warmer_t *warmer)
+tournament_warm_end(tournament_warmer_t *warmer)
 {
     PQclear(warmer->res);
 
@@ -233,61 +227,60 @@ ngx_http_tournament_warm_end(ngx_http_tournament_warmer_t *warmer)
 
 
 static ngx_int_t
-ngx_http_tournament_warm_row(ngx_http_tournament_warmer_t *warmer, int row)
+tournament_warm_row(tournament_warmer_t *warmer, int row)
 {
-    u_char                           buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    ngx_str_t                        slug;
-    ngx_http_tournament_key_t        key;
-    ngx_http_tournament_result_t    *result;
-    ngx_http_tournament_endpoint_t  *endpoint;
+    u_char                  buf[TOURNAMENT_KEY_MAX];
+    ngx_str_t               slug;
+    tournament_key_t        key;
+    tournament_result_t    *result;
+    tournament_endpoint_t  *endpoint;
 
     result = warmer->result;
-    endpoint = &ngx_http_tournament_endpoints[NGX_HTTP_TOURNAMENT_STATE];
+    endpoint = &tournament_endpoints[TOURNAMENT_STATE];
 
-    if (ngx_http_tournament_result_begin(result, warmer->res, warmer->clock,
-                                         warmer->sent, endpoint->columns,
-                                         endpoint->ncolumns)
+    if (tournament_result_begin(result, warmer->res, warmer->clock,
+                                warmer->sent, endpoint->columns,
+                                endpoint->ncolumns)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_http_tournament_result_text(result, row, endpoint->bulk_column,
-                                    &slug);
+    tournament_result_text(result, row, endpoint->bulk_column, &slug);
 
-    ngx_http_tournament_key_init(&key, buf, warmer->space, endpoint->number);
+    tournament_key_init(&key, buf, warmer->space, endpoint->number);
 
-    if (ngx_http_tournament_key_add(&key, slug.data, slug.len) != NGX_OK) {
+    if (tournament_key_add(&key, slug.data, slug.len) != NGX_OK) {
         return NGX_OK;
     }
 
     endpoint->decode(result, row, 1);
 
-    if (ngx_http_tournament_result_end(result) != NGX_OK) {
+    if (tournament_result_end(result) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_tournament_cache_put(warmer->cache, &key, &result->entry);
+    (void) tournament_cache_put(warmer->cache, &key, &result->entry);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_tournament_warm_page(ngx_http_tournament_warmer_t *warmer,
-    ngx_uint_t endpoint, const char **values, ngx_uint_t n)
+tournament_warm_page(tournament_warmer_t *warmer, ngx_uint_t endpoint,
+    const char **values, ngx_uint_t n)
 {
-    u_char                     buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    ngx_uint_t                 i;
-    ngx_http_tournament_key_t  key;
+    u_char            buf[TOURNAMENT_KEY_MAX];
+    ngx_uint_t        i;
+    tournament_key_t  key;
 
-    ngx_http_tournament_key_init(&key, buf, warmer->space,
-                             ngx_http_tournament_endpoints[endpoint].number);
+    tournament_key_init(&key, buf, warmer->space,
+                        tournament_endpoints[endpoint].number);
 
     for (i = 0; i < n; i++) {
-        (void) ngx_http_tournament_key_add(&key, (u_char *) values[i],
-                                           ngx_strlen(values[i]));
+        (void) tournament_key_add(&key, (u_char *) values[i],
+                                  ngx_strlen(values[i]));
     }
 
-    ngx_http_tournament_fetch_refresh(warmer->fetch, endpoint, &key, NULL);
+    tournament_fetch_refresh(warmer->fetch, endpoint, &key, NULL);
 }

@@ -7,8 +7,8 @@
  * reload has made the keys others.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_
+#ifndef _TOURNAMENT_WARM_H_INCLUDED_
+#define _TOURNAMENT_WARM_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -19,14 +19,13 @@
 #include "pg/pg.h"
 
 
-typedef struct ngx_http_tournament_warmer_s  ngx_http_tournament_warmer_t;
+typedef struct tournament_warmer_s  tournament_warmer_t;
 
 
 /* space is that of the keys.  NULL: no memory. */
 
-ngx_http_tournament_warmer_t *ngx_http_tournament_warm_create(
-    ngx_pool_t *pool, ngx_log_t *log, ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_pg_t *pg, ngx_http_tournament_fetch_t *fetch,
+tournament_warmer_t *tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
+    tournament_cache_t *cache, tournament_pg_t *pg, tournament_fetch_t *fetch,
     uint64_t space);
 
 
@@ -35,10 +34,10 @@ ngx_http_tournament_warmer_t *ngx_http_tournament_warm_create(
  * and continued is set.  data is the warmer.
  */
 
-void ngx_http_tournament_warm_start(void *data, ngx_uint_t continued);
+void tournament_warm_start(void *data, ngx_uint_t continued);
 
 
-void ngx_http_tournament_warm_destroy(ngx_http_tournament_warmer_t *warmer);
+void tournament_warm_destroy(tournament_warmer_t *warmer);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_WARM_H_INCLUDED_ */
+#endif /* _TOURNAMENT_WARM_H_INCLUDED_ */

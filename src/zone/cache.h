@@ -20,8 +20,8 @@
  * set knows that a process died half way, and empties the arena.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_
+#ifndef _TOURNAMENT_CACHE_H_INCLUDED_
+#define _TOURNAMENT_CACHE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -32,39 +32,39 @@
 
 
 /* bytes; below it the fixed parts leave too little room for entries */
-#define NGX_HTTP_TOURNAMENT_ZONE_MIN  (256 * 1024)
+#define TOURNAMENT_ZONE_MIN  (256 * 1024)
 
 /* above it the cells' numbers, which are of 32 bits, run out */
-#define NGX_HTTP_TOURNAMENT_ZONE_MAX  ((off_t) 256 * 1024 * 1024 * 1024)
+#define TOURNAMENT_ZONE_MAX  ((off_t) 256 * 1024 * 1024 * 1024)
 
 
 /* Kinds of things that change; ids of one kind are no ids of another */
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_ROWS = 0,    /* the catalogue's rows; id is 0 */
-    NGX_HTTP_TOURNAMENT_COUNTS,      /* the catalogue's counts; id is 0 */
-    NGX_HTTP_TOURNAMENT_TOURNAMENT,
-    NGX_HTTP_TOURNAMENT_TEAM,
-    NGX_HTTP_TOURNAMENT_PROFILE
-} ngx_http_tournament_thing_e;
+    TOURNAMENT_ROWS = 0,    /* the catalogue's rows; id is 0 */
+    TOURNAMENT_COUNTS,      /* the catalogue's counts; id is 0 */
+    TOURNAMENT_TOURNAMENT,
+    TOURNAMENT_TEAM,
+    TOURNAMENT_PROFILE
+} tournament_thing_e;
 
 
-typedef struct ngx_http_tournament_zone_s  ngx_http_tournament_zone_t;
+typedef struct tournament_zone_s  tournament_zone_t;
 
 
 typedef struct {
-    ngx_http_tournament_zone_t  *zone;
-    ngx_slab_pool_t             *shpool;
+    tournament_zone_t  *zone;
+    ngx_slab_pool_t    *shpool;
 
-    uint32_t                     generation;
+    uint32_t            generation;
 
     /* bytes of the zone for another room, set before the zone is made */
-    size_t                       annex;
+    size_t              annex;
 
     /* what an entry was copied to; this process' own, reused */
-    u_char                      *scratch;
-    size_t                       scratch_size;
-} ngx_http_tournament_cache_t;
+    u_char             *scratch;
+    size_t              scratch_size;
+} tournament_cache_t;
 
 
 /*
@@ -73,11 +73,11 @@ typedef struct {
  */
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_FRESH = 0,   /* not known to have changed */
-    NGX_HTTP_TOURNAMENT_SUSPECT,     /* the feed was interrupted since */
-    NGX_HTTP_TOURNAMENT_INVALID,     /* known to have changed */
-    NGX_HTTP_TOURNAMENT_PURGED       /* taken back: never to be shown */
-} ngx_http_tournament_class_e;
+    TOURNAMENT_FRESH = 0,   /* not known to have changed */
+    TOURNAMENT_SUSPECT,     /* the feed was interrupted since */
+    TOURNAMENT_INVALID,     /* known to have changed */
+    TOURNAMENT_PURGED       /* taken back: never to be shown */
+} tournament_class_e;
 
 
 /*
@@ -99,7 +99,7 @@ typedef struct {
     unsigned                     missing:1;
     unsigned                     failed:1;     /* so has the last query for
                                                   a newer one; set by get() */
-} ngx_http_tournament_entry_t;
+} tournament_entry_t;
 
 
 typedef struct {
@@ -111,7 +111,7 @@ typedef struct {
     ngx_uint_t                   evictions;    /* since the zone was made */
     ngx_uint_t                   recoveries;   /* arena emptied after a death */
     ngx_msec_t                   age;          /* of the zone */
-} ngx_http_tournament_cache_stats_t;
+} tournament_cache_stats_t;
 
 
 /*
@@ -120,9 +120,8 @@ typedef struct {
  * on error, which is logged.
  */
 
-ngx_shm_zone_t *ngx_http_tournament_cache_add(ngx_conf_t *cf,
-    ngx_http_tournament_cache_t *cache, ngx_str_t *name, size_t size,
-    void *tag);
+ngx_shm_zone_t *tournament_cache_add(ngx_conf_t *cf, tournament_cache_t *cache,
+    ngx_str_t *name, size_t size, void *tag);
 
 
 /*
@@ -130,18 +129,18 @@ ngx_shm_zone_t *ngx_http_tournament_cache_add(ngx_conf_t *cf,
  * before its workers are made; a reload that fails does not come so far.
  */
 
-void ngx_http_tournament_cache_begin(ngx_http_tournament_cache_t *cache);
+void tournament_cache_begin(tournament_cache_t *cache);
 
 
 /* The change clock, read before a query is sent and as a waiter arrives. */
 
-uint64_t ngx_http_tournament_cache_clock(ngx_http_tournament_cache_t *cache);
+uint64_t tournament_cache_clock(tournament_cache_t *cache);
 
 
 /* The stripe of a thing, for an entry's list of them. */
 
-uint32_t ngx_http_tournament_cache_stripe(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_thing_e kind, int64_t id);
+uint32_t tournament_cache_stripe(tournament_cache_t *cache,
+    tournament_thing_e kind, int64_t id);
 
 
 /*
@@ -149,13 +148,13 @@ uint32_t ngx_http_tournament_cache_stripe(ngx_http_tournament_cache_t *cache,
  * under way.  Takes no lock.
  */
 
-void ngx_http_tournament_cache_change(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_thing_e kind, int64_t id);
+void tournament_cache_change(tournament_cache_t *cache,
+    tournament_thing_e kind, int64_t id);
 
 
 /* The same for every entry there is. */
 
-void ngx_http_tournament_cache_change_all(ngx_http_tournament_cache_t *cache);
+void tournament_cache_change_all(tournament_cache_t *cache);
 
 
 /*
@@ -163,7 +162,7 @@ void ngx_http_tournament_cache_change_all(ngx_http_tournament_cache_t *cache);
  * until now.
  */
 
-void ngx_http_tournament_cache_suspect_all(ngx_http_tournament_cache_t *cache);
+void tournament_cache_suspect_all(tournament_cache_t *cache);
 
 
 /*
@@ -171,9 +170,9 @@ void ngx_http_tournament_cache_suspect_all(ngx_http_tournament_cache_t *cache);
  * a failing database lets it be seen again.
  */
 
-void ngx_http_tournament_cache_purge(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_thing_e kind, int64_t id);
-void ngx_http_tournament_cache_purge_all(ngx_http_tournament_cache_t *cache);
+void tournament_cache_purge(tournament_cache_t *cache, tournament_thing_e kind,
+    int64_t id);
+void tournament_cache_purge_all(tournament_cache_t *cache);
 
 
 /*
@@ -181,15 +180,14 @@ void ngx_http_tournament_cache_purge_all(ngx_http_tournament_cache_t *cache);
  * make of what was read at that clock.  Takes no lock.
  */
 
-ngx_http_tournament_class_e ngx_http_tournament_cache_class(
-    ngx_http_tournament_cache_t *cache, uint64_t clock, uint32_t *stripes,
-    ngx_uint_t n);
+tournament_class_e tournament_cache_class(tournament_cache_t *cache,
+    uint64_t clock, uint32_t *stripes, ngx_uint_t n);
 
 
 /* Whether it is FRESH, at the least cost. */
 
-ngx_uint_t ngx_http_tournament_cache_fresh(ngx_http_tournament_cache_t *cache,
-    uint64_t clock, uint32_t *stripes, ngx_uint_t n);
+ngx_uint_t tournament_cache_fresh(tournament_cache_t *cache, uint64_t clock,
+    uint32_t *stripes, ngx_uint_t n);
 
 
 /*
@@ -197,8 +195,8 @@ ngx_uint_t ngx_http_tournament_cache_fresh(ngx_http_tournament_cache_t *cache,
  * changed since: 1 when it has not, else 0.  Takes no lock.
  */
 
-ngx_uint_t ngx_http_tournament_cache_valid(ngx_http_tournament_cache_t *cache,
-    uint64_t clock, uint32_t *stripes, ngx_uint_t n);
+ngx_uint_t tournament_cache_valid(tournament_cache_t *cache, uint64_t clock,
+    uint32_t *stripes, ngx_uint_t n);
 
 
 /*
@@ -207,8 +205,8 @@ ngx_uint_t ngx_http_tournament_cache_valid(ngx_http_tournament_cache_t *cache,
  * NGX_DECLINED when there is none, NGX_ERROR when memory is short.
  */
 
-ngx_int_t ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+ngx_int_t tournament_cache_get(tournament_cache_t *cache,
+    tournament_key_t *key, tournament_entry_t *entry);
 
 
 /*
@@ -217,8 +215,8 @@ ngx_int_t ngx_http_tournament_cache_get(ngx_http_tournament_cache_t *cache,
  * or NGX_DECLINED where the entry is too large for the zone.
  */
 
-ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key, ngx_http_tournament_entry_t *entry);
+ngx_int_t tournament_cache_put(tournament_cache_t *cache,
+    tournament_key_t *key, tournament_entry_t *entry);
 
 
 /*
@@ -226,8 +224,7 @@ ngx_int_t ngx_http_tournament_cache_put(ngx_http_tournament_cache_t *cache,
  * until there is one.
  */
 
-void ngx_http_tournament_cache_failed(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key);
+void tournament_cache_failed(tournament_cache_t *cache, tournament_key_t *key);
 
 
 /*
@@ -235,13 +232,12 @@ void ngx_http_tournament_cache_failed(ngx_http_tournament_cache_t *cache,
  * under way, which it cannot find, will not be stored.
  */
 
-void ngx_http_tournament_cache_walk_begin(ngx_http_tournament_cache_t *cache);
+void tournament_cache_walk_begin(tournament_cache_t *cache);
 
 
 /* Whether a walk has begun since: what was read at that clock is not stored. */
 
-ngx_uint_t ngx_http_tournament_cache_walked(
-    ngx_http_tournament_cache_t *cache, uint64_t clock);
+ngx_uint_t tournament_cache_walked(tournament_cache_t *cache, uint64_t clock);
 
 
 /*
@@ -252,12 +248,11 @@ ngx_uint_t ngx_http_tournament_cache_walked(
  * go on with, 0 at the end.
  */
 
-typedef ngx_uint_t (*ngx_http_tournament_visit_pt)(void *data, u_char *key,
-    size_t key_len, ngx_http_tournament_entry_t *entry);
+typedef ngx_uint_t (*tournament_visit_pt)(void *data, u_char *key,
+    size_t key_len, tournament_entry_t *entry);
 
-uint32_t ngx_http_tournament_cache_walk(ngx_http_tournament_cache_t *cache,
-    uint32_t first, uint32_t step, ngx_http_tournament_visit_pt visit,
-    void *data);
+uint32_t tournament_cache_walk(tournament_cache_t *cache, uint32_t first,
+    uint32_t step, tournament_visit_pt visit, void *data);
 
 
 /*
@@ -268,14 +263,14 @@ uint32_t ngx_http_tournament_cache_walk(ngx_http_tournament_cache_t *cache,
  * is NGX_OK: a query too many.)
  */
 
-ngx_int_t ngx_http_tournament_cache_claim(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key, ngx_int_t worker, ngx_msec_t ms);
+ngx_int_t tournament_cache_claim(tournament_cache_t *cache,
+    tournament_key_t *key, ngx_int_t worker, ngx_msec_t ms);
 
 
 /* Keeps a claim for so many ms from now, if it is this worker's still. */
 
-void ngx_http_tournament_cache_renew(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key, ngx_msec_t ms);
+void tournament_cache_renew(tournament_cache_t *cache, tournament_key_t *key,
+    ngx_msec_t ms);
 
 
 /*
@@ -283,20 +278,19 @@ void ngx_http_tournament_cache_renew(ngx_http_tournament_cache_t *cache,
  * set of workers, a bit each, that wait for it: they are to be woken.
  */
 
-uint64_t ngx_http_tournament_cache_release(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_key_t *key, ngx_msec_t ms);
+uint64_t tournament_cache_release(tournament_cache_t *cache,
+    tournament_key_t *key, ngx_msec_t ms);
 
 
 /*
- * A number for this worker, 0 to NGX_HTTP_TOURNAMENT_WORKERS - 1, that no other
+ * A number for this worker, 0 to TOURNAMENT_WORKERS - 1, that no other
  * living one has; NGX_ERROR: all are taken.  leave gives it back.
  */
 
-#define NGX_HTTP_TOURNAMENT_WORKERS  64
+#define TOURNAMENT_WORKERS  64
 
-ngx_int_t ngx_http_tournament_cache_join(ngx_http_tournament_cache_t *cache);
-void ngx_http_tournament_cache_leave(ngx_http_tournament_cache_t *cache,
-    ngx_int_t worker);
+ngx_int_t tournament_cache_join(tournament_cache_t *cache);
+void tournament_cache_leave(tournament_cache_t *cache, ngx_int_t worker);
 
 
 /*
@@ -315,10 +309,9 @@ typedef struct {
     uint64_t                     changes;     /* tokens handled so far */
     uint64_t                     warmed;      /* the space of keys that is
                                                  loaded */
-} ngx_http_tournament_listener_t;
+} tournament_listener_t;
 
-ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(
-    ngx_http_tournament_cache_t *cache);
+tournament_listener_t *tournament_cache_listener(tournament_cache_t *cache);
 
 
 /*
@@ -326,25 +319,24 @@ ngx_http_tournament_listener_t *ngx_http_tournament_cache_listener(
  * is made, aligned to 64 bytes.  NULL where cache->annex is 0.
  */
 
-void *ngx_http_tournament_cache_annex(ngx_http_tournament_cache_t *cache);
+void *tournament_cache_annex(tournament_cache_t *cache);
 
 
 /* Outages: of the database, and of the listener where it has its own way. */
 
 typedef enum {
-    NGX_HTTP_TOURNAMENT_OUTAGE_DATABASE = 0,
-    NGX_HTTP_TOURNAMENT_OUTAGE_LISTENER,
-    NGX_HTTP_TOURNAMENT_OUTAGES
-} ngx_http_tournament_outage_e;
+    TOURNAMENT_OUTAGE_DATABASE = 0,
+    TOURNAMENT_OUTAGE_LISTENER,
+    TOURNAMENT_OUTAGES
+} tournament_outage_e;
 
-ngx_http_tournament_outage_t *ngx_http_tournament_cache_outage(
-    ngx_http_tournament_cache_t *cache, ngx_http_tournament_outage_e of);
+tournament_outage_t *tournament_cache_outage(tournament_cache_t *cache,
+    tournament_outage_e of);
 
 
 /* The newest configuration's number: each reload has a higher one. */
 
-uint32_t ngx_http_tournament_cache_generation(
-    ngx_http_tournament_cache_t *cache);
+uint32_t tournament_cache_generation(tournament_cache_t *cache);
 
 
 /*
@@ -353,7 +345,7 @@ uint32_t ngx_http_tournament_cache_generation(
  */
 
 static ngx_inline ngx_msec_t
-ngx_http_tournament_cache_age(ngx_msec_t fetched)
+tournament_cache_age(ngx_msec_t fetched)
 {
     ngx_msec_int_t  age;
 
@@ -365,11 +357,11 @@ ngx_http_tournament_cache_age(ngx_msec_t fetched)
 
 /* Frees what this process has for copies: it exits. */
 
-void ngx_http_tournament_cache_close(ngx_http_tournament_cache_t *cache);
+void tournament_cache_close(tournament_cache_t *cache);
 
 
-void ngx_http_tournament_cache_stats(ngx_http_tournament_cache_t *cache,
-    ngx_http_tournament_cache_stats_t *stats);
+void tournament_cache_stats(tournament_cache_t *cache,
+    tournament_cache_stats_t *stats);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_CACHE_H_INCLUDED_ */
+#endif /* _TOURNAMENT_CACHE_H_INCLUDED_ */

@@ -5,40 +5,40 @@
  * The values are the parameters of the endpoint's statement as they stand.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_KEY_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_KEY_H_INCLUDED_
+#ifndef _TOURNAMENT_KEY_H_INCLUDED_
+#define _TOURNAMENT_KEY_H_INCLUDED_
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
 
-#define NGX_HTTP_TOURNAMENT_KEY_MAX     1024  /* bytes */
-#define NGX_HTTP_TOURNAMENT_KEY_PREFIX  9     /* space, endpoint */
+#define TOURNAMENT_KEY_MAX     1024  /* bytes */
+#define TOURNAMENT_KEY_PREFIX  9     /* space, endpoint */
 
 
 typedef struct {
     size_t                     len;
     u_char                    *data;
-} ngx_http_tournament_key_t;
+} tournament_key_t;
 
 
 /*
- * Starts a key in buf, which has NGX_HTTP_TOURNAMENT_KEY_MAX bytes.  space is
+ * Starts a key in buf, which has TOURNAMENT_KEY_MAX bytes.  space is
  * a hash of the cache version and of the database, so that entries of another
  * one are never found; endpoint is the number that the endpoint has in its
  * table, at most 255.
  */
 
 static ngx_inline void
-ngx_http_tournament_key_init(ngx_http_tournament_key_t *key, u_char *buf,
-    uint64_t space, ngx_uint_t endpoint)
+tournament_key_init(tournament_key_t *key, u_char *buf, uint64_t space,
+    ngx_uint_t endpoint)
 {
     ngx_memcpy(buf, &space, sizeof(uint64_t));
     buf[sizeof(uint64_t)] = (u_char) endpoint;
 
     key->data = buf;
-    key->len = NGX_HTTP_TOURNAMENT_KEY_PREFIX;
+    key->len = TOURNAMENT_KEY_PREFIX;
 }
 
 
@@ -48,10 +48,9 @@ ngx_http_tournament_key_init(ngx_http_tournament_key_t *key, u_char *buf,
  */
 
 static ngx_inline ngx_int_t
-ngx_http_tournament_key_add(ngx_http_tournament_key_t *key, u_char *value,
-    size_t len)
+tournament_key_add(tournament_key_t *key, u_char *value, size_t len)
 {
-    if (len >= NGX_HTTP_TOURNAMENT_KEY_MAX - key->len) {
+    if (len >= TOURNAMENT_KEY_MAX - key->len) {
         return NGX_ERROR;
     }
 
@@ -68,4 +67,4 @@ ngx_http_tournament_key_add(ngx_http_tournament_key_t *key, u_char *value,
 }
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_KEY_H_INCLUDED_ */
+#endif /* _TOURNAMENT_KEY_H_INCLUDED_ */

@@ -2,14 +2,13 @@
 #include "zone/outage.h"
 
 
-static ngx_uint_t ngx_http_tournament_outage_lasts(
-    ngx_http_tournament_outage_t *outage);
-static ngx_uint_t ngx_http_tournament_outage_dead(int32_t pid);
+static ngx_uint_t tournament_outage_lasts(tournament_outage_t *outage);
+static ngx_uint_t tournament_outage_dead(int32_t pid);
 
 
 ngx_uint_t
-ngx_http_tournament_outage_begin(ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat)
+tournament_outage_begin(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat)
 {
     int32_t     pid;
     uint64_t    begun, now, none;
@@ -18,13 +17,12 @@ ngx_http_tournament_outage_begin(ngx_http_tournament_outage_t *outage,
     /* in this order: who begins takes a seat first */
 
     begun = __atomic_load_n(&outage->begun, __ATOMIC_SEQ_CST);
-    lasts = ngx_http_tournament_outage_lasts(outage);
+    lasts = tournament_outage_lasts(outage);
 
-    for (i = 0; seat->place == 0 && i < NGX_HTTP_TOURNAMENT_OUTAGE_PLACES; i++)
-    {
+    for (i = 0; seat->place == 0 && i < TOURNAMENT_OUTAGE_PLACES; i++) {
         pid = __atomic_load_n(&outage->pids[i], __ATOMIC_SEQ_CST);
 
-        if ((pid == 0 || ngx_http_tournament_outage_dead(pid))
+        if ((pid == 0 || tournament_outage_dead(pid))
             && __atomic_compare_exchange_n(&outage->pids[i], &pid,
                                            (int32_t) ngx_pid, 0,
                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -55,8 +53,7 @@ ngx_http_tournament_outage_begin(ngx_http_tournament_outage_t *outage,
 
 
 ngx_uint_t
-ngx_http_tournament_outage_worse(ngx_http_tournament_outage_t *outage,
-    ngx_msec_t ms)
+tournament_outage_worse(tournament_outage_t *outage, ngx_msec_t ms)
 {
     uint64_t  begun;
 
@@ -70,15 +67,15 @@ ngx_http_tournament_outage_worse(ngx_http_tournament_outage_t *outage,
 
 
 ngx_uint_t
-ngx_http_tournament_outage_end(ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat, ngx_msec_t *lasted)
+tournament_outage_end(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat, ngx_msec_t *lasted)
 {
     uint64_t        begun;
     ngx_msec_int_t  ms;
 
-    ngx_http_tournament_outage_leave(outage, seat);
+    tournament_outage_leave(outage, seat);
 
-    if (ngx_http_tournament_outage_lasts(outage)) {
+    if (tournament_outage_lasts(outage)) {
         return 0;
     }
 
@@ -97,8 +94,8 @@ ngx_http_tournament_outage_end(ngx_http_tournament_outage_t *outage,
 
 
 void
-ngx_http_tournament_outage_leave(ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat)
+tournament_outage_leave(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat)
 {
     if (seat->place) {
         __atomic_store_n(&outage->pids[seat->place - 1], 0, __ATOMIC_SEQ_CST);
@@ -110,19 +107,19 @@ ngx_http_tournament_outage_leave(ngx_http_tournament_outage_t *outage,
 /* whether somebody is in trouble; the dead go, whose pids others may get */
 
 static ngx_uint_t
-ngx_http_tournament_outage_lasts(ngx_http_tournament_outage_t *outage)
+tournament_outage_lasts(tournament_outage_t *outage)
 {
     int32_t     pid;
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_TOURNAMENT_OUTAGE_PLACES; i++) {
+    for (i = 0; i < TOURNAMENT_OUTAGE_PLACES; i++) {
         pid = __atomic_load_n(&outage->pids[i], __ATOMIC_SEQ_CST);
 
         if (pid == 0) {
             continue;
         }
 
-        if (!ngx_http_tournament_outage_dead(pid)) {
+        if (!tournament_outage_dead(pid)) {
             return 1;
         }
 
@@ -135,7 +132,7 @@ ngx_http_tournament_outage_lasts(ngx_http_tournament_outage_t *outage)
 
 
 static ngx_uint_t
-ngx_http_tournament_outage_dead(int32_t pid)
+tournament_outage_dead(int32_t pid)
 {
     return kill((ngx_pid_t) pid, 0) == -1 && ngx_errno == ESRCH;
 }

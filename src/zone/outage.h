@@ -10,8 +10,8 @@
  * a lower level; nothing else depends on it.
  */
 
-#ifndef _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_
-#define _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_
+#ifndef _TOURNAMENT_OUTAGE_H_INCLUDED_
+#define _TOURNAMENT_OUTAGE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -19,28 +19,27 @@
 
 
 /* more who are in trouble at the same time are not told apart */
-#define NGX_HTTP_TOURNAMENT_OUTAGE_PLACES  128
+#define TOURNAMENT_OUTAGE_PLACES  128
 
 
 typedef struct {
     uint64_t                     begun;     /* ms, never 0; 0: there is none */
     uint64_t                     worse;     /* said that it has become so */
-    int32_t                      pids[NGX_HTTP_TOURNAMENT_OUTAGE_PLACES];
-} ngx_http_tournament_outage_t;
+    int32_t                      pids[TOURNAMENT_OUTAGE_PLACES];
+} tournament_outage_t;
 
 
 /* one who may be in trouble: a worker's pool, or the listener; zeroed */
 
 typedef struct {
     ngx_uint_t                   place;     /* in pids, from 1; 0: none */
-} ngx_http_tournament_outage_seat_t;
+} tournament_outage_seat_t;
 
 
 /* Whoever holds seat is in trouble.  1: the node's outage begins with it. */
 
-ngx_uint_t ngx_http_tournament_outage_begin(
-    ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat);
+ngx_uint_t tournament_outage_begin(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat);
 
 
 /*
@@ -48,8 +47,7 @@ ngx_uint_t ngx_http_tournament_outage_begin(
  * that many ms, and nobody has said so yet.
  */
 
-ngx_uint_t ngx_http_tournament_outage_worse(
-    ngx_http_tournament_outage_t *outage, ngx_msec_t ms);
+ngx_uint_t tournament_outage_worse(tournament_outage_t *outage, ngx_msec_t ms);
 
 
 /*
@@ -57,15 +55,14 @@ ngx_uint_t ngx_http_tournament_outage_worse(
  * outage ends with it, after so many ms.
  */
 
-ngx_uint_t ngx_http_tournament_outage_end(
-    ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat, ngx_msec_t *lasted);
+ngx_uint_t tournament_outage_end(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat, ngx_msec_t *lasted);
 
 
 /* The holder goes, whatever its state. */
 
-void ngx_http_tournament_outage_leave(ngx_http_tournament_outage_t *outage,
-    ngx_http_tournament_outage_seat_t *seat);
+void tournament_outage_leave(tournament_outage_t *outage,
+    tournament_outage_seat_t *seat);
 
 
-#endif /* _NGX_HTTP_TOURNAMENT_OUTAGE_H_INCLUDED_ */
+#endif /* _TOURNAMENT_OUTAGE_H_INCLUDED_ */

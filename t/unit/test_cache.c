@@ -13,7 +13,7 @@
 #include <check.h>
 
 
-#define ZONE        (NGX_HTTP_TOURNAMENT_ZONE_MIN)
+#define ZONE        (TOURNAMENT_ZONE_MIN)
 #define ANNEX       1000
 #define KEYS        600
 #define FACTS_MAX   30000
@@ -55,7 +55,7 @@ static ngx_log_t                    test_log;
 static ngx_cycle_t                  test_cycle;
 static ngx_time_t                   test_time;
 static ngx_shm_zone_t               shm_zone;
-static ngx_http_tournament_cache_t  cache;
+static tournament_cache_t  cache;
 static ngx_uint_t                   warnings;
 
 static model_t                      model[KEYS];
@@ -183,13 +183,13 @@ zone_create(size_t size)
                 -1, 0);
     ck_assert_ptr_ne(addr, MAP_FAILED);
 
-    ngx_memzero(&cache, sizeof(ngx_http_tournament_cache_t));
+    ngx_memzero(&cache, sizeof(tournament_cache_t));
     ngx_memzero(&shm_zone, sizeof(ngx_shm_zone_t));
 
     cache.annex = ANNEX;
 
-    ck_assert_ptr_eq(ngx_http_tournament_cache_add(NULL, &cache, &name, size,
-                                                   NULL),
+    ck_assert_ptr_eq(tournament_cache_add(NULL, &cache, &name, size,
+                                          NULL),
                      &shm_zone);
 
     /* as ngx_init_zone_pool() */
@@ -209,7 +209,7 @@ zone_create(size_t size)
 static void
 zone_destroy(void)
 {
-    ngx_http_tournament_cache_close(&cache);
+    tournament_cache_close(&cache);
     munmap(shm_zone.shm.addr, shm_zone.shm.size);
 }
 
@@ -217,14 +217,14 @@ zone_destroy(void)
 /* the key's bytes are good until the next one is made */
 
 static void
-key_make(ngx_http_tournament_key_t *key, uint32_t n)
+key_make(tournament_key_t *key, uint32_t n)
 {
     u_char         name[255];
     size_t         i, len;
 
-    static u_char  buf[NGX_HTTP_TOURNAMENT_KEY_MAX];
+    static u_char  buf[TOURNAMENT_KEY_MAX];
 
-    ngx_http_tournament_key_init(key, buf, 7, 1);
+    tournament_key_init(key, buf, 7, 1);
 
     /* of any length: some do not fit into an entry's first cell */
 
@@ -234,9 +234,9 @@ key_make(ngx_http_tournament_key_t *key, uint32_t n)
         name[i] = (u_char) ('a' + (n >> (i % 3 * 4)) % 16);
     }
 
-    ck_assert_int_eq(ngx_http_tournament_key_add(key, name, len), NGX_OK);
-    ck_assert_int_eq(ngx_http_tournament_key_add(key, (u_char *) &n,
-                                                 sizeof(n)),
+    ck_assert_int_eq(tournament_key_add(key, name, len), NGX_OK);
+    ck_assert_int_eq(tournament_key_add(key, (u_char *) &n,
+                                        sizeof(n)),
                      NGX_OK);
 }
 
@@ -249,12 +249,12 @@ facts_byte(uint32_t n, uint32_t seed, size_t i)
 
 
 static void
-entry_make(ngx_http_tournament_entry_t *entry, uint32_t n, uint32_t seed,
-    size_t len, ngx_uint_t nstripes, uint64_t clock, ngx_uint_t missing)
+entry_make(tournament_entry_t *entry, uint32_t n, uint32_t seed, size_t len,
+    ngx_uint_t nstripes, uint64_t clock, ngx_uint_t missing)
 {
     size_t  i;
 
-    ngx_memzero(entry, sizeof(ngx_http_tournament_entry_t));
+    ngx_memzero(entry, sizeof(tournament_entry_t));
 
     for (i = 0; i < len; i++) {
         facts[i] = facts_byte(n, seed, i);
@@ -278,7 +278,7 @@ entry_make(ngx_http_tournament_entry_t *entry, uint32_t n, uint32_t seed,
 /* an entry tells by itself what should be in it; 1: it is */
 
 static ngx_uint_t
-entry_sound(ngx_http_tournament_entry_t *entry, uint32_t n)
+entry_sound(tournament_entry_t *entry, uint32_t n)
 {
     size_t  i;
 
@@ -309,12 +309,12 @@ entry_sound(ngx_http_tournament_entry_t *entry, uint32_t n)
 static void
 arena_check(void)
 {
-    u_char                        *seen, name[NGX_HTTP_TOURNAMENT_KEY_MAX];
-    uint32_t                       i, n, b, cells, key, prev, entries[2];
-    ngx_http_tournament_head_t    *head;
-    ngx_http_tournament_zone_t    *zone;
-    ngx_http_tournament_list_t    *list;
-    ngx_http_tournament_cursor_t   cur;
+    u_char               *seen, name[TOURNAMENT_KEY_MAX];
+    uint32_t              i, n, b, cells, key, prev, entries[2];
+    tournament_head_t    *head;
+    tournament_zone_t    *zone;
+    tournament_list_t    *list;
+    tournament_cursor_t   cur;
 
     zone = cache.zone;
 
@@ -327,9 +327,7 @@ arena_check(void)
     entries[1] = 0;
     cells = 0;
 
-    for (n = zone->free; n != NGX_HTTP_TOURNAMENT_NIL;
-         n = zone->cells[n].next)
-    {
+    for (n = zone->free; n != TOURNAMENT_NIL; n = zone->cells[n].next) {
         must(n < zone->ncells);
         must(seen[n]++ == 0);
         cells++;
@@ -339,9 +337,7 @@ arena_check(void)
 
     for (b = 0; b <= zone->bucket_mask; b++) {
 
-        for (n = zone->buckets[b]; n != NGX_HTTP_TOURNAMENT_NIL;
-             n = head->chain)
-        {
+        for (n = zone->buckets[b]; n != TOURNAMENT_NIL; n = head->chain) {
             must(n < zone->ncells);
 
             head = &zone->cells[n].head;
@@ -349,8 +345,8 @@ arena_check(void)
             must(head->missing <= 1);
             entries[head->missing]++;
 
-            ngx_http_tournament_cursor_init(&cur, zone->cells, n);
-            ngx_http_tournament_cursor_read(&cur, name, head->key_len);
+            tournament_cursor_init(&cur, zone->cells, n);
+            tournament_cursor_read(&cur, name, head->key_len);
 
             key = (uint32_t) tournament_hash(zone->secret, name,
                                              head->key_len);
@@ -359,9 +355,7 @@ arena_check(void)
 
             cells = 0;
 
-            for (i = n; i != NGX_HTTP_TOURNAMENT_NIL;
-                 i = zone->cells[i].next)
-            {
+            for (i = n; i != TOURNAMENT_NIL; i = zone->cells[i].next) {
                 must(i < zone->ncells);
                 must(seen[i]++ == 0);
                 cells++;
@@ -377,10 +371,10 @@ arena_check(void)
 
     for (i = 0; i < 2; i++) {
         list = &zone->lists[i];
-        prev = NGX_HTTP_TOURNAMENT_NIL;
+        prev = TOURNAMENT_NIL;
         cells = 0;
 
-        for (n = list->newest; n != NGX_HTTP_TOURNAMENT_NIL; n = head->older) {
+        for (n = list->newest; n != TOURNAMENT_NIL; n = head->older) {
             head = &zone->cells[n].head;
 
             must(head->missing == i);
@@ -460,7 +454,7 @@ model_evict(ngx_uint_t missing)
 
 
 static void
-model_put(uint32_t n, ngx_http_tournament_entry_t *entry, uint32_t seed,
+model_put(uint32_t n, tournament_entry_t *entry, uint32_t seed,
     ngx_uint_t cells)
 {
     model_t  *m;
@@ -504,13 +498,13 @@ model_put(uint32_t n, ngx_http_tournament_entry_t *entry, uint32_t seed,
 static void
 random_put(void)
 {
-    size_t                       len;
-    uint32_t                     n, seed;
-    uint64_t                     clock;
-    ngx_int_t                    rc;
-    ngx_uint_t                   nstripes, missing, cells;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    size_t              len;
+    uint32_t            n, seed;
+    uint64_t            clock;
+    ngx_int_t           rc;
+    ngx_uint_t          nstripes, missing, cells;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     static const uint32_t  sizes[] = { 1, 16, 200, 700, 3000, FACTS_MAX };
 
@@ -520,14 +514,14 @@ random_put(void)
     nstripes = random_below(random_below(4) ? 3 : 64);
     len = missing && random_below(8) ? 0 : random_below(sizes[random_below(6)]
                                                         + 1);
-    clock = ngx_http_tournament_cache_clock(&cache) - random_below(3);
+    clock = tournament_cache_clock(&cache) - random_below(3);
 
     key_make(&key, n);
     entry_make(&entry, n, seed, len, nstripes, clock, missing);
 
     cells = model_cells(key.len, nstripes, len);
 
-    rc = ngx_http_tournament_cache_put(&cache, &key, &entry);
+    rc = tournament_cache_put(&cache, &key, &entry);
 
     if (rc == NGX_OK) {
         model_put(n, &entry, seed, cells);
@@ -544,18 +538,18 @@ random_put(void)
 static void
 random_get(void)
 {
-    model_t                     *m;
-    uint32_t                     n;
-    ngx_int_t                    rc;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    model_t            *m;
+    uint32_t            n;
+    ngx_int_t           rc;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     n = random_below(KEYS);
     m = &model[n];
 
     key_make(&key, n);
 
-    rc = ngx_http_tournament_cache_get(&cache, &key, &entry);
+    rc = tournament_cache_get(&cache, &key, &entry);
 
     ck_assert_int_eq(rc, m->present ? NGX_OK : NGX_DECLINED);
 
@@ -580,8 +574,8 @@ random_get(void)
 
 START_TEST(arena_is_as_the_model)
 {
-    ngx_uint_t                         i;
-    ngx_http_tournament_cache_stats_t  stats;
+    ngx_uint_t                i;
+    tournament_cache_stats_t  stats;
 
     zone_create(ZONE);
     ngx_memzero(model, sizeof(model));
@@ -590,7 +584,7 @@ START_TEST(arena_is_as_the_model)
     random_state = _i + 1;
 
     for (i = 0; i < 10; i++) {
-        ngx_http_tournament_cache_change_all(&cache);
+        tournament_cache_change_all(&cache);
     }
 
     for (i = 0; i < 4000; i++) {
@@ -607,8 +601,7 @@ START_TEST(arena_is_as_the_model)
         }
 
         if (random_below(50) == 0) {
-            ngx_http_tournament_cache_change(&cache,
-                                          NGX_HTTP_TOURNAMENT_TOURNAMENT, i);
+            tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, i);
         }
 
         if (i % 8 == 0) {
@@ -620,7 +613,7 @@ START_TEST(arena_is_as_the_model)
         }
     }
 
-    ngx_http_tournament_cache_stats(&cache, &stats);
+    tournament_cache_stats(&cache, &stats);
 
     ck_assert_uint_gt(stats.evictions, 100);
     ck_assert_uint_eq(stats.evictions, model_evictions);
@@ -636,25 +629,25 @@ END_TEST
 
 START_TEST(size_of_an_entry_is_limited)
 {
-    size_t                       len, max;
-    u_char                      *big;
-    ngx_int_t                    rc;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    size_t              len, max;
+    u_char             *big;
+    ngx_int_t           rc;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     zone_create(ZONE);
 
     big = calloc(1, ZONE);
     ck_assert_ptr_nonnull(big);
 
-    ngx_memzero(&entry, sizeof(ngx_http_tournament_entry_t));
+    ngx_memzero(&entry, sizeof(tournament_entry_t));
     entry.facts = big;
     key_make(&key, 1);
     max = 0;
 
     for (len = 1; len < ZONE; len += 97) {
         entry.len = len;
-        rc = ngx_http_tournament_cache_put(&cache, &key, &entry);
+        rc = tournament_cache_put(&cache, &key, &entry);
 
         if (rc == NGX_OK) {
             ck_assert_uint_ge(len, max);
@@ -672,8 +665,7 @@ START_TEST(size_of_an_entry_is_limited)
 
     /* the last that went in is still there */
 
-    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
     ck_assert_uint_eq(entry.len, max);
 
     free(big);
@@ -686,9 +678,9 @@ END_TEST
 
 START_TEST(missing_things_have_a_share)
 {
-    uint32_t                     i, n;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    uint32_t            i, n;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     zone_create(ZONE);
 
@@ -697,23 +689,20 @@ START_TEST(missing_things_have_a_share)
     for (i = 0; i < n; i++) {
         key_make(&key, i);
         entry_make(&entry, i, i, 100, 1, 0, 0);
-        ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
-                         NGX_OK);
+        ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
     }
 
     for (i = 0; i < 3 * cache.zone->ncells; i++) {
         key_make(&key, n + i);
         entry_make(&entry, n + i, i, 0, 1, 0, 1);
-        ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
-                         NGX_OK);
+        ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
     }
 
     arena_check();
 
     for (i = 0; i < n; i++) {
         key_make(&key, i);
-        ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                         NGX_OK);
+        ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
         ck_assert(entry_sound(&entry, i));
     }
 
@@ -729,29 +718,27 @@ START_TEST(change_ends_what_shows_the_thing)
 
     zone_create(ZONE);
 
-    shown[0] = ngx_http_tournament_cache_stripe(&cache,
-                                            NGX_HTTP_TOURNAMENT_ROWS, 0);
-    shown[1] = ngx_http_tournament_cache_stripe(&cache,
-                                            NGX_HTTP_TOURNAMENT_TEAM, 5);
+    shown[0] = tournament_cache_stripe(&cache, TOURNAMENT_ROWS, 0);
+    shown[1] = tournament_cache_stripe(&cache, TOURNAMENT_TEAM, 5);
 
     ck_assert_uint_ne(shown[0], shown[1]);
 
-    before = ngx_http_tournament_cache_clock(&cache);
-    ck_assert(ngx_http_tournament_cache_valid(&cache, before, shown, 2));
+    before = tournament_cache_clock(&cache);
+    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
 
-    ngx_http_tournament_cache_change(&cache, NGX_HTTP_TOURNAMENT_COUNTS, 0);
-    ck_assert(ngx_http_tournament_cache_valid(&cache, before, shown, 2));
+    tournament_cache_change(&cache, TOURNAMENT_COUNTS, 0);
+    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
 
-    ngx_http_tournament_cache_change(&cache, NGX_HTTP_TOURNAMENT_TEAM, 5);
-    ck_assert(!ngx_http_tournament_cache_valid(&cache, before, shown, 2));
-    ck_assert(ngx_http_tournament_cache_valid(&cache, before, shown, 1));
+    tournament_cache_change(&cache, TOURNAMENT_TEAM, 5);
+    ck_assert(!tournament_cache_valid(&cache, before, shown, 2));
+    ck_assert(tournament_cache_valid(&cache, before, shown, 1));
 
-    before = ngx_http_tournament_cache_clock(&cache);
-    ck_assert(ngx_http_tournament_cache_valid(&cache, before, shown, 2));
+    before = tournament_cache_clock(&cache);
+    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
 
-    ngx_http_tournament_cache_change_all(&cache);
-    ck_assert(!ngx_http_tournament_cache_valid(&cache, before, shown, 0));
-    ck_assert(ngx_http_tournament_cache_valid(&cache, before + 1, shown, 2));
+    tournament_cache_change_all(&cache);
+    ck_assert(!tournament_cache_valid(&cache, before, shown, 0));
+    ck_assert(tournament_cache_valid(&cache, before + 1, shown, 2));
 
     zone_destroy();
 }
@@ -773,8 +760,8 @@ START_TEST(stripes_are_spread)
     used = 0;
 
     for (i = 0; i < n; i++) {
-        used += !seen[ngx_http_tournament_cache_stripe(&cache,
-                                      NGX_HTTP_TOURNAMENT_TOURNAMENT, i)]++;
+        used += !seen[tournament_cache_stripe(&cache,
+                                              TOURNAMENT_TOURNAMENT, i)]++;
     }
 
     ck_assert_uint_eq(seen[0] + seen[1], 0);
@@ -796,9 +783,9 @@ END_TEST
 static void
 victim(void)
 {
-    uint32_t                     i;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    uint32_t            i;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     ngx_pid = getpid();
 
@@ -813,12 +800,12 @@ victim(void)
     test_time.sec++;
 
     key_make(&key, 3);
-    (void) ngx_http_tournament_cache_get(&cache, &key, &entry);
+    (void) tournament_cache_get(&cache, &key, &entry);
 
     for (i = 0; i < 2; i++) {
         key_make(&key, i ? 200 : 5);
         entry_make(&entry, i ? 200 : 5, 9, 300, 2, 0, 0);
-        (void) ngx_http_tournament_cache_put(&cache, &key, &entry);
+        (void) tournament_cache_put(&cache, &key, &entry);
     }
 
     _exit(0);
@@ -827,14 +814,14 @@ victim(void)
 
 START_TEST(death_at_any_instruction)
 {
-    int                          status;
-    void                        *copy;
-    pid_t                        pid;
-    uint32_t                     i, n;
-    uint64_t                     recoveries;
-    ngx_uint_t                   steps, locked, emptied;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    int                 status;
+    void               *copy;
+    pid_t               pid;
+    uint32_t            i, n;
+    uint64_t            recoveries;
+    ngx_uint_t          steps, locked, emptied;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     zone_create(ZONE);
 
@@ -843,7 +830,7 @@ START_TEST(death_at_any_instruction)
     while (cache.zone->nfree > 1) {
         key_make(&key, n % KEYS);
         entry_make(&entry, n % KEYS, n, 200 + n % 600, 2, 0, 0);
-        (void) ngx_http_tournament_cache_put(&cache, &key, &entry);
+        (void) tournament_cache_put(&cache, &key, &entry);
         n++;
     }
 
@@ -887,7 +874,7 @@ START_TEST(death_at_any_instruction)
             recoveries = cache.zone->recoveries;
 
             key_make(&key, 3);
-            (void) ngx_http_tournament_cache_get(&cache, &key, &entry);
+            (void) tournament_cache_get(&cache, &key, &entry);
             arena_check();
 
             emptied += cache.zone->recoveries != recoveries;
@@ -895,11 +882,11 @@ START_TEST(death_at_any_instruction)
             for (i = 0; i < 3; i++) {
                 key_make(&key, 300 + i);
                 entry_make(&entry, 300 + i, i, 900 * i, 2, 0, 0);
-                ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key,
-                                                               &entry),
+                ck_assert_int_eq(tournament_cache_put(&cache, &key,
+                                                      &entry),
                                  NGX_OK);
-                ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key,
-                                                               &entry),
+                ck_assert_int_eq(tournament_cache_get(&cache, &key,
+                                                      &entry),
                                  NGX_OK);
                 ck_assert(entry_sound(&entry, 300 + i));
             }
@@ -932,10 +919,10 @@ END_TEST
 static void
 hammer(board_t *board, ngx_uint_t slot, uint32_t seed)
 {
-    size_t                       len;
-    uint32_t                     n;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    size_t              len;
+    uint32_t            n;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     ngx_pid = getpid();
     random_state = seed;
@@ -947,11 +934,11 @@ hammer(board_t *board, ngx_uint_t slot, uint32_t seed)
         if (random_below(2)) {
             len = random_below(random_below(4) ? 400 : 9000);
             entry_make(&entry, n, random_below(1000), len, random_below(9),
-                       ngx_http_tournament_cache_clock(&cache),
+                       tournament_cache_clock(&cache),
                        random_below(4) == 0);
-            (void) ngx_http_tournament_cache_put(&cache, &key, &entry);
+            (void) tournament_cache_put(&cache, &key, &entry);
 
-        } else if (ngx_http_tournament_cache_get(&cache, &key, &entry)
+        } else if (tournament_cache_get(&cache, &key, &entry)
                        == NGX_OK
                    && !entry_sound(&entry, n))
         {
@@ -963,14 +950,13 @@ hammer(board_t *board, ngx_uint_t slot, uint32_t seed)
         }
 
         if (random_below(10) == 0) {
-            ngx_http_tournament_cache_change(&cache,
-                                          NGX_HTTP_TOURNAMENT_TOURNAMENT, n);
+            tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, n);
         }
 
         __atomic_add_fetch(&board->ops[slot], 1, __ATOMIC_RELAXED);
     }
 
-    ngx_http_tournament_cache_close(&cache);
+    tournament_cache_close(&cache);
     _exit(0);
 }
 
@@ -1039,8 +1025,8 @@ START_TEST(others_go_on_when_one_is_killed)
 
     ck_assert_uint_eq(board->bad, 0);
 
-    ngx_http_tournament_cache_lock(&cache);
-    ngx_http_tournament_cache_unlock(&cache);
+    tournament_cache_lock(&cache);
+    tournament_cache_unlock(&cache);
 
     arena_check();
 
@@ -1054,26 +1040,24 @@ END_TEST
 
 START_TEST(reload_keeps_the_zone)
 {
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
-    ngx_http_tournament_cache_t  ocache;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
+    tournament_cache_t  ocache;
 
     zone_create(ZONE);
 
     key_make(&key, 1);
     entry_make(&entry, 1, 2, 300, 3, 0, 0);
-    ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
 
-    ngx_http_tournament_cache_close(&cache);
+    tournament_cache_close(&cache);
 
     ocache = cache;
-    ngx_memzero(&cache, sizeof(ngx_http_tournament_cache_t));
+    ngx_memzero(&cache, sizeof(tournament_cache_t));
 
     ck_assert_int_eq(shm_zone.init(&shm_zone, &ocache), NGX_OK);
 
-    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
     ck_assert(entry_sound(&entry, 1));
 
     zone_destroy();
@@ -1088,8 +1072,8 @@ END_TEST
 
 START_TEST(claims_are_one_workers)
 {
-    pid_t                      self, other;
-    ngx_http_tournament_key_t  key;
+    pid_t             self, other;
+    tournament_key_t  key;
 
     zone_create(ZONE);
     key_make(&key, 1);
@@ -1099,50 +1083,43 @@ START_TEST(claims_are_one_workers)
     other = getppid();
 
     ngx_pid = self;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_OK);
 
     ngx_pid = other;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 5, 500),
-                     NGX_BUSY);
-    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0), 0);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 5, 500), NGX_BUSY);
+    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 0);
 
     /* renewed it holds longer, by its owner alone */
 
     ngx_current_msec = 1400;
-    ngx_http_tournament_cache_renew(&cache, &key, 5000);
+    tournament_cache_renew(&cache, &key, 5000);
     ngx_pid = self;
-    ngx_http_tournament_cache_renew(&cache, &key, 500);
+    tournament_cache_renew(&cache, &key, 500);
 
     ngx_current_msec = 1900;
     ngx_pid = other;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 6, 500),
-                     NGX_BUSY);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 6, 500), NGX_BUSY);
 
     /* kept for another query, those who wait are told once */
 
     ngx_pid = self;
-    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 500),
+    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 500),
                       1 << 5 | 1 << 6);
-    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 500),
-                      0);
+    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 500), 0);
 
     /* who does not renew it has lost it */
 
     ngx_current_msec = 2401;
     ngx_pid = other;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 6, 500),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 6, 500), NGX_OK);
 
     ngx_pid = self;
-    ngx_http_tournament_cache_renew(&cache, &key, 5000);
-    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0), 0);
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
-                     NGX_BUSY);
+    tournament_cache_renew(&cache, &key, 5000);
+    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 0);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_BUSY);
 
     ngx_pid = other;
-    ck_assert_uint_eq(ngx_http_tournament_cache_release(&cache, &key, 0),
-                      1 << 3);
+    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 1 << 3);
 
     zone_destroy();
 }
@@ -1151,8 +1128,8 @@ END_TEST
 
 START_TEST(the_dead_have_no_claims)
 {
-    pid_t                      self, child;
-    ngx_http_tournament_key_t  key;
+    pid_t             self, child;
+    tournament_key_t  key;
 
     zone_create(ZONE);
     key_make(&key, 1);
@@ -1166,13 +1143,11 @@ START_TEST(the_dead_have_no_claims)
     }
 
     ngx_pid = child;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 3, 500),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_OK);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
 
     ngx_pid = self;
-    ck_assert_int_eq(ngx_http_tournament_cache_claim(&cache, &key, 4, 500),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 4, 500), NGX_OK);
 
     zone_destroy();
 }
@@ -1181,32 +1156,27 @@ END_TEST
 
 START_TEST(a_newer_entry_ends_a_failure)
 {
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     zone_create(ZONE);
     key_make(&key, 1);
 
-    ngx_http_tournament_cache_failed(&cache, &key);
+    tournament_cache_failed(&cache, &key);
 
     entry_make(&entry, 1, 2, 300, 3, 0, 0);
-    ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
-                     NGX_OK);
-    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
     ck_assert(!entry.failed);
 
-    ngx_http_tournament_cache_failed(&cache, &key);
-    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                     NGX_OK);
+    tournament_cache_failed(&cache, &key);
+    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
     ck_assert(entry.failed);
     ck_assert(entry_sound(&entry, 1));
 
     entry_make(&entry, 1, 3, 300, 3, 1, 0);
-    ck_assert_int_eq(ngx_http_tournament_cache_put(&cache, &key, &entry),
-                     NGX_OK);
-    ck_assert_int_eq(ngx_http_tournament_cache_get(&cache, &key, &entry),
-                     NGX_OK);
+    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
     ck_assert(!entry.failed);
 
     zone_destroy();
@@ -1218,14 +1188,14 @@ END_TEST
 
 START_TEST(annex_is_apart)
 {
-    u_char                      *annex;
-    uint32_t                     n;
-    ngx_http_tournament_key_t    key;
-    ngx_http_tournament_entry_t  entry;
+    u_char             *annex;
+    uint32_t            n;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
 
     zone_create(ZONE);
 
-    annex = ngx_http_tournament_cache_annex(&cache);
+    annex = tournament_cache_annex(&cache);
 
     ck_assert_ptr_nonnull(annex);
     ck_assert_uint_eq((uintptr_t) annex % 64, 0);
@@ -1239,10 +1209,9 @@ START_TEST(annex_is_apart)
     for (n = 0; n < 3000; n++) {
         key_make(&key, n % KEYS);
         entry_make(&entry, n % KEYS, n, n % 900, 2, n, n % 5 == 0);
-        (void) ngx_http_tournament_cache_put(&cache, &key, &entry);
-        ngx_http_tournament_cache_change(&cache,
-                                         NGX_HTTP_TOURNAMENT_TOURNAMENT, n);
-        ngx_http_tournament_cache_purge(&cache, NGX_HTTP_TOURNAMENT_TEAM, n);
+        (void) tournament_cache_put(&cache, &key, &entry);
+        tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, n);
+        tournament_cache_purge(&cache, TOURNAMENT_TEAM, n);
     }
 
     ck_assert_uint_eq(cache.zone->recoveries, 0);

@@ -1,0 +1,82 @@
+
+/* The module's configuration, as the front door makes it and rooms read it. */
+
+#ifndef _TOURNAMENT_H_INCLUDED_
+#define _TOURNAMENT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "serve/body.h"
+#include "zone/cache.h"
+#include "pg/conninfo.h"
+#include "endpoints/endpoint.h"
+#include "feed/feed.h"
+#include "serve/fetch.h"
+#include "serve/json.h"
+#include "serve/metrics.h"
+#include "pg/pg.h"
+#include "serve/warm.h"
+
+
+/* of one nginx; a worker's copy has the worker's own objects, too */
+
+typedef struct {
+    ngx_shm_zone_t              *zone;
+    tournament_cache_t           cache;
+
+    tournament_conninfo_t        conninfo;
+    tournament_pg_conf_t         database;
+    ngx_uint_t                   cache_version;
+    uint64_t                     space;      /* of keys */
+    ngx_uint_t                   used;       /* by some location */
+
+    ngx_flag_t                   prepare;
+
+    ngx_flag_t                   listen;
+    tournament_conninfo_t        listen_conninfo;
+                                            /* none: the database's */
+    ngx_array_t                 *listen_targets;
+    ngx_flag_t                   warm;
+    ngx_msec_t                   slow;       /* 0: no slow log */
+
+    tournament_pg_t             *pg;
+    tournament_fetch_t          *fetch;
+    tournament_feed_t           *feed;
+    tournament_warmer_t         *warmer;
+    tournament_memo_t           *memo;
+    tournament_json_t           *json;
+    tournament_metrics_t        *metrics;
+} tournament_main_conf_t;
+
+
+/* "$name" alone is read as it is, anything else is a complex value */
+
+typedef struct {
+    ngx_int_t                             variable;   /* index, or NGX_ERROR */
+    ngx_http_complex_value_t             *complex;
+} tournament_value_t;
+
+
+typedef struct {
+    ngx_uint_t                   served;     /* endpoint is set */
+    ngx_uint_t                   endpoint;
+    tournament_value_t          *argument;   /* NULL: none, as the
+                                                next two */
+    tournament_value_t          *user;
+    tournament_value_t          *staff;
+
+    ngx_msec_t                   ttl[TOURNAMENT_TTLS];
+    ngx_msec_t                   coalesce[TOURNAMENT_ENDPOINTS];
+    ngx_msec_t                   stale;
+    time_t                       max_age;
+    ngx_str_t                    cache_control;
+} tournament_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_tournament_module;
+
+
+#endif /* _TOURNAMENT_H_INCLUDED_ */
