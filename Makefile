@@ -30,10 +30,13 @@ export TOURNAMENT_NGINX = $(NGINX)
 unexport NGINX
 
 UNIT = $(MAKE) -s -C t/unit
+VERSION = $(shell sed -n 's/.*TOURNAMENT_VERSION *"\(.*\)"/\1/p' src/version.h)
 
 
 .PHONY: help
 help:
+	@echo "ngx_http_tournament_module $(VERSION)"
+	@echo
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 #: Targets
@@ -87,9 +90,9 @@ soak:
 	    TOURNAMENT_VALGRIND=$(VALGRIND) prove -v -It/lib t/soak/faults.t
 
 #:   bench        the measurements, into build/bench.md and build/bench.json,
-#:                README.md and its bench/chart.svg, in ten minutes;
+#:                docs/benchmarks.md and README.md, in ten minutes;
 #:                BENCH="--only cached" for some of them (see bench/run), which
-#:                leaves README.md alone.  Without a peer's package the others
+#:                leaves the documents alone.  Without a peer's package the others
 #:                are measured
 
 .PHONY: bench
@@ -101,14 +104,14 @@ bench:
 	$(if $(strip $(BENCH)),,tools/readme-bench)
 
 #:   load-test    visitors of a site by Artillery, on the module and on Django;
-#:                into build/load-test.md and README.md, in three minutes
+#:                into build/load-test.md and docs/benchmarks.md, in three minutes
 
 .PHONY: load-test
 load-test:
 	@tools/deps build run test bench load
 	@tools/build
 	bench/load-test
-	tools/readme-bench build/load-test.md README.md load-test
+	tools/readme-bench build/load-test.md . load-test
 
 #:   lint         style, cppcheck and clang-tidy; warnings are errors
 

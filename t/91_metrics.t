@@ -1,10 +1,11 @@
 # Endpoint metrics: promtool finds nothing wrong with it, it says what status
-# says, and a real Prometheus with the README's configuration and rules reads
-# it.
+# says, and a real Prometheus with the documents' configuration and rules
+# reads it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Tournament::Documents qw(blocks);
 use Tournament::Test;
 
 my $API = '/tournaments/api';
@@ -26,9 +27,11 @@ my $nginx = Tournament::Nginx->new(
 my $slug = $pg->value(
     q{SELECT min(slug) FROM tournaments_tournament WHERE status = 'RUNNING'});
 
-# What Prometheus is told in the README: its configuration, and rules.
+# What the documents tell Prometheus: its configuration, and rules.
 
-my ($config, $rules) = slurp(project('README.md')) =~ /^```yaml\n(.*?)^```/gms;
+my ($config, $rules) = map { $_->{text} } blocks('yaml');
+
+is scalar(() = blocks('yaml')), 2, 'each block is one of these';
 
 
 # The text as { 'name{labels}' => value }.
@@ -161,7 +164,7 @@ subtest 'the text' => sub {
 };
 
 
-subtest 'README' => sub {
+subtest 'the documents' => sub {
     spew("$dir/prometheus.yml", $config);
     spew("$dir/rules.yml", $rules);
 
@@ -182,7 +185,7 @@ subtest 'README' => sub {
 };
 
 
-# The README's configuration, but for places, and more often.
+# The documents' configuration, but for places, and more often.
 
 sub prometheus {
     my ($port) = @_;
@@ -259,7 +262,7 @@ subtest 'Prometheus' => sub {
             ($value // 'NaN') ne 'NaN' && $value;
         } 10, 'the hit rate is recorded';
 
-        cmp_ok $rate, '>', 0.5, 'a rate of the README\'s rules';
+        cmp_ok $rate, '>', 0.5, 'a rate of the documents\' rules';
         is join(' ', $query->('ALERTS{alertstate="firing"}')), '',
             'and no alert fires';
 

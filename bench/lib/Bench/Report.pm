@@ -1,6 +1,6 @@
 package Bench::Report;
 
-# Results as Markdown, for the README and for the terminal, and as JSON.
+# Results as Markdown, for the documents and for the terminal, and as JSON.
 #
 #   markdown($machine, \@results, \@warnings)     the whole document
 #   targets(\@results)                            a table of all targets
