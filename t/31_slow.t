@@ -43,7 +43,7 @@ sub start {
     );
     $nginx->log_mark;
     $nginx->start;
-    $pg->wait_idle($connections);
+    $pg->wait_idle($connections * $nginx->{workers});
     $nginx->get('/-/worker');
 
     return;
@@ -60,6 +60,13 @@ sub ask {
 
     return $nginx->connect->send('GET',
         $prefix ? "$prefix/$slug" : path($slug));
+}
+
+
+sub ask_on {
+    my ($connection, $slug) = @_;
+
+    return $connection->send('GET', path($slug));
 }
 
 
@@ -198,6 +205,35 @@ subtest 'the deadline (invariant 6)' => sub {
     } 20, 'an answer again';
 
     is_answer $again, 'slow-1', 'the error is not cached';
+};
+
+
+# The query is given up as its first waiter's time ends; who came later has
+# the whole of its own, also in a worker that waits for the other's query.
+
+subtest 'who joins late has a deadline of its own (invariant 4)' => sub {
+    $nginx->set(workers => 2);
+    start('4s', 1);
+    $nginx->set(workers => 1);
+
+    my @of             = map { $nginx->connect_workers } 1 .. 2;
+    my ($here, $there) = keys %{ $of[0] };
+
+    $gate->shut;
+
+    my $begin = now();
+    my $first = ask_on($of[0]{$here}, 'slow-34');
+
+    $gate->wait_waiting(1);
+    poll_until { now() - $begin > 2 } 20, 'half of the time';
+
+    my @late = map { ask_on($of[1]{$_}, 'slow-34') } $here, $there;
+
+    is_error $first->receive, 504, 'timeout', 'the first one';
+    ok unanswered(@late), 'the others wait';
+
+    $gate->open;
+    is_answer $_->receive, 'slow-34', 'and have their answer' for @late;
 };
 
 
