@@ -30,6 +30,8 @@ struct tournament_fetch_s {
     ngx_queue_t               claimed;    /* flights, by claim */
     ngx_event_t               renew;      /* their claims */
     ngx_event_t               away;       /* so is the database */
+    ngx_queue_t               waiting;    /* waiters, by arrival */
+    ngx_event_t               expire;     /* the first one's time */
     tournament_wake_t        *wake;
 
     ngx_log_t                *log;
@@ -90,8 +92,11 @@ static void tournament_fetch_poll(ngx_event_t *ev);
 static void tournament_fetch_renew(ngx_event_t *ev);
 static void tournament_fetch_away(void *data);
 static void tournament_fetch_give_up(ngx_event_t *ev);
+static void tournament_fetch_expire(ngx_event_t *ev);
 static void tournament_fetch_remote(tournament_fetch_t *fetch,
     tournament_flight_t *flight, ngx_msec_t ms);
+static void tournament_waiter_remove(tournament_fetch_t *fetch,
+    tournament_waiter_t *waiter);
 static tournament_flight_t *tournament_flight_find(tournament_fetch_t *fetch,
     tournament_key_t *key, uint32_t *hash);
 static tournament_flight_t *tournament_flight_create(tournament_fetch_t *fetch,
@@ -110,6 +115,9 @@ static void tournament_flight_free(tournament_flight_t *flight);
 static void tournament_flight_detach(tournament_flight_t *flight);
 static void tournament_flight_land(tournament_flight_t *flight,
     tournament_pg_rc_e rc, tournament_entry_t *entry);
+static ngx_uint_t tournament_flight_ends(tournament_flight_t *flight,
+    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
+    tournament_entry_t *entry);
 static ngx_uint_t tournament_flight_suits(tournament_flight_t *flight,
     tournament_waiter_t *waiter, tournament_entry_t *entry);
 static char *tournament_flight_argument(tournament_flight_t *flight);
@@ -154,6 +162,7 @@ tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_queue_init(&fetch->added);
     ngx_queue_init(&fetch->remote);
     ngx_queue_init(&fetch->claimed);
+    ngx_queue_init(&fetch->waiting);
 
     fetch->renew.handler = tournament_fetch_renew;
     fetch->renew.data = fetch;
@@ -163,6 +172,10 @@ tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     fetch->away.handler = tournament_fetch_give_up;
     fetch->away.data = fetch;
     fetch->away.log = log;
+
+    fetch->expire.handler = tournament_fetch_expire;
+    fetch->expire.data = fetch;
+    fetch->expire.log = log;
 
     fetch->poll.handler = tournament_fetch_poll;
     fetch->poll.data = fetch;
@@ -247,6 +260,8 @@ tournament_fetch_destroy(tournament_fetch_t *fetch)
         ngx_del_timer(&fetch->away);
     }
 
+    /* the waiters' timer has gone with the last of them */
+
     tournament_wake_destroy(fetch->wake);
     tournament_result_destroy(fetch->result);
 }
@@ -285,6 +300,7 @@ tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
     flight->seen_fetched = ngx_max(flight->seen_fetched, waiter->seen_fetched);
 
     ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
+    ngx_queue_insert_tail(&fetch->waiting, &waiter->due);
 
     return NGX_OK;
 }
@@ -398,6 +414,12 @@ tournament_fetch_start(tournament_fetch_t *fetch)
         }
     }
 
+    /* after the queries' timers: theirs comes first where both are due */
+
+    if (!ngx_queue_empty(&fetch->waiting) && !fetch->expire.timer_set) {
+        ngx_add_timer(&fetch->expire, fetch->timeout);
+    }
+
     return rc;
 }
 
@@ -415,8 +437,7 @@ tournament_fetch_leave(tournament_waiter_t *waiter)
         return;
     }
 
-    ngx_queue_remove(&waiter->queue);
-    waiter->flight = NULL;
+    tournament_waiter_remove(flight->fetch, waiter);
 
     batch = flight->batch;
 
@@ -471,6 +492,67 @@ static void
 tournament_fetch_poll(ngx_event_t *ev)
 {
     tournament_fetch_woken(ev->data);
+}
+
+
+/*
+ * The time of those who came first has passed.  Their query may be a later one,
+ * which goes on for others, and for the zone.
+ */
+
+static void
+tournament_fetch_expire(ngx_event_t *ev)
+{
+    ngx_queue_t          *q;
+    ngx_msec_int_t        left;
+    tournament_fetch_t   *fetch;
+    tournament_flight_t  *flight;
+    tournament_waiter_t  *waiter;
+
+    fetch = ev->data;
+
+    while (!ngx_queue_empty(&fetch->waiting)) {
+        q = ngx_queue_head(&fetch->waiting);
+        waiter = ngx_queue_data(q, tournament_waiter_t, due);
+
+        left = (ngx_msec_int_t) (waiter->arrived + fetch->timeout
+                                 - ngx_current_msec);
+        if (left > 0) {
+
+            /* a handler may have seen to it */
+
+            if (!ev->timer_set) {
+                ngx_add_timer(ev, (ngx_msec_t) left);
+            }
+
+            return;
+        }
+
+        flight = waiter->flight;
+        waiter->times = flight->times;
+
+        if (flight->batch) {
+            waiter->times = flight->batch->query.times;
+            waiter->times.done = tournament_metrics_now();
+        }
+
+        tournament_fetch_leave(waiter);
+        waiter->handler(waiter, TOURNAMENT_PG_TIMEOUT, NULL);
+    }
+}
+
+
+static void
+tournament_waiter_remove(tournament_fetch_t *fetch,
+    tournament_waiter_t *waiter)
+{
+    ngx_queue_remove(&waiter->queue);
+    ngx_queue_remove(&waiter->due);
+    waiter->flight = NULL;
+
+    if (ngx_queue_empty(&fetch->waiting) && fetch->expire.timer_set) {
+        ngx_del_timer(&fetch->expire);
+    }
 }
 
 
@@ -587,11 +669,9 @@ tournament_fetch_give_up(ngx_event_t *ev)
     while (!ngx_queue_empty(&waiters)) {
         q = ngx_queue_head(&waiters);
         waiter = ngx_queue_data(q, tournament_waiter_t, queue);
-        flight = waiter->flight;
 
-        ngx_queue_remove(q);
-        waiter->flight = NULL;
-        waiter->handler(waiter, TOURNAMENT_PG_UNAVAILABLE, &flight->key, NULL);
+        tournament_waiter_remove(fetch, waiter);
+        waiter->handler(waiter, TOURNAMENT_PG_UNAVAILABLE, NULL);
     }
 }
 
@@ -780,10 +860,8 @@ tournament_flight_stored(tournament_flight_t *flight,
 static void
 tournament_flight_check(tournament_flight_t *flight)
 {
-    ngx_queue_t          *q;
-    tournament_fetch_t   *fetch;
-    tournament_entry_t    entry;
-    tournament_waiter_t  *waiter;
+    tournament_fetch_t  *fetch;
+    tournament_entry_t   entry;
 
     fetch = flight->fetch;
 
@@ -799,18 +877,6 @@ tournament_flight_check(tournament_flight_t *flight)
 
     if (tournament_flight_stored(flight, &entry) == NGX_OK) {
         tournament_flight_copy(flight, &entry);
-        return;
-    }
-
-    q = ngx_queue_head(&flight->waiters);
-    waiter = ngx_queue_data(q, tournament_waiter_t, queue);
-
-    if (!ngx_queue_empty(&flight->waiters)
-        && ngx_current_msec - waiter->arrived >= fetch->timeout)
-    {
-        ngx_queue_remove(&flight->queue);
-        ngx_queue_init(&flight->queue);
-        tournament_flight_land(flight, TOURNAMENT_PG_TIMEOUT, NULL);
         return;
     }
 
@@ -907,8 +973,7 @@ tournament_flight_detach(tournament_flight_t *flight)
         q = ngx_queue_head(&flight->waiters);
         waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
-        ngx_queue_remove(q);
-        waiter->flight = NULL;
+        tournament_waiter_remove(flight->fetch, waiter);
     }
 }
 
@@ -938,7 +1003,7 @@ tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
         next = ngx_queue_next(q);
         waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
-        if (entry == NULL || tournament_flight_suits(flight, waiter, entry)) {
+        if (tournament_flight_ends(flight, waiter, rc, entry)) {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&ready, q);
         }
@@ -954,10 +1019,9 @@ tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
         q = ngx_queue_head(&ready);
         waiter = ngx_queue_data(q, tournament_waiter_t, queue);
 
-        ngx_queue_remove(q);
-        waiter->flight = NULL;
+        tournament_waiter_remove(flight->fetch, waiter);
         waiter->times = flight->times;
-        waiter->handler(waiter, rc, &flight->key, entry);
+        waiter->handler(waiter, rc, entry);
     }
 
     if (ngx_queue_empty(&flight->waiters)) {
@@ -971,6 +1035,25 @@ tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
     }
 
     tournament_fetch_remote(flight->fetch, flight, TOURNAMENT_REMOTE_POLL);
+}
+
+
+/*
+ * Whether it is the end of waiting.  A query's time is that of whoever waited
+ * first; others have theirs, unless they need not wait at all.
+ */
+
+static ngx_uint_t
+tournament_flight_ends(tournament_flight_t *flight,
+    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
+    tournament_entry_t *entry)
+{
+    if (entry) {
+        return tournament_flight_suits(flight, waiter, entry);
+    }
+
+    return rc != TOURNAMENT_PG_TIMEOUT || waiter->impatient
+           || ngx_current_msec - waiter->arrived >= flight->fetch->timeout;
 }
 
 
@@ -1029,11 +1112,9 @@ tournament_flight_argument(tournament_flight_t *flight)
 static ngx_int_t
 tournament_batch_start(tournament_fetch_t *fetch, ngx_queue_t *flights)
 {
-    ngx_msec_t            waited;
     ngx_queue_t          *q;
     tournament_batch_t   *batch;
     tournament_flight_t  *flight;
-    tournament_waiter_t  *waiter;
 
     batch = ngx_calloc(sizeof(tournament_batch_t), fetch->log);
     if (batch == NULL) {
@@ -1051,18 +1132,7 @@ tournament_batch_start(tournament_fetch_t *fetch, ngx_queue_t *flights)
     batch->query.data = batch;
     batch->query.background = 1;
 
-    /* the oldest waiter's time is the query's */
-
-    waited = 0;
-
-    if (!ngx_queue_empty(&flight->waiters)) {
-        q = ngx_queue_head(&flight->waiters);
-        waiter = ngx_queue_data(q, tournament_waiter_t, queue);
-        waited = ngx_current_msec - waiter->arrived;
-    }
-
-    batch->query.timeout = (waited < fetch->timeout) ? fetch->timeout - waited
-                                                     : 1;
+    batch->query.timeout = fetch->timeout;
 
     ngx_queue_init(&batch->flights);
     ngx_queue_add(&batch->flights, flights);

@@ -32,13 +32,12 @@ typedef struct tournament_waiter_s  tournament_waiter_t;
 
 
 /*
- * entry is good until the handler returns; NULL unless rc is PG_OK.  key is
- * the one that was asked for.
+ * entry is good until the handler returns; NULL unless rc is PG_OK.  With
+ * PG_TIMEOUT the waiter's own time has passed: the query may go on, for others.
  */
 
-typedef void (*tournament_fetch_handler_pt)(
-    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
-    tournament_key_t *key, tournament_entry_t *entry);
+typedef void (*tournament_fetch_handler_pt)(tournament_waiter_t *waiter,
+    tournament_pg_rc_e rc, tournament_entry_t *entry);
 
 
 /* the caller's to allocate, zeroed, and to keep until it is called or left */
@@ -68,7 +67,8 @@ struct tournament_waiter_s {
 
     /* the room's own */
 
-    ngx_queue_t                   queue;
+    ngx_queue_t                   queue;     /* of the flight */
+    ngx_queue_t                   due;       /* by arrival */
     tournament_flight_t          *flight;   /* NULL: not waiting */
     ngx_msec_t                    arrived;
     uint64_t                      clock;    /* as it arrived */

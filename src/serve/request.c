@@ -21,7 +21,7 @@ static void tournament_use_stale(tournament_ctx_t *ctx,
     tournament_part_t *part);
 static ngx_int_t tournament_wait(ngx_http_request_t *r, tournament_ctx_t *ctx);
 static void tournament_arrived(tournament_waiter_t *waiter,
-    tournament_pg_rc_e rc, tournament_key_t *key, tournament_entry_t *entry);
+    tournament_pg_rc_e rc, tournament_entry_t *entry);
 static void tournament_leave(tournament_ctx_t *ctx);
 static ngx_int_t tournament_answer(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
@@ -650,7 +650,7 @@ tournament_wait(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
 static void
 tournament_arrived(tournament_waiter_t *waiter, tournament_pg_rc_e rc,
-    tournament_key_t *key, tournament_entry_t *entry)
+    tournament_entry_t *entry)
 {
     ngx_int_t                result;
     ngx_connection_t        *c;

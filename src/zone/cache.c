@@ -1066,13 +1066,17 @@ tournament_cache_unlock(tournament_cache_t *cache)
 
 /*
  * A process is killed between two instructions: it is enough that neither the
- * compiler nor the processor moves a change across the flag.
+ * compiler nor the processor moves a change across the flag.  A store alone,
+ * of whatever order, lets later plain stores pass it: the fence does not, and
+ * the store in change_end() lets no earlier ones pass.  Whoever reads the flag,
+ * in tournament_cache_lock(), has the mutex.
  */
 
 static void
 tournament_cache_change_begin(tournament_zone_t *zone)
 {
-    __atomic_store_n(&zone->changing, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&zone->changing, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 
