@@ -64,18 +64,57 @@ SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_tables()
 RETURNS TABLE (name text, rel oid, required boolean)
 LANGUAGE sql AS $$
-    SELECT t.name,
-           to_regclass(format('%I.%I',
-               current_setting('tournament_api.tables_schema'), t.name)),
-           t.required
-      FROM (VALUES ('tournaments_tournament', true),
-                   ('tournaments_tournamentsettings', true),
-                   ('tournaments_schedule', false),
-                   ('tournaments_registration', true),
-                   ('tournaments_registrationrequest', true),
-                   ('user_profile_userprofile', true),
-                   ('teams_team', true),
-                   ('teams_teammembership', true)) AS t (name, required)
+    WITH found AS (
+        SELECT t.name, t.required, c.oid, c.relkind, c.relowner
+          FROM (VALUES ('tournaments_tournament', true),
+                       ('tournaments_tournamentsettings', true),
+                       ('tournaments_schedule', false),
+                       ('tournaments_registration', true),
+                       ('tournaments_registrationrequest', true),
+                       ('user_profile_userprofile', true),
+                       ('teams_team', true),
+                       ('teams_teammembership', true)) AS t (name, required)
+          LEFT JOIN pg_catalog.pg_class c
+                 ON c.oid = to_regclass(format('%I.%I',
+                        current_setting('tournament_api.tables_schema'),
+                        t.name))
+    )
+    -- A table that need not be there must be a table of the same owner:
+    -- whoever may create in the schema could put a view in its place, whose
+    -- functions would run with the owner's rights.
+    SELECT f.name,
+           CASE WHEN f.required
+                  OR (f.relkind IN ('r', 'p')
+                      AND f.relowner = (SELECT o.relowner
+                                          FROM found o
+                                         WHERE o.name
+                                               = 'tournaments_tournament'))
+                THEN f.oid END,
+           f.required
+      FROM found f
+$$;
+
+-- The functions of schema tournament_api.  Roles that read may execute those
+-- of kind "read" and no other: who may execute a trigger's function can make
+-- it run, with its owner's rights, on a table of his own, whose columns have
+-- types and casts of his own.  Those of kind "older" are no longer made.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_functions()
+RETURNS TABLE (name text, kind text)
+LANGUAGE sql AS $$
+    SELECT name, kind
+      FROM (VALUES
+           ('read', 'version state states warm hub detail count participants '
+                    'registration_context user_registrations platform_stats '
+                    'count_in'),
+           ('trigger', 'announce_tournament announce_settings '
+                       'announce_schedule announce_registration '
+                       'announce_request announce_profile announce_team '
+                       'announce_membership count_registration'),
+           ('older', 'notify_tournament notify_settings notify_schedule '
+                     'notify_registration notify_request notify_profile '
+                     'notify_team notify_membership')
+           ) AS k (kind, names)
+     CROSS JOIN LATERAL string_to_table(names, ' ') AS n (name)
 $$;
 
 
@@ -86,13 +125,15 @@ DECLARE
     tables  text := current_setting('tournament_api.tables_schema');
     role    text := current_setting('tournament_api.role');
     missing text;
+    owners  text;
+    owner   oid;
 BEGIN
     IF current_setting('server_version_num')::int < 140000 THEN
         RAISE EXCEPTION 'PostgreSQL 14 or newer is needed, this is %',
                         current_setting('server_version');
     END IF;
 
-    SELECT string_agg(t.name, ', ')
+    SELECT string_agg(t.name, ', ' ORDER BY t.name)
       INTO missing
       FROM pg_temp.tournament_api_tables() t
      WHERE t.required AND t.rel IS NULL;
@@ -102,6 +143,71 @@ BEGIN
               USING HINT = 'Is this the application''s database? Tables in '
                            'another schema than "public" need '
                            '-v tables_schema=NAME.';
+    END IF;
+
+    -- The functions have the rights of the tables' owner, and of nobody else.
+
+    SELECT string_agg(format('%I (%s)', o.owner, o.tables), ', '
+                      ORDER BY o.owner)
+      INTO owners
+      FROM (SELECT pg_get_userbyid(c.relowner),
+                   string_agg(t.name, ', ' ORDER BY t.name)
+              FROM pg_temp.tournament_api_tables() t
+              JOIN pg_catalog.pg_class c ON c.oid = t.rel
+             GROUP BY c.relowner) AS o (owner, tables)
+    HAVING count(*) > 1;
+
+    IF owners IS NOT NULL THEN
+        RAISE EXCEPTION 'the tables belong to several roles: %', owners
+              USING HINT = 'Give them to one: ALTER TABLE ... OWNER TO ...;';
+    END IF;
+
+    SELECT c.relowner
+      INTO owner
+      FROM pg_temp.tournament_api_tables() t
+      JOIN pg_catalog.pg_class c ON c.oid = t.rel
+     LIMIT 1;
+
+    SELECT string_agg(t.name, ', ')
+      INTO missing
+      FROM pg_temp.tournament_api_tables() t
+     WHERE t.rel IS NULL
+       AND to_regclass(format('%I.%I', tables, t.name)) IS NOT NULL;
+
+    IF missing IS NOT NULL THEN
+        RAISE WARNING 'left out: %', missing
+              USING DETAIL = format('It is no table, or it does not belong to '
+                                    '%I, as the others do.',
+                                    pg_get_userbyid(owner));
+    END IF;
+
+    IF EXISTS (SELECT
+                 FROM pg_catalog.pg_namespace n
+                CROSS JOIN LATERAL aclexplode(n.nspacl) a
+                WHERE n.nspname = tables
+                  AND a.privilege_type = 'CREATE'
+                  AND a.grantee NOT IN (owner, n.nspowner))
+    THEN
+        RAISE WARNING 'others than the tables'' owner may create in schema '
+                      '"%"', tables
+              USING DETAIL = 'Where a table is dropped or renamed, they could '
+                             'put something of their own in its place, which '
+                             'then runs with the owner''s rights.',
+                    HINT = format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC;',
+                                  tables);
+    END IF;
+
+    IF EXISTS (SELECT
+                 FROM pg_catalog.pg_namespace n
+                WHERE n.nspname = 'tournament_api'
+                  AND n.nspowner <> owner)
+       AND NOT (SELECT r.rolsuper
+                  FROM pg_catalog.pg_roles r
+                 WHERE r.rolname = current_user)
+    THEN
+        RAISE EXCEPTION 'schema tournament_api does not belong to "%", who '
+                        'owns the tables', pg_get_userbyid(owner)
+              USING HINT = 'Run this as a superuser.';
     END IF;
 
     IF role <> '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
@@ -124,11 +230,9 @@ $do$;
 
 -- A superuser makes everything as the owner of the tables, so that the
 -- functions run with the application's rights and not with a superuser's.
--- (Tables of several owners: as whoever runs this.)
 
-SELECT CASE WHEN count(DISTINCT c.relowner) = 1
-            THEN min(quote_ident(pg_get_userbyid(c.relowner)))
-            ELSE quote_ident(current_user) END AS owner
+SELECT DISTINCT quote_ident(pg_get_userbyid(c.relowner)) AS owner,
+       quote_ident(current_user) AS me
   FROM pg_temp.tournament_api_tables() t
   JOIN pg_catalog.pg_class c ON c.oid = t.rel
 \gset
@@ -471,7 +575,8 @@ $$;
 -- its text.  Where CREATE OR REPLACE cannot change what an older version left
 -- (other result columns, other parameters), that one is dropped.  Whoever
 -- could execute the older one can execute the new one; a function of a new
--- name is given to whoever has USAGE on the schema.  PUBLIC has nothing.
+-- name is given to whoever has USAGE on the schema.  That is for functions
+-- that are read; nobody else has anything, whatever default privileges say.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define(
     p_signature text, p_definition text)
 RETURNS void
@@ -480,7 +585,7 @@ DECLARE
     signature  text := 'tournament_api.' || p_signature;
     fname      text := split_part(p_signature, '(', 1);
     definition text := p_definition;
-    grants     text[];
+    grants     jsonb;              -- grantee: with grant option?
     known      boolean;
     old        record;
     command    text;
@@ -498,28 +603,28 @@ BEGIN
                       WHERE p.pronamespace = 'tournament_api'::regnamespace
                         AND p.proname = fname);
 
-    SELECT array_agg(DISTINCT
-               format('GRANT EXECUTE ON FUNCTION %s TO %s%s',
-                      signature, g.grantee::regrole,
-                      CASE WHEN g.is_grantable
-                           THEN ' WITH GRANT OPTION' ELSE '' END))
+    SELECT jsonb_object_agg(g.grantee, g.grantable)
       INTO grants
-      FROM (SELECT a.grantee, a.is_grantable
+      FROM (SELECT a.grantee, bool_or(a.is_grantable)
               FROM pg_catalog.pg_proc p
              CROSS JOIN LATERAL aclexplode(p.proacl) a
              WHERE known
                AND p.pronamespace = 'tournament_api'::regnamespace
                AND p.proname = fname
-               AND a.privilege_type = 'EXECUTE'
                AND a.grantee NOT IN (0, p.proowner)
-            UNION
+             GROUP BY 1
+            UNION ALL
             SELECT a.grantee, false
               FROM pg_catalog.pg_namespace n
              CROSS JOIN LATERAL aclexplode(n.nspacl) a
              WHERE NOT known
                AND n.nspname = 'tournament_api'
                AND a.privilege_type = 'USAGE'
-               AND a.grantee NOT IN (0, n.nspowner)) g;
+               AND a.grantee NOT IN (0, n.nspowner)
+             GROUP BY 1) AS g (grantee, grantable)
+     WHERE EXISTS (SELECT
+                     FROM pg_temp.tournament_api_functions() f
+                    WHERE f.name = fname AND f.kind = 'read');
 
     BEGIN
         EXECUTE definition;
@@ -542,9 +647,25 @@ BEGIN
         EXECUTE 'DROP ROUTINE ' || old.oid::regprocedure;
     END LOOP;
 
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+    -- Rights that are as they should be stay untouched.
 
-    FOREACH command IN ARRAY coalesce(grants, '{}') LOOP
+    FOR command IN
+        SELECT format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', signature,
+                      CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                     ELSE a.grantee::regrole::text END)
+          FROM pg_catalog.pg_proc p
+         CROSS JOIN LATERAL aclexplode(
+                   coalesce(p.proacl, acldefault('f', p.proowner))) a
+         WHERE p.oid = signature::regprocedure
+           AND a.grantee <> p.proowner
+           AND NOT coalesce(grants, '{}') ? a.grantee::text
+        UNION ALL
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO %s%s', signature,
+                      g.key::oid::regrole,
+                      CASE WHEN g.value = 'true'
+                           THEN ' WITH GRANT OPTION' ELSE '' END)
+          FROM jsonb_each(coalesce(grants, '{}')) g
+    LOOP
         EXECUTE command;
     END LOOP;
 END
@@ -552,7 +673,44 @@ $$;
 
 BEGIN;
 
+-- The tables may have changed hands since the last run, and only their owner
+-- can replace what is there.  In this transaction, so that what somebody else
+-- may have put there never runs with the owner's rights.
+
+SET LOCAL ROLE :me;
+
+SELECT format('ALTER %s OWNER TO %s', o.what, :'owner')
+  FROM (SELECT 'SCHEMA tournament_api', n.nspowner
+          FROM pg_catalog.pg_namespace n
+         WHERE n.nspname = 'tournament_api'
+        UNION ALL
+        SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner
+          FROM pg_catalog.pg_proc p
+          JOIN pg_temp.tournament_api_functions() f ON f.name = p.proname
+         WHERE p.pronamespace = 'tournament_api'::regnamespace
+        UNION ALL
+        SELECT 'TABLE ' || c.oid::regclass, c.relowner
+          FROM pg_catalog.pg_class c
+         WHERE c.relnamespace = 'tournament_api'::regnamespace
+           AND c.relname IN ('registered', 'registered_change')
+       ) AS o (what, owner)
+ WHERE quote_ident(pg_get_userbyid(o.owner)) <> :'owner'
+\gexec
+
+SET LOCAL ROLE :owner;
+
+-- Nobody else creates in it.
+
 REVOKE ALL ON SCHEMA tournament_api FROM PUBLIC;
+
+SELECT format('REVOKE CREATE ON SCHEMA tournament_api FROM %s CASCADE',
+              a.grantee::regrole)
+  FROM pg_catalog.pg_namespace n
+ CROSS JOIN LATERAL aclexplode(n.nspacl) a
+ WHERE n.nspname = 'tournament_api'
+   AND a.privilege_type = 'CREATE'
+   AND a.grantee NOT IN (0, n.nspowner)
+\gexec
 
 COMMENT ON SCHEMA tournament_api IS
     'Read by ngx_http_tournament_module; made by its sql/install.sql';
@@ -566,7 +724,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    RETURN 3;
+    RETURN 4;
 END
 $body$
 $sql$);
@@ -1645,28 +1803,28 @@ CREATE OR REPLACE FUNCTION pg_temp.tournament_api_feed()
 RETURNS TABLE (tab text, fname text, tokens text, shown text)
 LANGUAGE sql AS $$
     VALUES
-    ('tournaments_tournament', 'notify_tournament', 't id',
+    ('tournaments_tournament', 'announce_tournament', 't id',
      'id name slug short_description game status banner slot_size '
      'reg_open_at reg_close_at start_at end_at entry_fee_bdt prize_pool_bdt '
      'created_at updated_at'),
-    ('tournaments_tournamentsettings', 'notify_settings', 't tournament_id',
+    ('tournaments_tournamentsettings', 'announce_settings', 't tournament_id',
      'tournament_id tournament_type description start_at end_at reg_open_at '
      'reg_close_at min_team_size max_team_size prize_pool_bdt '
      'prize_distribution_text banner rules_pdf stream_facebook_url '
      'stream_youtube_url discord_url auto_check_in check_in_open_mins '
      'check_in_close_mins'),
-    ('tournaments_schedule', 'notify_schedule', 't tournament_id',
+    ('tournaments_schedule', 'announce_schedule', 't tournament_id',
      'tournament_id check_in_open_mins check_in_close_mins'),
-    ('tournaments_registration', 'notify_registration',
+    ('tournaments_registration', 'announce_registration',
      'r tournament_id, p user_id, m team_id',
      'id tournament_id user_id team_id status payment_status created_at'),
-    ('tournaments_registrationrequest', 'notify_request', 'p requester_id',
+    ('tournaments_registrationrequest', 'announce_request', 'p requester_id',
      'tournament_id team_id requester_id status'),
-    ('user_profile_userprofile', 'notify_profile', 'p id, 0 user_id',
+    ('user_profile_userprofile', 'announce_profile', 'p id, 0 user_id',
      'id user_id display_name is_private'),
-    ('teams_team', 'notify_team', 'm id',
+    ('teams_team', 'announce_team', 'm id',
      'id name tag game captain_id'),
-    ('teams_teammembership', 'notify_membership',
+    ('teams_teammembership', 'announce_membership',
      'p profile_id, m team_id',
      'team_id profile_id role status')
 $$;
@@ -1879,7 +2037,13 @@ SELECT (SELECT count(*) FROM tournament_api.state('')),
 SELECT :'role' <> '' AS has_role \gset
 \if :has_role
     GRANT USAGE ON SCHEMA tournament_api TO :"role";
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tournament_api TO :"role";
+    SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure,
+                  :'role')
+      FROM pg_catalog.pg_proc p
+      JOIN pg_temp.tournament_api_functions() f
+           ON f.name = p.proname AND f.kind = 'read'
+     WHERE p.pronamespace = 'tournament_api'::regnamespace
+    \gexec
 \endif
 
 COMMIT;
@@ -2028,6 +2192,45 @@ $do$;
 SELECT format('CALL pg_temp.tournament_api_locked(%s, %L)', rel, command)
   FROM pg_temp.tournament_api_trigger_commands()
 \gexec
+
+
+-- What an older version made and nothing of ours uses any more.  A trigger
+-- that somebody else made of it is none of ours to drop, and fires whatever
+-- rights its owner has by now: its function is emptied first.
+
+SELECT pg_temp.tournament_api_define(f.name || '()', format(
+           'CREATE OR REPLACE FUNCTION tournament_api.%I() RETURNS trigger '
+           'LANGUAGE plpgsql AS ''BEGIN RETURN NULL; END''', f.name))
+  FROM pg_temp.tournament_api_functions() f
+ WHERE f.kind = 'older'
+   AND to_regprocedure(format('tournament_api.%I()', f.name)) IS NOT NULL;
+
+SELECT format('DROP FUNCTION %s', p.oid::regprocedure)
+  FROM pg_catalog.pg_proc p
+  JOIN pg_temp.tournament_api_functions() f
+       ON f.name = p.proname AND f.kind = 'older'
+ WHERE p.pronamespace = 'tournament_api'::regnamespace
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgfoid = p.oid)
+\gexec
+
+DO $do$
+DECLARE
+    users text;
+BEGIN
+    SELECT string_agg(DISTINCT g.tgrelid::regclass::text, ', ')
+      INTO users
+      FROM pg_catalog.pg_trigger g
+      JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+      JOIN pg_temp.tournament_api_functions() f
+           ON f.name = p.proname AND f.kind <> 'read'
+     WHERE p.pronamespace = 'tournament_api'::regnamespace
+       AND (f.kind = 'older' OR NOT starts_with(g.tgname, 'tournament_api_'));
+
+    IF users IS NOT NULL THEN
+        RAISE WARNING 'somebody else made triggers of our functions: %', users;
+    END IF;
+END
+$do$;
 
 
 -- Counts

@@ -177,6 +177,43 @@ sub columns {
 }
 
 
+# Functions that a role may execute.
+
+sub executable {
+    my ($db, $role) = @_;
+
+    return map { $_->[0] } $db->rows(qq{
+        SELECT oid::regprocedure::text FROM pg_proc
+         WHERE pronamespace = 'tournament_api'::regnamespace
+           AND has_function_privilege('$role', oid, 'EXECUTE')
+         ORDER BY oid::regprocedure::text COLLATE "C"});
+}
+
+
+# A role's attempt to run code with the rights of a trigger function's owner:
+# a table whose id is of a type of the role's own, with a cast to bigint.
+
+sub trap_sql {
+    my ($schema, @functions) = @_;
+
+    return join ';', qq{
+        CREATE TYPE $schema.bait AS (n int);
+        CREATE FUNCTION $schema.caught($schema.bait) RETURNS bigint
+        LANGUAGE plpgsql AS 'BEGIN
+            INSERT INTO $schema.seen VALUES (current_user); RETURN 1; END';
+        CREATE CAST ($schema.bait AS bigint)
+            WITH FUNCTION $schema.caught($schema.bait);
+        CREATE TABLE $schema.seen (who text);
+        GRANT ALL ON $schema.seen TO PUBLIC;
+        CREATE TABLE $schema.trap (id $schema.bait)},
+        map { qq{
+        CREATE TRIGGER t$_ AFTER INSERT ON $schema.trap
+               REFERENCING NEW TABLE AS changed
+               FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.$_()}
+        } @functions;
+}
+
+
 # What state() should say, written another way, for every slug.
 
 sub expected_state {
@@ -229,7 +266,7 @@ subtest 'a fresh install' => sub {
     is_deeply [ ours($db) ], \@INDEXES, 'indexes that the site has not';
     is_deeply [ columns($db, 'state') ], \@STATE,
         'the columns that the module reads';
-    is $db->value('SELECT tournament_api.version()'), 3, 'its version';
+    is $db->value('SELECT tournament_api.version()'), 4, 'its version';
 
     is state_is_right($db, 'public', 'state of every tournament'), 40,
         'drafts too';
@@ -302,11 +339,8 @@ subtest 'rights' => sub {
                 "$role does not read $table";
         }
 
-        is $nginx->value(q{
-            SELECT bool_and(has_function_privilege(oid, 'EXECUTE'))
-              FROM pg_proc
-             WHERE pronamespace = 'tournament_api'::regnamespace}), 't',
-            "$role may call each function";
+        is_deeply [ executable($db, $role) ], [ sort @FUNCTIONS ],
+            "$role may call what is read, and no trigger's function";
         like failure { $nginx->rows('CREATE TABLE tournament_api.t ()') },
             qr/permission denied for schema/, "$role makes nothing there";
     }
@@ -322,9 +356,169 @@ subtest 'rights' => sub {
            AND has_function_privilege('stranger', oid, 'EXECUTE')}), 0,
         'and could not if it had the schema';
 
+    $db->rows('CREATE SCHEMA r AUTHORIZATION reader');
+
+    my $reader = $pg->session(user => 'reader', dbname => $db->{name});
+
+    like failure { $reader->rows(trap_sql('r', 'announce_tournament')) },
+        qr/permission denied for function tournament_api\.announce_tournament/,
+        'nobody makes triggers of our functions';
+
     like failure { install($db, role => 'nobody at all') },
         qr/role "nobody at all" does not exist\n.*CREATE ROLE/,
         'a role that does not exist is named';
+};
+
+
+# An older version gave all functions to the role, which may have made use of
+# that: its triggers stay, whatever becomes of its rights.
+
+subtest 'rights that an older version gave' => sub {
+    my $db = database();
+
+    $pg->create_role('keen');
+    install($db, role => 'keen');
+
+    $db->rows(q{
+        CREATE FUNCTION tournament_api.notify_tournament() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN
+            PERFORM c.id::bigint FROM changed c; RETURN NULL; END';
+        CREATE FUNCTION tournament_api.notify_team() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END';
+        CREATE SCHEMA keen AUTHORIZATION keen;
+        CREATE FUNCTION tournament_api.of_the_site() RETURNS int
+        LANGUAGE sql AS 'SELECT 7';
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tournament_api TO keen
+              WITH GRANT OPTION;
+        GRANT ALL ON SCHEMA tournament_api TO keen;
+        ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO keen;
+        CREATE TRIGGER tournament_api_older AFTER INSERT
+            ON tournaments_tournament REFERENCING NEW TABLE AS changed
+           FOR EACH STATEMENT
+               EXECUTE FUNCTION tournament_api.notify_tournament();
+        DROP FUNCTION tournament_api.announce_team() CASCADE});
+
+    my $keen = $pg->session(user => 'keen', dbname => $db->{name});
+
+    $keen->rows(trap_sql('keen', 'notify_tournament'));
+    $keen->rows('INSERT INTO keen.trap VALUES (ROW(1))');
+    is_deeply [ $db->rows('SELECT * FROM keen.seen') ], [['postgres']],
+        'it ran code as the owner';
+
+    for my $run (1, 2) {
+        install($db);
+        is_deeply [ executable($db, 'keen') ],
+            [ sort @FUNCTIONS, 'tournament_api.of_the_site()' ],
+            'it may call what is read, and what the site gave it';
+        is $db->value(q{
+            SELECT string_agg(proname, ' ') FROM pg_proc
+             WHERE pronamespace = 'tournament_api'::regnamespace
+               AND starts_with(proname, 'notify_')}), 'notify_tournament',
+            'of the older functions the one stays that it still uses';
+
+        $keen->rows('TRUNCATE keen.seen;
+                     INSERT INTO keen.trap VALUES (ROW(1))');
+        is_deeply [ $db->rows('SELECT * FROM keen.seen') ], [],
+            'which no longer runs anything';
+    }
+
+    like failure { $keen->rows('CREATE TABLE tournament_api.t ()') },
+        qr/permission denied for schema/, 'and it makes nothing there';
+
+    $db->rows('DROP TABLE keen.trap');
+    install($db);
+    is $db->value(q{SELECT to_regproc('tournament_api.notify_tournament')}),
+        undef, 'the function goes with the trigger';
+    uninstall($db);
+    $db->rows('ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM keen;
+               DROP OWNED BY keen CASCADE; DROP ROLE keen');
+};
+
+
+subtest 'tables of somebody else' => sub {
+    my $db     = database(demo => 1);
+    my $owners = sub {
+        $db->value(q{
+            SELECT string_agg(DISTINCT proowner::regrole::text, ' ')
+              FROM pg_proc
+             WHERE pronamespace = 'tournament_api'::regnamespace})
+    };
+
+    $pg->create_role($_) for qw(owner1 owner2 planter);
+    $db->rows(join ';', 'GRANT ALL ON SCHEMA public TO planter, owner1, owner2',
+        'DROP TABLE tournaments_schedule',
+        map { "ALTER TABLE $_ OWNER TO owner1" } @TABLES);
+
+    # A view over a function of the planter's, where a table may be missing
+
+    my $planter = $pg->session(user => 'planter', dbname => $db->{name});
+
+    $planter->rows(q{
+        CREATE TABLE public.seen (who text);
+        GRANT ALL ON public.seen TO PUBLIC;
+        CREATE FUNCTION public.bait() RETURNS bigint
+        LANGUAGE plpgsql AS 'BEGIN
+            INSERT INTO public.seen VALUES (current_user); RETURN 1; END';
+        CREATE VIEW tournaments_schedule AS
+        SELECT bait() AS tournament_id, 1 AS check_in_open_mins,
+               1 AS check_in_close_mins;
+        GRANT ALL ON tournaments_schedule TO PUBLIC});
+
+    for my $what ('VIEW', 'TABLE') {
+        $pg->log_mark;
+        install($db);
+        $pg->wait_for_log(qr/WARNING:  left out: tournaments_schedule/);
+        $pg->wait_for_log(qr/WARNING:  others than the tables' owner may crea/);
+        $db->rows(q{SELECT tournament_api.detail('valorant-masters')});
+        is_deeply [ $db->rows('SELECT * FROM seen') ], [],
+            "a $what that is planted is not read";
+
+        $planter->rows('DROP VIEW tournaments_schedule;
+            CREATE TABLE tournaments_schedule (tournament_id bigint,
+                check_in_open_mins int, check_in_close_mins int)')
+            if $what eq 'VIEW';
+    }
+
+    $planter->rows('DROP TABLE tournaments_schedule');
+
+    # Of several owners, none is right.
+
+    $db->rows('ALTER TABLE teams_team OWNER TO owner2');
+    like failure { install($db) }, qr/belong to several roles: owner1 \(.*\), owner2 \(teams_team\)
+HINT: .*OWNER TO/,
+        'several owners are named';
+    is $owners->(), 'owner1', 'and nothing changes';
+
+    # The tables change hands.
+
+    $db->rows(join ';', "GRANT CREATE ON DATABASE $db->{name} TO owner2",
+        map { "ALTER TABLE $_ OWNER TO owner2" } @TABLES);
+    like failure { install($db, -user => 'owner2') },
+        qr/schema tournament_api does not belong to "owner2".*
+HINT:  Run this as a superuser/, 'the new owner needs a superuser for once';
+    install($db, role => 'planter');
+    is $owners->(), 'owner2', 'who gives the new owner everything';
+    install($db, -user => 'owner2');
+    is $pg->session(user => 'planter', dbname => $db->{name})->value(
+        q{SELECT count(*) FROM tournament_api.state('valorant-masters')}), 1,
+        'as before';
+
+    # A schema, and functions of our names, that were there first
+
+    uninstall($db);
+    $db->rows('CREATE SCHEMA tournament_api AUTHORIZATION planter');
+    $planter->rows(q{
+        CREATE FUNCTION tournament_api.state(p_slug text) RETURNS int
+        LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+        CREATE FUNCTION tournament_api.announce_team() RETURNS trigger
+        LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''caught''; END'});
+    install($db);
+    is $owners->(), 'owner2', 'are taken over';
+    is failure { $db->rows(q{UPDATE teams_team SET name = 'x'}) },
+        'no failure', 'and replaced';
+    like failure { $planter->rows('DROP FUNCTION
+        tournament_api.state(text)') }, qr/permission denied|must be owner/,
+        'and no longer the planter\'s';
 };
 
 
@@ -739,7 +933,7 @@ subtest 'other tables' => sub {
              ALTER COLUMN checked_in DROP DEFAULT');
 
     like failure { install($db) },
-        qr/schema "public" has no table tournaments_tournament, .*
+        qr/schema "public" has no table teams_team, .*tournaments_tournament, .*
 HINT: .* -v tables_schema=NAME/,
         'tables in another schema must be told';
     is $db->value(q{SELECT to_regnamespace('tournament_api')}), undef,

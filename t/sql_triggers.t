@@ -585,7 +585,7 @@ subtest 'a writer without rights' => sub {
     like failure { $writer->rows(
         'CREATE TEMP TABLE t (id int);
          CREATE TRIGGER x AFTER TRUNCATE ON t
-                EXECUTE FUNCTION tournament_api.notify_team()')
+                EXECUTE FUNCTION tournament_api.announce_team()')
     }, qr/permission denied/, 'cannot use the functions itself';
 
     # An operator of the writer's, a closer match than pg_catalog's
@@ -689,7 +689,7 @@ subtest 'failures' => sub {
 
         my $text = $db->value(
             'SELECT pg_get_functiondef(' .
-            q{'tournament_api.notify_team'::regproc)});
+            q{'tournament_api.announce_team'::regproc)});
 
         $text =~ s/\Q$from\E/$to/ or die "no $from";
         $db->rows($text);
@@ -721,7 +721,7 @@ subtest 'failures' => sub {
     $db->rows(q{
         CREATE ROLE plain;
         GRANT ALL ON SCHEMA tournament_api TO plain;
-        ALTER FUNCTION tournament_api.notify_team() OWNER TO plain;
+        ALTER FUNCTION tournament_api.announce_team() OWNER TO plain;
         REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC});
     $pg->log_mark;
     is_deeply announced($db, q{UPDATE teams_team SET name = 'd'}), [],
@@ -831,15 +831,15 @@ subtest 'another run' => sub {
         ALTER TABLE teams_team DISABLE TRIGGER tournament_api_update;
         CREATE OR REPLACE TRIGGER tournament_api_update
          AFTER UPDATE ON tournaments_tournament
-          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.announce_team();
         CREATE OR REPLACE TRIGGER tournament_api_insert
          AFTER INSERT ON tournaments_schedule REFERENCING NEW TABLE AS later
-          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.announce_schedule();
         CREATE OR REPLACE TRIGGER tournament_api_delete
          AFTER DELETE ON tournaments_schedule REFERENCING OLD TABLE AS earlier
-          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_schedule();
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.announce_schedule();
         CREATE TRIGGER tournament_api_older AFTER INSERT ON teams_team
-          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.notify_team();
+          FOR EACH STATEMENT EXECUTE FUNCTION tournament_api.announce_team();
         CREATE FUNCTION site_trigger() RETURNS trigger LANGUAGE plpgsql
         AS 'BEGIN RETURN NULL; END';
         CREATE TRIGGER site_own AFTER INSERT ON teams_team

@@ -23,7 +23,7 @@ my $QUIET = q{
     DO $$
     BEGIN
         EXECUTE replace(pg_get_functiondef(
-            'tournament_api.notify_registration()'::regprocedure),
+            'tournament_api.announce_registration()'::regprocedure),
             'PERFORM pg_notify(''tournament_changes'', payload);', 'NULL;');
     END
     $$};
@@ -97,7 +97,7 @@ END
 
         my $announcing = $pg->value(q{
             SELECT pg_get_functiondef(
-                'tournament_api.notify_registration()'::regprocedure)});
+                'tournament_api.announce_registration()'::regprocedure)});
 
         my $subject = sub {
             my ($name, $triggers, %options) = @_;
