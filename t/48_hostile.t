@@ -143,13 +143,28 @@ subtest 'what it says is a line each, and not too many' => sub {
 
 
 subtest 'a result that is too large' => sub {
+    my $peak = sub {
+        return slurp('/proc/' . ($nginx->worker_pids)[0] . '/status')
+            =~ /^VmHWM:\s+(\d+) kB/m ? $1 >> 10 : undef;
+    };
+
+    my $before = $peak->();
+
     $nginx->log_mark;
-    hub(5, short_description => q{repeat('x', 8000000)});
+    hub(200, short_description => q{repeat('x', 1000000)});
 
     is_error $connection->get('/tournaments/api/hub/?q=large'), 503,
         'unavailable', 'no answer is made of it';
     $nginx->wait_for_log(qr/\[error\].*the result of ".*hub.*" is larger/);
-    $nginx->wait_for_log(qr/a result was too large, reconnecting/);
+    $nginx->wait_for_log(qr/more than 32 MB without an end, reconnecting/);
+    cmp_ok $peak->() - $before, '<', 100, 'the rest of its 200 MB never came';
+
+    $nginx->log_mark;
+    hub(5, short_description => q{repeat('x', 6711500)});
+
+    is_error $connection->get('/tournaments/api/hub/?q=just'), 503,
+        'unavailable', 'nor of one that is just too large';
+    $nginx->wait_for_log(qr/\[error\].*the result of ".*hub.*" is larger/);
 
     hub(3, short_description => q{repeat('x', 1000000)});
 

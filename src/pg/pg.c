@@ -61,8 +61,9 @@
 #define TOURNAMENT_PG_MESSAGE      1024
 
 /*
- * bytes; no answer is made of a larger result.  libpq keeps a connection's
- * buffer as large as its largest row was, so that the connection goes.
+ * bytes; no answer is made of a larger result, and nothing larger is waited for
+ * to its end.  libpq keeps a connection's buffer as large as its largest row
+ * was, so that the connection goes.
  */
 #define TOURNAMENT_PG_RESULT_MAX   (32 * 1024 * 1024)
 
@@ -71,6 +72,16 @@
 
 /* with TLS: reads after the last one that found something in the socket */
 #define TOURNAMENT_PG_TLS_READS    3
+
+/* reads in a turn of the event loop, of 8k to 16k, or of a whole row */
+#define TOURNAMENT_PG_READS        16
+
+/*
+ * bytes that a read takes at least while there are more: libpq makes room for
+ * so many, but with TLS it reads a record at a time, however short
+ */
+#define TOURNAMENT_PG_READ         8192
+#define TOURNAMENT_PG_READ_TLS     512
 
 
 typedef enum {
@@ -126,6 +137,10 @@ struct tournament_pg_conn_s {
     ngx_uint_t                 first;     /* the ring's oldest */
     ngx_uint_t                 active;    /* slots in use */
     tournament_pg_slot_t      *slots;     /* a ring */
+
+    /* since a result or a message ended */
+    ngx_uint_t                 reads;
+    size_t                     arrived;    /* bytes, at least */
 
     u_char                    *prepared;  /* by statement */
 
@@ -198,6 +213,11 @@ static tournament_pg_conn_t *tournament_pg_pick(tournament_pg_t *pg);
 static ngx_int_t tournament_pg_start(tournament_pg_conn_t *conn,
     ngx_uint_t statement, tournament_pg_query_t *query);
 static void tournament_pg_read(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_consume(tournament_pg_conn_t *conn,
+    ngx_uint_t tls);
+static ngx_int_t tournament_pg_bounded(tournament_pg_conn_t *conn);
+static size_t tournament_pg_waiting(tournament_pg_conn_t *conn);
+static void tournament_pg_ended(tournament_pg_conn_t *conn);
 static void tournament_pg_notified(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
@@ -527,6 +547,7 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
     conn->state = TOURNAMENT_PG_READY;
     conn->since = ngx_current_msec;
     conn->heard = ngx_current_msec;
+    tournament_pg_ended(conn);
     conn->number = ++pg->opened;
     pg->failed = 0;
 
@@ -557,6 +578,10 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
     if (conn->state != TOURNAMENT_PG_READY) {
         return;
     }
+
+    /* no event tells of what came with the last word of the connecting */
+
+    ngx_post_event(conn->c->read, &ngx_posted_events);
 
     /* an outage may be another worker's, who is no more */
 
@@ -1156,6 +1181,10 @@ tournament_pg_notice(void *data, const PGresult *res)
 
     message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
+    if (conn->active == 0) {
+        tournament_pg_ended(conn);
+    }
+
     if (message == NULL) {
         return;
     }
@@ -1333,58 +1362,154 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
 }
 
 
+/*
+ * With TLS bytes of a record, 16k at most, may be left inside OpenSSL where no
+ * event tells of them.  libpq reads 8k at least each time: once the socket is
+ * empty, a few more reads take all that there is.  A server that sends without
+ * a pause gets its next turn after everybody else's.
+ */
+
 static void
 tournament_pg_read(tournament_pg_conn_t *conn)
 {
-    int         waiting;
-    ngx_uint_t  n, tls;
-
-    /*
-     * With TLS bytes of a record, 16k at most, may be left inside OpenSSL
-     * where no event tells of them.  libpq reads 8k at least each time: once
-     * the socket is empty, a few more reads take all that there is.
-     */
+    ngx_uint_t  n, left, tls;
 
     tls = PQsslInUse(conn->conn);
-    n = tls ? TOURNAMENT_PG_TLS_READS : 1;
+    left = tls ? TOURNAMENT_PG_TLS_READS : 1;
 
-    do {
-        if (PQconsumeInput(conn->conn) != 1) {
+    for (n = 0; left; n++, left--) {
 
-            /* the socket's number may be another's once handlers have run */
+        if (n == TOURNAMENT_PG_READS) {
+            ngx_post_event(conn->c->read, &ngx_posted_next_events);
+            break;
+        }
 
-            tournament_pg_unwatch(conn);
-
-            /* results that came before the loss count; so do last words */
-
-            if (tournament_pg_results(conn) == NGX_OK) {
-                (void) PQisBusy(conn->conn);
-
-                tournament_pg_down(conn, conn->last_words[0]
-                                   ? (char *) conn->last_words
-                                   : PQerrorMessage(conn->conn));
-            }
-
+        if (tournament_pg_consume(conn, tls) != NGX_OK) {
             return;
         }
 
-        conn->heard = ngx_current_msec;
-
-        if (tournament_pg_results(conn) != NGX_OK) {
-            return;
+        if (tls && tournament_pg_waiting(conn)) {
+            left = TOURNAMENT_PG_TLS_READS + 1;
         }
-
-        if (tls && ngx_socket_nread(PQsocket(conn->conn), &waiting) == 0
-            && waiting > 0)
-        {
-            n = TOURNAMENT_PG_TLS_READS + 1;
-        }
-
-    } while (--n);
+    }
 
     tournament_pg_notified(conn);
 
     tournament_pg_dispatch(conn->pg);
+}
+
+
+/*
+ * Reads once, and takes what has come whole.  NGX_DONE: the connection is not
+ * ready any more.
+ */
+
+static ngx_int_t
+tournament_pg_consume(tournament_pg_conn_t *conn, ngx_uint_t tls)
+{
+    size_t     least, before, after;
+    ngx_int_t  rc;
+
+    /* most results come with the first read, and are not counted */
+
+    before = conn->reads++ ? tournament_pg_waiting(conn) : 0;
+
+    rc = PQconsumeInput(conn->conn) == 1 ? NGX_OK : NGX_ERROR;
+
+    if (before) {
+        after = tournament_pg_waiting(conn);
+        least = tls ? TOURNAMENT_PG_READ_TLS : TOURNAMENT_PG_READ;
+        least = ngx_min(before, least);
+
+        conn->arrived += (before > after + least) ? before - after : least;
+    }
+
+    if (rc == NGX_OK) {
+        conn->heard = ngx_current_msec;
+
+        if (tournament_pg_results(conn) != NGX_OK) {
+            return NGX_DONE;
+        }
+
+        if (PQstatus(conn->conn) == CONNECTION_OK) {
+            return tournament_pg_bounded(conn);
+        }
+    }
+
+    /* the socket's number may be another's once handlers have run */
+
+    tournament_pg_unwatch(conn);
+
+    /* results that came before the loss count; so do last words */
+
+    if (tournament_pg_results(conn) == NGX_OK) {
+        tournament_pg_down(conn, conn->last_words[0]
+                                 ? (char *) conn->last_words
+                                 : PQerrorMessage(conn->conn));
+    }
+
+    return NGX_DONE;
+}
+
+
+/*
+ * A result, or a message of another kind, that goes on and on: its query fails
+ * here, and would elsewhere.
+ */
+
+static ngx_int_t
+tournament_pg_bounded(tournament_pg_conn_t *conn)
+{
+    tournament_pg_slot_t   *slot;
+    tournament_pg_query_t  *query;
+
+    if (conn->arrived <= TOURNAMENT_PG_RESULT_MAX) {
+        return NGX_OK;
+    }
+
+    slot = &conn->slots[conn->first];
+    query = conn->active ? slot->query : NULL;
+
+    if (conn->active) {
+        ngx_log_error(NGX_LOG_ERR, conn->pg->log, 0,
+                      "tournament: the result of \"%s\" is larger than 32m",
+                      conn->pg->conf->statements[slot->statement]->sql);
+
+        slot->query = NULL;
+    }
+
+    tournament_pg_renew(conn, "more than 32 MB without an end");
+
+    if (query) {
+        tournament_pg_finish(query, TOURNAMENT_PG_FAILED, NULL);
+    }
+
+    return NGX_DONE;
+}
+
+
+/* bytes in the socket */
+
+static size_t
+tournament_pg_waiting(tournament_pg_conn_t *conn)
+{
+    int  n;
+
+    if (ngx_socket_nread(PQsocket(conn->conn), &n) == -1 || n < 0) {
+        return 0;
+    }
+
+    return n;
+}
+
+
+/* whatever it was, it has ended */
+
+static void
+tournament_pg_ended(tournament_pg_conn_t *conn)
+{
+    conn->reads = 0;
+    conn->arrived = 0;
 }
 
 
@@ -1397,6 +1522,10 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
     conf = conn->pg->conf;
 
     while ((n = PQnotifies(conn->conn)) != NULL) {
+
+        if (conn->active == 0) {
+            tournament_pg_ended(conn);
+        }
 
         if (conf->notify) {
             conf->notify(conf->data, n->extra);
@@ -1417,7 +1546,9 @@ tournament_pg_results(tournament_pg_conn_t *conn)
 
     nulls = 0;
 
-    while (conn->active && !PQisBusy(conn->conn)) {
+    /* asked of an idle connection, too: what comes is taken as it is */
+
+    while (!PQisBusy(conn->conn) && conn->active) {
 
         res = PQgetResult(conn->conn);
 
@@ -1538,6 +1669,7 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
     conn->first = (conn->first + 1) % pg->nslots;
     conn->active--;
+    tournament_pg_ended(conn);
 
     if (conn->active) {
 
