@@ -24,8 +24,11 @@
 /* ms; an exiting listener waits so long for its successor */
 #define TOURNAMENT_FEED_EXIT       1000
 
-/* ms; everything changes at most once in this time */
-#define TOURNAMENT_FEED_FLOOD      1000
+/* percent; so full the queue of notifications is about to swallow some */
+#define TOURNAMENT_FEED_QUEUE      50
+
+/* percent; so empty it is again before it counts as mended */
+#define TOURNAMENT_FEED_QUEUE_LOW  40
 
 
 typedef enum {
@@ -58,11 +61,9 @@ struct tournament_feed_s {
     ngx_event_t               handover;    /* from it */
     ngx_event_t               drained;     /* after the answer */
     ngx_event_t               hold;        /* keeps an old worker */
-    ngx_event_t               flood;
     ngx_msec_t                asked;       /* the last heartbeat */
     ngx_msec_t                confirmed;   /* LISTEN was */
     ngx_msec_t                exiting;
-    ngx_msec_t                flooded;
 
     tournament_feed_begun_pt  begun;
     void                     *data;
@@ -85,6 +86,7 @@ static void tournament_feed_idle(tournament_feed_t *feed);
 static void tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement);
 static void tournament_feed_answered(tournament_pg_query_t *query,
     tournament_pg_rc_e rc, PGresult *res);
+static void tournament_feed_queue(tournament_feed_t *feed, PGresult *res);
 static void tournament_feed_up(tournament_feed_t *feed);
 static void tournament_feed_handover(ngx_event_t *ev);
 static void tournament_feed_begin(tournament_feed_t *feed,
@@ -95,8 +97,6 @@ static void tournament_feed_closing(void *data);
 static void tournament_feed_notify(void *data, char *payload);
 static void tournament_feed_token(tournament_feed_t *feed, u_char *p,
     size_t len);
-static void tournament_feed_everything(tournament_feed_t *feed);
-static void tournament_feed_flood(ngx_event_t *ev);
 
 
 enum {
@@ -111,7 +111,8 @@ static tournament_pg_statement_t  tournament_feed_listen =
     { "tournament_listen", "LISTEN tournament_changes", 0 };
 
 static tournament_pg_statement_t  tournament_feed_heartbeat =
-    { "tournament_heartbeat", "SELECT 1", 0 };
+    { "tournament_heartbeat",
+      "SELECT (pg_catalog.pg_notification_queue_usage() * 100)::int4", 0 };
 
 /*
  * Whoever notifies is made to read the queue of notifications up to its own
@@ -187,11 +188,6 @@ tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     feed->hold.handler = tournament_feed_hold;
     feed->hold.data = feed;
     feed->hold.log = log;
-
-    feed->flood.handler = tournament_feed_flood;
-    feed->flood.data = feed;
-    feed->flood.log = log;
-    feed->flood.cancelable = 1;
 
     tournament_feed_tick(&feed->tick);
 
@@ -281,6 +277,7 @@ tournament_feed_state(tournament_cache_t *cache)
     beat = __atomic_load_n(&listener->beat, __ATOMIC_ACQUIRE);
 
     if (__atomic_load_n(&listener->up, __ATOMIC_ACQUIRE) == 0
+        || __atomic_load_n(&listener->doubts, __ATOMIC_ACQUIRE) != 0
         || tournament_cache_age((ngx_msec_t) beat)
            > TOURNAMENT_FEED_LEASE)
     {
@@ -446,11 +443,6 @@ tournament_feed_drained(ngx_event_t *ev)
 
     feed = ev->data;
 
-    if (feed->flood.timer_set) {
-        tournament_feed_flood(&feed->flood);
-        ngx_del_timer(&feed->flood);
-    }
-
     __atomic_store_n(&feed->listener->drained, feed->lease, __ATOMIC_SEQ_CST);
 
     tournament_feed_idle(feed);
@@ -536,11 +528,6 @@ tournament_feed_idle(tournament_feed_t *feed)
 
     feed->asking = 0;
 
-    if (feed->flood.timer_set) {
-        ngx_del_timer(&feed->flood);
-        tournament_cache_change_all(feed->cache);
-    }
-
     if (feed->pg) {
         tournament_pg_destroy(feed->pg);
         feed->pg = NULL;
@@ -561,6 +548,7 @@ tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement)
     feed->query.statement = statement;
     feed->query.timeout = TOURNAMENT_FEED_ANSWER;
     feed->query.background = 1;
+    feed->query.bound = 1;
     feed->query.handler = tournament_feed_answered;
     feed->query.data = feed;
 
@@ -592,7 +580,7 @@ tournament_feed_answered(tournament_pg_query_t *query, tournament_pg_rc_e rc,
         return;
     }
 
-    if (feed->phase == TOURNAMENT_FEED_CONNECTING) {
+    if (query->statement == TOURNAMENT_FEED_STATEMENT_LISTEN) {
         tournament_feed_up(feed);
         return;
     }
@@ -606,11 +594,54 @@ tournament_feed_answered(tournament_pg_query_t *query, tournament_pg_rc_e rc,
                                    - query->times.handed);
     }
 
-    if (query->statement == TOURNAMENT_FEED_STATEMENT_DRAIN) {
+    if (query->statement == TOURNAMENT_FEED_STATEMENT_HEARTBEAT) {
+        tournament_feed_queue(feed, res);
+
+    } else {
 
         /* notifications that came with the answer are handled after it */
 
         ngx_add_timer(&feed->drained, 0);
+    }
+}
+
+
+/*
+ * PostgreSQL keeps notifications for whoever is slow to hear them, and anybody
+ * with a login may be: as their queue fills up, changes are not announced any
+ * more.  Before it comes to that the feed counts as down.
+ */
+
+static void
+tournament_feed_queue(tournament_feed_t *feed, PGresult *res)
+{
+    int32_t     percent;
+    ngx_uint_t  doubted;
+
+    if (PQntuples(res) != 1 || PQgetlength(res, 0, 0) != sizeof(int32_t)) {
+        return;
+    }
+
+    ngx_memcpy(&percent, PQgetvalue(res, 0, 0), sizeof(int32_t));
+    percent = ntohl(percent);
+
+    doubted = (__atomic_load_n(&feed->listener->doubts, __ATOMIC_SEQ_CST) != 0);
+
+    if (!doubted && percent >= TOURNAMENT_FEED_QUEUE) {
+        __atomic_store_n(&feed->listener->doubts, 1, __ATOMIC_SEQ_CST);
+
+        ngx_log_error(NGX_LOG_ERR, feed->log, 0,
+                      "tournament: the queue of notifications is %d %% full, "
+                      "changes may go by: some session that listens has been "
+                      "in one transaction for long", percent);
+
+    } else if (doubted && percent < TOURNAMENT_FEED_QUEUE_LOW) {
+        tournament_cache_suspect_all(feed->cache);
+        __atomic_store_n(&feed->listener->doubts, 0, __ATOMIC_SEQ_CST);
+
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "tournament: the queue of notifications is %d %% full, "
+                      "all changes are heard again", percent);
     }
 }
 
@@ -632,6 +663,7 @@ tournament_feed_up(tournament_feed_t *feed)
     up = __atomic_load_n(&listener->up, __ATOMIC_SEQ_CST);
 
     if (feed->follows && up != 0 && up != feed->lease
+        && __atomic_load_n(&listener->doubts, __ATOMIC_SEQ_CST) == 0
         && __atomic_load_n(&listener->source, __ATOMIC_SEQ_CST)
            == feed->source)
     {
@@ -648,6 +680,11 @@ tournament_feed_up(tournament_feed_t *feed)
     drained = feed->lease;
     (void) __atomic_compare_exchange_n(&listener->drained, &drained, 0, 0,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+    /* the next tick asks whether there are doubts */
+
+    feed->asked = ngx_current_msec - TOURNAMENT_FEED_HEARTBEAT;
+    __atomic_store_n(&listener->doubts, 0, __ATOMIC_SEQ_CST);
 
     __atomic_store_n(&listener->heard, (uint64_t) ngx_current_msec,
                      __ATOMIC_SEQ_CST);
@@ -728,13 +765,21 @@ tournament_feed_ready(void *data)
 }
 
 
-/* LISTENING, LEAVING -> CONNECTING: changes go by unheard */
+/*
+ * LISTENING, LEAVING -> CONNECTING: changes go by unheard.  What was asked is
+ * forgotten: an answer is one of the connection that the question went to.
+ */
 
 static void
 tournament_feed_lost(void *data)
 {
     uint64_t            up;
     tournament_feed_t  *feed = data;
+
+    if (feed->asking) {
+        (void) tournament_pg_cancel(&feed->query);
+        feed->asking = 0;
+    }
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
 
@@ -849,7 +894,7 @@ tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
 
         /* "*", or what a newer install.sql may have come to send */
 
-        tournament_feed_everything(feed);
+        tournament_cache_change_all(cache);
         return;
     }
 
@@ -874,42 +919,6 @@ tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
         break;
 
     default:
-        tournament_feed_everything(feed);
+        tournament_cache_change_all(cache);
     }
-}
-
-
-/* at most once in a while: it costs a query for every entry in use */
-
-static void
-tournament_feed_everything(tournament_feed_t *feed)
-{
-    if (feed->flood.timer_set) {
-        return;
-    }
-
-    if (feed->flooded
-        && ngx_current_msec - feed->flooded < TOURNAMENT_FEED_FLOOD)
-    {
-        ngx_add_timer(&feed->flood, TOURNAMENT_FEED_FLOOD
-                                    - (ngx_current_msec - feed->flooded));
-        return;
-    }
-
-    feed->flooded = ngx_current_msec;
-
-    tournament_cache_change_all(feed->cache);
-}
-
-
-static void
-tournament_feed_flood(ngx_event_t *ev)
-{
-    tournament_feed_t  *feed;
-
-    feed = ev->data;
-
-    feed->flooded = ngx_current_msec;
-
-    tournament_cache_change_all(feed->cache);
 }

@@ -845,7 +845,7 @@ tournament_pg_release(tournament_pg_conn_t *conn)
         query = slot->query;
         ngx_memzero(slot, sizeof(tournament_pg_slot_t));
 
-        if (query && !tournament_pg_retry(conn, query)) {
+        if (query && (query->bound || !tournament_pg_retry(conn, query))) {
 
             /* a handler must not run from within a call of its owner */
 

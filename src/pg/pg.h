@@ -141,6 +141,8 @@ struct tournament_pg_query_s {
                                                   exit */
     unsigned                    keep:1;        /* the handler frees
                                                   the result */
+    unsigned                    bound:1;       /* to its connection: fails
+                                                  where that is lost */
 
     /* the room's own */
 

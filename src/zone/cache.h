@@ -302,6 +302,7 @@ typedef struct {
     uint64_t                     lease;       /* generation and pid */
     uint64_t                     beat;        /* ms; the holder lives */
     uint64_t                     up;          /* the lease that listens */
+    uint64_t                     doubts;      /* not 0: changes may go by */
     uint64_t                     source;      /* where; a hash */
     uint64_t                     drained;     /* a lease that was succeeded,
                                                  and has heard all before */

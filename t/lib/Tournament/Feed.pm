@@ -153,7 +153,8 @@ sub feed_backend {
 
     return map { $_->[0] } $pg->rows(q{
         SELECT pid FROM pg_stat_activity
-         WHERE (query IN ('LISTEN tournament_changes', 'SELECT 1')
+         WHERE (query = 'LISTEN tournament_changes'
+                OR query LIKE '%pg_notification_queue_usage%'
                 OR query LIKE '%tournament_drain%')
            AND usename = 'tournament'});
 }
