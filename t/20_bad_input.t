@@ -29,6 +29,9 @@ my $nginx = Tournament::Nginx->new(
         Tournament::Nginx::state_location(),
         'location /argument/ { tournament state $arg_slug; }',
         'location /header/ { tournament state $http_x_slug; }',
+        'location = /hub/ { tournament hub; }',
+        'location ~ ^/games/(?<game>.*)/$ { tournament hub $game; }',
+        "location = /nul/ { set \$nul 'a\0b'; tournament hub \$nul; }",
     ],
 );
 
@@ -102,6 +105,58 @@ subtest 'slugs that are none (invariant 8)' => sub {
 
     is calls(), 0, 'none of them reaches the database';
     is_answer $nginx->get($path), 'and nothing is broken';
+};
+
+
+# What RFC 3629 does not know: overlong forms, surrogates, what is beyond
+# U+10FFFF, bytes that never occur, and characters that are not complete.
+
+subtest 'text that is no UTF-8 (invariant 8)' => sub {
+    my @bad = qw(%D2%CA %C0%80 %C1%BF %E0%9F%BF %ED%A0%80 %ED%BF%BF
+                 %F0%8F%BF%BF %F4%90%80%80 %F5%80%80%80 %F8%88%80%80%80 %FE
+                 %FF %80 %BF %C3 %C3%28 %E2%82 %E2%28%A1 %E2%82%28
+                 %F0%9F%8F %F0%9F%8F%28 %C3%FF %E2%82%C3 %00 a%00b);
+
+    $pg->reset_calls;
+
+    for my $bad (@bad) {
+        is_error $nginx->get("/hub/?q=$bad"), 400, 'bad_request', "q=$bad";
+        is_error $nginx->get("/hub/?game=x$bad"), 400, 'bad_request',
+            "game=x$bad";
+
+        next if $bad =~ /%00/;
+
+        is_error $nginx->get("/games/$bad/"), 400, 'bad_request',
+            "the location's game: $bad";
+    }
+
+    is_error $nginx->get('/nul/'), 400, 'bad_request',
+        "a NUL in a variable of another module's";
+
+    is $pg->calls, 0, 'none of them reaches the database';
+
+    is $nginx->get("/hub/?q=$_")->status, 200, "q=$_ is UTF-8"
+        for qw(%C2%80 %DF%BF %E0%A0%80 %ED%9F%BF %EE%80%80 %F0%90%80%80
+               %F4%8F%BF%BF a);
+};
+
+
+subtest 'arguments that are given twice' => sub {
+    $pg->reset_calls;
+
+    for my $name (qw(game status fee prize sort q page per_page)) {
+        my $twice = $nginx->get("/hub/?$name=&x=1&$name=1");
+
+        is_error $twice, 400, 'bad_request', $name;
+        is $twice->json->{error}, "The argument $name is given twice",
+            'is named';
+    }
+
+    is $pg->calls, 0, 'none of them reaches the database';
+    is $nginx->get('/hub/?x=1&x=2&pages=1&pages=1')->status, 200,
+        'those that are unknown may be';
+    is $nginx->get('/games/a/?game=b&game=c')->status, 200,
+        'those that are not read, too';
 };
 
 

@@ -425,6 +425,7 @@ subtest 'a database in SQL_ASCII' => sub {
     my @name = (
         [ 'a \xc3\xa9 \xf0\x9f\x8f\x86 b', "a \x{e9} \x{1F3C6} b" ],
         [ '\xff',                 '?' ],
+        [ '\xd2\xca in cp1251',   '?? in cp1251' ],
         [ 'cut \xe0\xa6',         'cut ??' ],
         [ '\xc3(',                '?(' ],
         [ 'overlong \xc0\x80',    'overlong ??' ],

@@ -15,19 +15,24 @@
 
 typedef struct {
     ngx_str_t             name;
-    const char          **words;    /* allowed; NULL: see below */
-    tournament_error_t   *error;
+    const char          **words;    /* allowed; ends with NULL */
 } tournament_filter_t;
+
+
+#define TOURNAMENT_BAD_VALUE    "Bad value of the argument %V"
+#define TOURNAMENT_GIVEN_TWICE  "The argument %V is given twice"
 
 
 static void tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_t *value);
 static ngx_uint_t tournament_is_word(const char **words, ngx_str_t *value);
-static ngx_int_t tournament_hub_text(ngx_str_t *value, size_t bytes,
-    size_t chars);
-static void tournament_trim(ngx_str_t *value);
-static ngx_int_t tournament_hub_number(ngx_str_t *value, int64_t def,
-    int64_t max, ngx_uint_t clamp, tournament_key_t *key);
+static ngx_int_t tournament_hub_text(ngx_str_t *value, size_t max,
+    tournament_key_t *key);
+static tournament_error_t *tournament_hub_search(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key);
+static tournament_error_t *tournament_hub_number(ngx_http_request_t *r,
+    ngx_str_t *name, int64_t def, int64_t max, ngx_uint_t clamp,
+    tournament_key_t *key);
 static ngx_int_t tournament_add_number(tournament_key_t *key, int64_t n);
 
 
@@ -51,15 +56,11 @@ static const char  *tournament_hub_sort[] = {
 /* in the order of the statement's parameters, after the game */
 
 static tournament_filter_t  tournament_hub_filters[] = {
-    { ngx_string("status"), tournament_hub_status,
-      &tournament_error_status },
-    { ngx_string("fee"), tournament_hub_fee,
-      &tournament_error_fee },
-    { ngx_string("prize"), tournament_hub_prize,
-      &tournament_error_prize },
-    { ngx_string("sort"), tournament_hub_sort,
-      &tournament_error_sort },
-    { ngx_null_string, NULL, NULL }
+    { ngx_string("status"), tournament_hub_status },
+    { ngx_string("fee"), tournament_hub_fee },
+    { ngx_string("prize"), tournament_hub_prize },
+    { ngx_string("sort"), tournament_hub_sort },
+    { ngx_null_string, NULL }
 };
 
 
@@ -127,77 +128,84 @@ tournament_arguments_hub(ngx_http_request_t *r, tournament_input_t *in,
     tournament_key_t *key)
 {
     ngx_str_t             value;
+    tournament_error_t   *error;
     tournament_filter_t  *filter;
 
     /* the location's game goes before the client's */
 
     value = in->argument;
 
-    if (value.len == 0
-        && tournament_arguments_find(r, &tournament_game, &value)
-           == NGX_ERROR)
-    {
-        return &tournament_error_game;
+    if (value.len == 0) {
+        error = tournament_arguments_find(r, &tournament_game, &value);
+        if (error) {
+            return error;
+        }
     }
 
-    if (tournament_hub_text(&value, TOURNAMENT_GAME_MAX,
-                            TOURNAMENT_GAME_MAX)
-        != NGX_OK
-        || tournament_key_add(key, value.data, value.len) != NGX_OK)
-    {
-        return &tournament_error_game;
+    if (tournament_hub_text(&value, TOURNAMENT_GAME_MAX, key) != NGX_OK) {
+        return tournament_error_argument(r, TOURNAMENT_BAD_VALUE,
+                                         &tournament_game);
     }
 
     for (filter = tournament_hub_filters; filter->words; filter++) {
 
-        if (tournament_arguments_find(r, &filter->name, &value)
-            == NGX_ERROR
-            || (value.len && !tournament_is_word(filter->words, &value))
-            || tournament_key_add(key, value.data, value.len)
-               != NGX_OK)
+        error = tournament_arguments_find(r, &filter->name, &value);
+        if (error) {
+            return error;
+        }
+
+        if ((value.len && !tournament_is_word(filter->words, &value))
+            || tournament_key_add(key, value.data, value.len) != NGX_OK)
         {
-            return filter->error;
+            return tournament_error_argument(r, TOURNAMENT_BAD_VALUE,
+                                             &filter->name);
         }
     }
 
-    if (tournament_arguments_find(r, &tournament_q, &value) == NGX_ERROR) {
-        return &tournament_error_q;
+    error = tournament_hub_search(r, in, key);
+    if (error) {
+        return error;
     }
 
-    tournament_trim(&value);
+    error = tournament_hub_number(r, &tournament_page, 1,
+                                  TOURNAMENT_PAGE_MAX, 1, key);
+    if (error) {
+        return error;
+    }
 
-    if (tournament_hub_text(&value,
-                            4 * TOURNAMENT_SEARCH_MAX,
-                            TOURNAMENT_SEARCH_MAX)
-        != NGX_OK
-        || tournament_key_add(key, value.data, value.len) != NGX_OK)
-    {
-        return &tournament_error_q;
+    return tournament_hub_number(r, &tournament_per_page, 12, 100, 0, key);
+}
+
+
+static tournament_error_t *
+tournament_hub_search(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key)
+{
+    ngx_str_t             value;
+    const u_char         *text;
+    tournament_error_t   *error;
+
+    error = tournament_arguments_find(r, &tournament_q, &value);
+    if (error) {
+        return error;
+    }
+
+    text = value.data;
+    tournament_text_strip(&text, &value.len);
+    value.data = (u_char *) text;
+
+    if (tournament_hub_text(&value, TOURNAMENT_SEARCH_MAX, key) != NGX_OK) {
+        return tournament_error_argument(r, TOURNAMENT_BAD_VALUE,
+                                         &tournament_q);
     }
 
     in->search = (value.len != 0);
-
-    if (tournament_arguments_find(r, &tournament_page, &value)
-        == NGX_ERROR
-        || tournament_hub_number(&value, 1, TOURNAMENT_PAGE_MAX, 1, key)
-           != NGX_OK)
-    {
-        return &tournament_error_page;
-    }
-
-    if (tournament_arguments_find(r, &tournament_per_page,
-                                  &value)
-        == NGX_ERROR
-        || tournament_hub_number(&value, 12, 100, 0, key) != NGX_OK)
-    {
-        return &tournament_error_per_page;
-    }
 
     return NULL;
 }
 
 
-ngx_int_t
+tournament_error_t *
 tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
@@ -217,21 +225,27 @@ tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
             end = last;
         }
 
-        if ((size_t) (end - p) > name->len && p[name->len] == '='
-            && ngx_strncmp(p, name->data, name->len) == 0)
+        if ((size_t) (end - p) <= name->len || p[name->len] != '='
+            || ngx_strncmp(p, name->data, name->len) != 0)
         {
-            start = p + name->len + 1;
-            len = end - start;
+            continue;
         }
+
+        if (start) {
+            return tournament_error_argument(r, TOURNAMENT_GIVEN_TWICE, name);
+        }
+
+        start = p + name->len + 1;
+        len = end - start;
     }
 
-    tournament_unescape(r, start, len, value);
+    ngx_str_null(value);
 
-    if (memchr(value->data, '\0', value->len)) {
-        return NGX_ERROR;
+    if (start) {
+        tournament_unescape(r, start, len, value);
     }
 
-    return start ? NGX_OK : NGX_DECLINED;
+    return NULL;
 }
 
 
@@ -249,10 +263,6 @@ tournament_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_int_t   ch;
 
     ngx_str_set(value, "");
-
-    if (len == 0) {
-        return;
-    }
 
     if (memchr(src, '%', len) == NULL && memchr(src, '+', len) == NULL) {
 
@@ -304,89 +314,66 @@ tournament_is_word(const char **words, ngx_str_t *value)
 }
 
 
-/* UTF-8 of bounded length */
+/* adds text of UTF-8 with at most max characters, none of which is NUL */
 
 static ngx_int_t
-tournament_hub_text(ngx_str_t *value, size_t bytes, size_t chars)
+tournament_hub_text(ngx_str_t *value, size_t max, tournament_key_t *key)
 {
-    u_char      *p, *last;
-    size_t       n;
-    uint32_t     ch;
-
-    if (value->len > bytes) {
-        return NGX_ERROR;
-    }
+    size_t   n, len;
+    u_char  *p, *last;
 
     p = value->data;
     last = p + value->len;
 
     for (n = 0; p < last; n++) {
+        len = *p ? tournament_text_utf8(p, last - p) : 0;
 
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-
-        ch = ngx_utf8_decode(&p, last - p);
-
-        if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
-            return NGX_ERROR;
-        }
-    }
-
-    return n <= chars ? NGX_OK : NGX_ERROR;
-}
-
-
-static void
-tournament_trim(ngx_str_t *value)
-{
-    while (value->len && (value->data[0] == ' '
-                          || (value->data[0] >= '\t'
-                              && value->data[0] <= '\r')))
-    {
-        value->data++;
-        value->len--;
-    }
-
-    while (value->len && (value->data[value->len - 1] == ' '
-                          || (value->data[value->len - 1] >= '\t'
-                              && value->data[value->len - 1] <= '\r')))
-    {
-        value->len--;
-    }
-}
-
-
-/* from 1 to max; what is above it is max where clamp is set */
-
-static ngx_int_t
-tournament_hub_number(ngx_str_t *value, int64_t def, int64_t max,
-    ngx_uint_t clamp, tournament_key_t *key)
-{
-    size_t   i;
-    int64_t  n;
-
-    if (value->len == 0) {
-        return tournament_add_number(key, def);
-    }
-
-    n = 0;
-
-    for (i = 0; i < value->len; i++) {
-
-        if (value->data[i] < '0' || value->data[i] > '9') {
+        if (len == 0 || n == max) {
             return NGX_ERROR;
         }
 
-        n = ngx_min(n * 10 + (value->data[i] - '0'), max + 1);
+        p += len;
     }
 
-    if (n == 0 || (n > max && !clamp)) {
-        return NGX_ERROR;
+    return tournament_key_add(key, value->data, value->len);
+}
+
+
+/* a number from 1 to max; clamp: what is above it is max */
+
+static tournament_error_t *
+tournament_hub_number(ngx_http_request_t *r, ngx_str_t *name, int64_t def,
+    int64_t max, ngx_uint_t clamp, tournament_key_t *key)
+{
+    size_t               i;
+    int64_t              n;
+    ngx_str_t            value;
+    tournament_error_t  *error;
+
+    error = tournament_arguments_find(r, name, &value);
+    if (error) {
+        return error;
     }
 
-    return tournament_add_number(key, ngx_min(n, max));
+    n = value.len ? 0 : def;
+
+    for (i = 0; i < value.len; i++) {
+
+        if (value.data[i] < '0' || value.data[i] > '9') {
+            n = 0;
+            break;
+        }
+
+        n = ngx_min(n * 10 + (value.data[i] - '0'), max + 1);
+    }
+
+    if (n == 0 || (n > max && !clamp)
+        || tournament_add_number(key, ngx_min(n, max)) != NGX_OK)
+    {
+        return tournament_error_argument(r, TOURNAMENT_BAD_VALUE, name);
+    }
+
+    return NULL;
 }
 
 

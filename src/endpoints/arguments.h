@@ -46,14 +46,12 @@ tournament_error_t *tournament_arguments_hub(ngx_http_request_t *r,
 
 
 /*
- * An argument of the query string, decoded as a form's: the last one of that
- * name, as the application's framework has it.  Returns NGX_OK, NGX_DECLINED:
- * there is none, or NGX_ERROR: it holds a NUL, which no text of the database
- * does.
+ * An argument of the query string, decoded as a form's; value->data is NULL
+ * where there is none.  NULL, or the error to answer with: it is given twice.
  */
 
-ngx_int_t tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *value);
+tournament_error_t *tournament_arguments_find(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
 
 
 #endif /* _TOURNAMENT_ARGUMENTS_H_INCLUDED_ */

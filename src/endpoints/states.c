@@ -1,11 +1,9 @@
 
-#include <yajl/yajl_parse.h>
-
 #include "serve/answer.h"
 #include "serve/request.h"
 #include "endpoints/states.h"
 #include "rules/hash.h"
-#include "rules/text.h"
+#include "rules/slugs.h"
 
 
 /* a power of two that leaves places free */
@@ -15,25 +13,24 @@
 /* the list of slugs as it is read */
 
 typedef struct {
-    ngx_http_request_t  *request;
-    ngx_str_t            slugs[TOURNAMENT_STATES_MAX];
-    ngx_uint_t           n;
+    tournament_slug_t    slugs[TOURNAMENT_SLUGS_MAX];
+    size_t               n;
     tournament_error_t  *error;
 
     /* of each slug: its state for this second, NULL where there is none */
 
-    tournament_body_t   *bodies[TOURNAMENT_STATES_MAX];
+    tournament_body_t   *bodies[TOURNAMENT_SLUGS_MAX];
 
-    yajl_handle          yajl;
-    off_t                received;    /* bytes of the body */
-    unsigned             in_array:1;
+    u_char              *data;        /* a POST's body */
+    size_t               received;    /* bytes of it */
+    size_t               size;        /* there is room for so many */
 } tournament_list_t;
 
 
 /* the slugs that have been met, by hash: a repeated one is answered once */
 
 typedef struct {
-    ngx_str_t                    *slugs[TOURNAMENT_STATES_PLACES];
+    tournament_slug_t            *slugs[TOURNAMENT_STATES_PLACES];
     uint32_t                      hashes[TOURNAMENT_STATES_PLACES];
 } tournament_seen_t;
 
@@ -45,22 +42,11 @@ static ngx_int_t tournament_states_post(ngx_http_request_t *r,
 static void tournament_states_body(ngx_http_request_t *r);
 static ngx_int_t tournament_states_read(ngx_http_request_t *r,
     tournament_list_t *list);
-static void tournament_states_parse(tournament_list_t *list, u_char *data,
+static void tournament_states_keep(tournament_list_t *list, u_char *data,
     size_t len);
-static int tournament_states_string(void *ctx, const unsigned char *data,
-    size_t len);
-static int tournament_states_array(void *ctx);
-static int tournament_states_end(void *ctx);
-static int tournament_states_refuse(void *ctx);
-static int tournament_states_refuse_value(void *ctx, int value);
-static int tournament_states_refuse_text(void *ctx, const char *text,
-    size_t len);
-static int tournament_states_refuse_key(void *ctx, const unsigned char *text,
-    size_t len);
-static ngx_int_t tournament_states_add(tournament_list_t *list, u_char *data,
-    size_t len);
+static tournament_error_t *tournament_states_error(tournament_slugs_rc_e rc);
 static ngx_uint_t tournament_states_repeated(tournament_seen_t *seen,
-    ngx_str_t *slug, uint32_t hash);
+    tournament_slug_t *slug, uint32_t hash);
 static ngx_int_t tournament_states_gather(ngx_http_request_t *r,
     tournament_list_t *list);
 static ngx_uint_t tournament_states_look_up(ngx_http_request_t *r,
@@ -77,23 +63,7 @@ static ngx_int_t tournament_states_send(ngx_http_request_t *r,
 static tournament_body_t *tournament_states_join(ngx_http_request_t *r,
     tournament_list_t *list);
 static uint64_t tournament_states_sum(tournament_body_t *body,
-    ngx_str_t *slug);
-static void tournament_states_cleanup(void *data);
-
-
-static yajl_callbacks  tournament_states_callbacks = {
-    tournament_states_refuse,         /* null */
-    tournament_states_refuse_value,   /* boolean */
-    NULL,                                      /* integer: number below */
-    NULL,                                      /* double */
-    tournament_states_refuse_text,    /* number */
-    tournament_states_string,
-    tournament_states_refuse,         /* start map */
-    tournament_states_refuse_key,     /* map key */
-    tournament_states_refuse,         /* end map */
-    tournament_states_array,
-    tournament_states_end
-};
+    tournament_slug_t *slug);
 
 
 static ngx_str_t  tournament_slugs = ngx_string("slugs");
@@ -118,8 +88,6 @@ tournament_states_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    list->request = r;
-
     if (r->method == NGX_HTTP_POST) {
         return tournament_states_post(r, list);
     }
@@ -136,50 +104,35 @@ tournament_states_handler(ngx_http_request_t *r)
 static ngx_int_t
 tournament_states_query(ngx_http_request_t *r, tournament_list_t *list)
 {
-    u_char     *p, *last;
-    size_t      len;
-    ngx_int_t   rc;
-    ngx_str_t   value;
+    ngx_str_t  value;
 
-    rc = tournament_arguments_find(r, &tournament_slugs, &value);
+    list->error = tournament_arguments_find(r, &tournament_slugs, &value);
 
-    if (rc != NGX_OK) {
-        return tournament_error_send(r,
-                                     (rc == NGX_ERROR) ? &tournament_error_slug
-                                     : &tournament_error_slugs);
+    if (list->error == NULL && value.data == NULL) {
+        list->error = &tournament_error_slugs;
     }
 
-    p = value.data;
-    last = p + value.len;
+    if (list->error == NULL) {
+        list->error = tournament_states_error(
+                          tournament_slugs_query(value.data, value.len,
+                                                 list->slugs, &list->n));
+    }
 
-    for ( /* void */ ; value.len && p <= last; p += len + 1) {
-
-        len = tournament_text_slug_span(p, last - p);
-
-        if (len != (size_t) (last - p) && p[len] != ',') {
-            len = 0;
-        }
-
-        if (tournament_states_add(list, p, len) != NGX_OK) {
-            return tournament_error_send(r, list->error);
-        }
+    if (list->error) {
+        return tournament_error_send(r, list->error);
     }
 
     return tournament_states_gather(r, list);
 }
 
 
-/*
- * The body is parsed as it comes: it is never kept, nor written to a temporary
- * file.
- */
+/* The body is copied as it comes: it is never written to a temporary file. */
 
 static ngx_int_t
 tournament_states_post(ngx_http_request_t *r, tournament_list_t *list)
 {
-    ngx_int_t            rc;
-    ngx_pool_cleanup_t  *cln;
-    tournament_ctx_t    *ctx;
+    ngx_int_t          rc;
+    tournament_ctx_t  *ctx;
 
     if (r->headers_in.content_length_n > TOURNAMENT_STATES_BODY) {
 
@@ -189,18 +142,13 @@ tournament_states_post(ngx_http_request_t *r, tournament_list_t *list)
                : tournament_error_send(r, &tournament_error_too_large);
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
+    list->size = (r->headers_in.content_length_n < 0)
+                 ? TOURNAMENT_STATES_BODY : r->headers_in.content_length_n;
+
+    list->data = ngx_pnalloc(r->pool, ngx_max(list->size, 1));
+    if (list->data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    list->yajl = yajl_alloc(&tournament_states_callbacks, NULL, list);
-    if (list->yajl == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cln->handler = tournament_states_cleanup;
-    cln->data = list;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
     ctx->data = list;
@@ -235,11 +183,11 @@ tournament_states_body(ngx_http_request_t *r)
 
     if (rc == NGX_OK) {
 
-        if (list->error == NULL
-            && (yajl_complete_parse(list->yajl) != yajl_status_ok
-                || list->in_array))
-        {
-            list->error = &tournament_error_json;
+        if (list->error == NULL) {
+            list->error = tournament_states_error(
+                              tournament_slugs_json(list->data,
+                                                    list->received,
+                                                    list->slugs, &list->n));
         }
 
         if (r->reading_body) {
@@ -278,7 +226,7 @@ tournament_states_read(ngx_http_request_t *r, tournament_list_t *list)
         for (cl = r->request_body->bufs; cl; cl = cl->next) {
             b = cl->buf;
 
-            tournament_states_parse(list, b->pos, b->last - b->pos);
+            tournament_states_keep(list, b->pos, b->last - b->pos);
 
             if (r->reading_body) {
 
@@ -308,139 +256,50 @@ tournament_states_read(ngx_http_request_t *r, tournament_list_t *list)
 
 
 static void
-tournament_states_parse(tournament_list_t *list, u_char *data, size_t len)
+tournament_states_keep(tournament_list_t *list, u_char *data, size_t len)
 {
-    list->received += len;
-
     if (list->error || len == 0) {
         return;
     }
 
-    if (list->received > TOURNAMENT_STATES_BODY) {
+    if (len > list->size - list->received) {
         list->error = &tournament_error_too_large;
         return;
     }
 
-    if (yajl_parse(list->yajl, data, len) != yajl_status_ok
-        && list->error == NULL)
-    {
-        list->error = &tournament_error_json;
+    ngx_memcpy(list->data + list->received, data, len);
+    list->received += len;
+}
+
+
+static tournament_error_t *
+tournament_states_error(tournament_slugs_rc_e rc)
+{
+    switch (rc) {
+
+    case TOURNAMENT_SLUGS_MALFORMED:
+        return &tournament_error_slug;
+
+    case TOURNAMENT_SLUGS_TOO_MANY:
+        return &tournament_error_too_many;
+
+    case TOURNAMENT_SLUGS_NO_ARRAY:
+        return &tournament_error_json;
+
+    default:
+        return NULL;
     }
-}
-
-
-static int
-tournament_states_string(void *ctx, const unsigned char *data, size_t len)
-{
-    u_char             *p;
-    tournament_list_t  *list = ctx;
-
-    if (!list->in_array) {
-        return 0;
-    }
-
-    if (tournament_text_slug_span(data, len) != len) {
-        len = 0;
-    }
-
-    /* the parser's memory, or a buffer's that is read into again */
-
-    p = ngx_pnalloc(list->request->pool, ngx_max(len, 1));
-    if (p == NULL) {
-        return 0;
-    }
-
-    ngx_memcpy(p, data, len);
-
-    return tournament_states_add(list, p, len) == NGX_OK;
-}
-
-
-static int
-tournament_states_array(void *ctx)
-{
-    tournament_list_t  *list = ctx;
-
-    if (list->in_array) {
-        return 0;
-    }
-
-    list->in_array = 1;
-
-    return 1;
-}
-
-
-static int
-tournament_states_end(void *ctx)
-{
-    tournament_list_t  *list = ctx;
-
-    list->in_array = 0;
-
-    return 1;
-}
-
-
-static int
-tournament_states_refuse(void *ctx)
-{
-    return 0;
-}
-
-
-static int
-tournament_states_refuse_value(void *ctx, int value)
-{
-    return 0;
-}
-
-
-static int
-tournament_states_refuse_text(void *ctx, const char *text, size_t len)
-{
-    return 0;
-}
-
-
-static int
-tournament_states_refuse_key(void *ctx, const unsigned char *text, size_t len)
-{
-    return 0;
-}
-
-
-/* what is no slug comes without a length */
-
-static ngx_int_t
-tournament_states_add(tournament_list_t *list, u_char *data, size_t len)
-{
-    if (len == 0 || len > TOURNAMENT_SLUG_MAX) {
-        list->error = &tournament_error_slug;
-        return NGX_ERROR;
-    }
-
-    if (list->n == TOURNAMENT_STATES_MAX) {
-        list->error = &tournament_error_too_many;
-        return NGX_ERROR;
-    }
-
-    list->slugs[list->n].data = data;
-    list->slugs[list->n].len = len;
-    list->n++;
-
-    return NGX_OK;
 }
 
 
 /* notes a slug, which stays where it is; 1: it is there already */
 
 static ngx_uint_t
-tournament_states_repeated(tournament_seen_t *seen, ngx_str_t *slug,
+tournament_states_repeated(tournament_seen_t *seen, tournament_slug_t *slug,
     uint32_t hash)
 {
-    ngx_str_t   *other;
-    ngx_uint_t   i;
+    ngx_uint_t          i;
+    tournament_slug_t  *other;
 
     for (i = hash % TOURNAMENT_STATES_PLACES;
          seen->slugs[i];
@@ -496,7 +355,7 @@ tournament_states_look_up(ngx_http_request_t *r, tournament_list_t *list)
 {
     u_char                   buf[TOURNAMENT_KEY_MAX];
     uint32_t                 hash;
-    ngx_str_t               *slug;
+    tournament_slug_t       *slug;
     ngx_msec_t               ttl;
     ngx_uint_t               i, n, found;
     tournament_key_t         key;
@@ -720,7 +579,7 @@ tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
 {
     u_char                  *p;
     size_t                   start, len, size;
-    uint64_t                 sums[TOURNAMENT_STATES_MAX];
+    uint64_t                 sums[TOURNAMENT_SLUGS_MAX];
     ngx_str_t                text, etag, room;
     ngx_uint_t               i, n;
     tournament_body_t       *body, *state;
@@ -812,7 +671,7 @@ tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
 /* what stands for a slug and its state in the ETag, reckoned once a body */
 
 static uint64_t
-tournament_states_sum(tournament_body_t *body, ngx_str_t *slug)
+tournament_states_sum(tournament_body_t *body, tournament_slug_t *slug)
 {
     if (body->sum == 0) {
 
@@ -823,13 +682,4 @@ tournament_states_sum(tournament_body_t *body, ngx_str_t *slug)
     }
 
     return body->sum;
-}
-
-
-static void
-tournament_states_cleanup(void *data)
-{
-    tournament_list_t  *list = data;
-
-    yajl_free(list->yajl);
 }

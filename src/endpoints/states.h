@@ -14,7 +14,6 @@
 #include <ngx_http.h>
 
 
-#define TOURNAMENT_STATES_MAX   100          /* slugs */
 #define TOURNAMENT_STATES_BODY  (64 * 1024)  /* bytes */
 
 

@@ -24,6 +24,7 @@ typedef struct {
 } tournament_civil_t;
 
 
+static size_t tournament_text_space(const unsigned char *s, size_t len);
 static int tournament_text_civil(tournament_civil_t *c, int64_t us);
 static char *tournament_text_2(char *p, unsigned n);
 static char *tournament_text_month_day(char *p, const tournament_civil_t *c);
@@ -208,6 +209,121 @@ tournament_text_slug_span(const unsigned char *s, size_t len)
     }
 
     return i;
+}
+
+
+size_t
+tournament_text_utf8(const unsigned char *s, size_t len)
+{
+    size_t         i, n;
+    unsigned char  low, high;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    if (s[0] < 0x80) {
+        return 1;
+    }
+
+    if (s[0] < 0xc2 || s[0] > 0xf4) {
+        return 0;
+    }
+
+    n = (s[0] < 0xe0) ? 2 : (s[0] < 0xf0) ? 3 : 4;
+
+    /* the second byte tells overlong forms, surrogates and too large ones */
+
+    low = (s[0] == 0xe0) ? 0xa0 : (s[0] == 0xf0) ? 0x90 : 0x80;
+    high = (s[0] == 0xed) ? 0x9f : (s[0] == 0xf4) ? 0x8f : 0xbf;
+
+    if (len < n || s[1] < low || s[1] > high) {
+        return 0;
+    }
+
+    for (i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return n;
+}
+
+
+void
+tournament_text_strip(const unsigned char **s, size_t *len)
+{
+    size_t                n, used;
+    const unsigned char  *p, *last;
+
+    p = *s;
+    last = p + *len;
+
+    while ((n = tournament_text_space(p, last - p)) != 0) {
+        p += n;
+    }
+
+    *s = p;
+    used = 0;
+
+    while (p < last) {
+        n = tournament_text_space(p, last - p);
+
+        if (n == 0) {
+            n = tournament_text_utf8(p, last - p);
+            n += (n == 0);
+            used = p + n - *s;
+        }
+
+        p += n;
+    }
+
+    *len = used;
+}
+
+
+/* bytes of the white space that s begins with: of str.isspace() in Python */
+
+static size_t
+tournament_text_space(const unsigned char *s, size_t len)
+{
+    unsigned  ch;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    if (s[0] < 0x80) {
+        return (s[0] >= '\t' && s[0] <= '\r') || (s[0] >= 0x1c && s[0] <= ' ');
+    }
+
+    /* U+0085, U+00A0 */
+
+    if (len >= 2 && s[0] == 0xc2) {
+        return (s[1] == 0x85 || s[1] == 0xa0) ? 2 : 0;
+    }
+
+    if (len < 3) {
+        return 0;
+    }
+
+    ch = (unsigned) s[0] << 16 | s[1] << 8 | s[2];
+
+    switch (ch) {
+
+    case 0xe19a80:    /* U+1680 */
+    case 0xe280a8:    /* U+2028 */
+    case 0xe280a9:    /* U+2029 */
+    case 0xe280af:    /* U+202F */
+    case 0xe2819f:    /* U+205F */
+    case 0xe38080:    /* U+3000 */
+        return 3;
+    }
+
+    /* U+2000 to U+200A */
+
+    return (ch >= 0xe28080 && ch <= 0xe2808a) ? 3 : 0;
 }
 
 

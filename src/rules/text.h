@@ -1,8 +1,8 @@
 
 /*
- * Texts in and out of the HTTP contract: instants, durations, integers, slugs
- * and ids.  Pure C99: no nginx, no libpq, no allocation, no locale, no libc
- * time functions.
+ * Texts in and out of the HTTP contract: instants, durations, integers, slugs,
+ * ids and UTF-8.  Pure C99: no nginx, no libpq, no allocation, no locale, no
+ * libc time functions.
  *
  * Writers put their text at dst, add no terminating NUL, and return its length
  * in bytes.  dst must have room for the *_LEN that stands with each function;
@@ -84,6 +84,23 @@ int tournament_text_slug_valid(const unsigned char *s, size_t len);
 /* How many of the len bytes at s, from the first on, may stand in a slug. */
 
 size_t tournament_text_slug_span(const unsigned char *s, size_t len);
+
+
+/*
+ * Bytes of the UTF-8 character that the len bytes at s begin with, 1 to 4, as
+ * RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+ * 0: there is none.
+ */
+
+size_t tournament_text_utf8(const unsigned char *s, size_t len);
+
+
+/*
+ * Moves *s and *len past white space at both ends, as Python's str.strip()
+ * does in UTF-8.  Bytes that are no characters stay.
+ */
+
+void tournament_text_strip(const unsigned char **s, size_t *len);
 
 
 /*

@@ -52,62 +52,6 @@ tournament_error_t  tournament_error_user = {
 };
 
 
-tournament_error_t  tournament_error_game = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument game", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_status = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument status", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_fee = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument fee", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_prize = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument prize", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_sort = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument sort", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_q = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument q", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_page = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument page", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
-tournament_error_t  tournament_error_per_page = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Bad value of the argument per_page", "bad_request"),
-    ngx_null_string, ngx_null_string
-};
-
-
 tournament_error_t  tournament_error_login = {
     NGX_HTTP_UNAUTHORIZED,
     tournament_error_body("You must be logged in", "unauthenticated"),
@@ -181,6 +125,40 @@ tournament_error_t  tournament_error_timeout = {
     tournament_error_body("The data did not come in time", "timeout"),
     ngx_null_string, ngx_null_string
 };
+
+
+tournament_error_t *
+tournament_error_argument(ngx_http_request_t *r, const char *text,
+    ngx_str_t *name)
+{
+    u_char              *p, *last;
+    size_t               len;
+    tournament_error_t  *error;
+
+    static char  before[] = "{\"success\":false,\"error\":\"";
+    static char  behind[] = "\",\"code\":\"bad_request\"}";
+
+    len = sizeof(before) + ngx_strlen(text) + name->len + sizeof(behind);
+
+    error = ngx_pcalloc(r->pool, sizeof(tournament_error_t) + len);
+    if (error == NULL) {
+        return &tournament_error_slug;
+    }
+
+    p = (u_char *) error + sizeof(tournament_error_t);
+    last = p + len;
+
+    error->status = NGX_HTTP_BAD_REQUEST;
+    error->body.data = p;
+
+    p = ngx_slprintf(p, last, "%s", before);
+    p = ngx_slprintf(p, last, text, name);
+    p = ngx_slprintf(p, last, "%s", behind);
+
+    error->body.len = p - error->body.data;
+
+    return error;
+}
 
 
 ngx_int_t

@@ -23,14 +23,6 @@ extern tournament_error_t  tournament_error_slugs;
 extern tournament_error_t  tournament_error_too_many;
 extern tournament_error_t  tournament_error_json;
 extern tournament_error_t  tournament_error_user;
-extern tournament_error_t  tournament_error_game;
-extern tournament_error_t  tournament_error_status;
-extern tournament_error_t  tournament_error_fee;
-extern tournament_error_t  tournament_error_prize;
-extern tournament_error_t  tournament_error_sort;
-extern tournament_error_t  tournament_error_q;
-extern tournament_error_t  tournament_error_page;
-extern tournament_error_t  tournament_error_per_page;
 extern tournament_error_t  tournament_error_login;
 extern tournament_error_t  tournament_error_forbidden;
 extern tournament_error_t  tournament_error_too_large;
@@ -41,6 +33,15 @@ extern tournament_error_t  tournament_error_method_purge;
 extern tournament_error_t  tournament_error_pattern;
 extern tournament_error_t  tournament_error_unavailable;
 extern tournament_error_t  tournament_error_timeout;
+
+
+/*
+ * 400 for an argument of that name.  text is a format with one %V for the
+ * name.  The error is of the request's pool; never NULL.
+ */
+
+tournament_error_t *tournament_error_argument(ngx_http_request_t *r,
+    const char *text, ngx_str_t *name);
 
 
 /*

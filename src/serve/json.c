@@ -1,5 +1,8 @@
 
-#include <yajl/yajl_gen.h>
+/*
+ * A text grows in one buffer.  Which separator comes next follows from its
+ * last byte: a member or element that does not come first has a comma before.
+ */
 
 #include "serve/json.h"
 #include "rules/hash.h"
@@ -16,8 +19,6 @@
 
 
 struct tournament_json_s {
-    yajl_gen                   gen;
-
     u_char                    *data;
     size_t                     len;
     size_t                     size;
@@ -34,13 +35,16 @@ struct tournament_json_s {
 };
 
 
-static void tournament_json_print(void *ctx, const char *str, size_t len);
-static void tournament_json_check(tournament_json_t *json,
-    yajl_gen_status status);
-static void tournament_json_mend(tournament_json_t *json, u_char *value,
+static u_char *tournament_json_room(tournament_json_t *json, size_t size);
+static void tournament_json_append(tournament_json_t *json, const void *data,
     size_t len);
-static size_t tournament_json_character(u_char *p, size_t len);
+static void tournament_json_byte(tournament_json_t *json, u_char ch);
+static void tournament_json_comma(tournament_json_t *json);
 static void tournament_json_key(tournament_json_t *json, const char *key);
+static void tournament_json_text(tournament_json_t *json, const u_char *p,
+    size_t len);
+static size_t tournament_json_plain(const u_char *p, size_t len);
+static void tournament_json_escape(tournament_json_t *json, u_char ch);
 static void tournament_json_hash(tournament_json_t *json, const void *data,
     size_t len);
 static void tournament_json_settle(tournament_json_t *json);
@@ -51,35 +55,13 @@ static void tournament_json_moving(tournament_json_t *json, const char *key,
 tournament_json_t *
 tournament_json_create(ngx_pool_t *pool)
 {
-    tournament_json_t  *json;
-
-    json = ngx_pcalloc(pool, sizeof(tournament_json_t));
-    if (json == NULL) {
-        return NULL;
-    }
-
-    json->gen = yajl_gen_alloc(NULL);
-    if (json->gen == NULL) {
-        return NULL;
-    }
-
-    if (yajl_gen_config(json->gen, yajl_gen_print_callback,
-                        tournament_json_print, json)
-        == 0)
-    {
-        yajl_gen_free(json->gen);
-        return NULL;
-    }
-
-    return json;
+    return ngx_pcalloc(pool, sizeof(tournament_json_t));
 }
 
 
 void
 tournament_json_destroy(tournament_json_t *json)
 {
-    yajl_gen_free(json->gen);
-
     if (json->data) {
         ngx_free(json->data);
     }
@@ -89,8 +71,6 @@ tournament_json_destroy(tournament_json_t *json)
 void
 tournament_json_begin(tournament_json_t *json)
 {
-    yajl_gen_reset(json->gen, NULL);
-
     if (json->size > TOURNAMENT_JSON_KEEP) {
         ngx_free(json->data);
         json->data = NULL;
@@ -142,21 +122,22 @@ tournament_json_end(tournament_json_t *json, time_t now, ngx_str_t *text,
 void
 tournament_json_open(tournament_json_t *json)
 {
-    tournament_json_check(json, yajl_gen_map_open(json->gen));
+    tournament_json_comma(json);
+    tournament_json_byte(json, '{');
 }
 
 
 void
 tournament_json_close(tournament_json_t *json)
 {
-    tournament_json_check(json, yajl_gen_map_close(json->gen));
+    tournament_json_byte(json, '}');
 }
 
 
 void
 tournament_json_close_array(tournament_json_t *json)
 {
-    tournament_json_check(json, yajl_gen_array_close(json->gen));
+    tournament_json_byte(json, ']');
 }
 
 
@@ -164,7 +145,7 @@ void
 tournament_json_open_array(tournament_json_t *json, const char *key)
 {
     tournament_json_key(json, key);
-    tournament_json_check(json, yajl_gen_array_open(json->gen));
+    tournament_json_byte(json, '[');
 }
 
 
@@ -172,7 +153,7 @@ void
 tournament_json_open_key(tournament_json_t *json, const char *key)
 {
     tournament_json_key(json, key);
-    tournament_json_open(json);
+    tournament_json_byte(json, '{');
 }
 
 
@@ -181,86 +162,15 @@ tournament_json_string(tournament_json_t *json, const char *key,
     const char *value, size_t len)
 {
     tournament_json_key(json, key);
-    tournament_json_element(json, value, len);
+    tournament_json_text(json, (u_char *) value, len);
 }
 
 
 void
 tournament_json_element(tournament_json_t *json, const char *value, size_t len)
 {
-    size_t  i, n;
-
-    for (i = 0; i < len; i += n) {
-        n = tournament_json_character((u_char *) value + i, len - i);
-
-        if (n == 0) {
-            tournament_json_mend(json, (u_char *) value, len);
-            return;
-        }
-    }
-
-    tournament_json_check(json,
-                          yajl_gen_string(json->gen,
-                                          (u_char *) value, len));
-}
-
-
-/*
- * A database in SQL_ASCII may hold anything: each byte that is not part of a
- * character becomes a question mark.
- */
-
-static void
-tournament_json_mend(tournament_json_t *json, u_char *value, size_t len)
-{
-    size_t   i, n;
-    u_char  *copy;
-
-    copy = ngx_alloc(len, ngx_cycle->log);
-    if (copy == NULL) {
-        json->failed = 1;
-        return;
-    }
-
-    ngx_memcpy(copy, value, len);
-
-    for (i = 0; i < len; i += n) {
-        n = tournament_json_character(copy + i, len - i);
-
-        if (n == 0) {
-            copy[i] = '?';
-            n = 1;
-        }
-    }
-
-    tournament_json_check(json, yajl_gen_string(json->gen, copy, len));
-    ngx_free(copy);
-}
-
-
-/*
- * Bytes of the character at p, 0 where there is none.  (yajl's own check lets
- * surrogates, overlong forms and what is beyond U+10FFFF pass.)
- */
-
-static size_t
-tournament_json_character(u_char *p, size_t len)
-{
-    u_char    *start;
-    uint32_t   ch;
-
-    if (*p < 0x80) {
-        return 1;
-    }
-
-    start = p;
-    ch = ngx_utf8_decode(&p, len);
-
-    if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
-        return 0;
-    }
-
-    return p - start;
+    tournament_json_comma(json);
+    tournament_json_text(json, (u_char *) value, len);
 }
 
 
@@ -289,16 +199,19 @@ void
 tournament_json_bool(tournament_json_t *json, const char *key,
     ngx_uint_t value)
 {
-    tournament_json_key(json, key);
-    tournament_json_check(json, yajl_gen_bool(json->gen, value));
+    if (value) {
+        tournament_json_number(json, key, "true", 4);
+
+    } else {
+        tournament_json_number(json, key, "false", 5);
+    }
 }
 
 
 void
 tournament_json_null(tournament_json_t *json, const char *key)
 {
-    tournament_json_key(json, key);
-    tournament_json_check(json, yajl_gen_null(json->gen));
+    tournament_json_number(json, key, "null", 4);
 }
 
 
@@ -381,7 +294,7 @@ tournament_json_number(tournament_json_t *json, const char *key,
     const char *value, size_t len)
 {
     tournament_json_key(json, key);
-    tournament_json_check(json, yajl_gen_number(json->gen, value, len));
+    tournament_json_append(json, value, len);
 }
 
 
@@ -438,9 +351,7 @@ tournament_json_moving(tournament_json_t *json, const char *key,
     tournament_json_key(json, key);
     tournament_json_settle(json);
 
-    tournament_json_check(json,
-                          yajl_gen_string(json->gen,
-                                          (u_char *) value, len));
+    tournament_json_text(json, (u_char *) value, len);
     json->hashed = json->len;
 }
 
@@ -448,18 +359,178 @@ tournament_json_moving(tournament_json_t *json, const char *key,
 static void
 tournament_json_key(tournament_json_t *json, const char *key)
 {
-    tournament_json_check(json,
-                          yajl_gen_string(json->gen, (u_char *) key,
-                                          ngx_strlen(key)));
+    size_t   len;
+    u_char  *p;
+
+    len = ngx_strlen(key);
+
+    tournament_json_comma(json);
+
+    p = tournament_json_room(json, len + 3);
+
+    if (p) {
+        *p++ = '"';
+        p = ngx_cpymem(p, key, len);
+        *p++ = '"';
+        *p = ':';
+        json->len += len + 3;
+    }
 }
 
 
 static void
-tournament_json_check(tournament_json_t *json, yajl_gen_status status)
+tournament_json_comma(tournament_json_t *json)
 {
-    if (status != yajl_gen_status_ok) {
-        json->failed = 1;
+    u_char  ch;
+
+    if (json->len == 0) {
+        return;
     }
+
+    ch = json->data[json->len - 1];
+
+    if (ch != '{' && ch != '[') {
+        tournament_json_byte(json, ',');
+    }
+}
+
+
+/*
+ * A database in SQL_ASCII may hold anything: each byte that is not part of a
+ * character becomes a question mark.
+ */
+
+static void
+tournament_json_text(tournament_json_t *json, const u_char *p, size_t len)
+{
+    size_t         n;
+    const u_char  *last;
+
+    last = p + len;
+
+    tournament_json_byte(json, '"');
+
+    for ( ;; ) {
+        n = tournament_json_plain(p, last - p);
+        tournament_json_append(json, p, n);
+        p += n;
+
+        if (p == last) {
+            break;
+        }
+
+        tournament_json_escape(json, *p++);
+    }
+
+    tournament_json_byte(json, '"');
+}
+
+
+/* how many of the bytes at p stand for themselves */
+
+static size_t
+tournament_json_plain(const u_char *p, size_t len)
+{
+    size_t  i, n;
+
+    for (i = 0; i < len; i += n) {
+        n = 1;
+
+        if (p[i] >= 0x80) {
+            n = tournament_text_utf8(p + i, len - i);
+
+        } else if (p[i] < ' ' || p[i] == '"' || p[i] == '\\') {
+            n = 0;
+        }
+
+        if (n == 0) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static void
+tournament_json_escape(tournament_json_t *json, u_char ch)
+{
+    char         *name;
+    u_char        text[sizeof("\\u0000")];
+
+    static char   chars[] = "\b\f\n\r\t\"\\";
+    static char   names[] = "bfnrt\"\\";
+
+    if (ch >= 0x80) {
+        tournament_json_byte(json, '?');
+        return;
+    }
+
+    name = ch ? strchr(chars, ch) : NULL;
+
+    if (name) {
+        tournament_json_byte(json, '\\');
+        tournament_json_byte(json, names[name - chars]);
+        return;
+    }
+
+    tournament_json_append(json, text,
+                           ngx_sprintf(text, "\\u00%02Xd", (u_int) ch)
+                           - text);
+}
+
+
+static void
+tournament_json_byte(tournament_json_t *json, u_char ch)
+{
+    tournament_json_append(json, &ch, 1);
+}
+
+
+static void
+tournament_json_append(tournament_json_t *json, const void *data, size_t len)
+{
+    u_char  *p;
+
+    p = tournament_json_room(json, len);
+
+    if (p) {
+        ngx_memcpy(p, data, len);
+        json->len += len;
+    }
+}
+
+
+/* the place of so many more bytes; NULL: no memory, and the text has failed */
+
+static u_char *
+tournament_json_room(tournament_json_t *json, size_t size)
+{
+    size_t   n;
+    u_char  *p;
+
+    if (json->size - json->len >= size) {
+        return json->data + json->len;
+    }
+
+    n = ngx_max(json->size * 2, TOURNAMENT_JSON_CHUNK);
+    n = ngx_max(n, json->len + size);
+
+    p = ngx_alloc(n, ngx_cycle->log);
+    if (p == NULL) {
+        json->failed = 1;
+        return NULL;
+    }
+
+    if (json->data) {
+        ngx_memcpy(p, json->data, json->len);
+        ngx_free(json->data);
+    }
+
+    json->data = p;
+    json->size = n;
+
+    return p + json->len;
 }
 
 
@@ -489,36 +560,4 @@ tournament_json_hash(tournament_json_t *json, const void *data, size_t len)
     }
 
     json->hash = tournament_hash(key, data, len);
-}
-
-
-static void
-tournament_json_print(void *ctx, const char *str, size_t len)
-{
-    size_t              size;
-    u_char             *p;
-    tournament_json_t  *json = ctx;
-
-    if (json->size - json->len < len) {
-
-        size = ngx_max(json->size * 2, TOURNAMENT_JSON_CHUNK);
-        size = ngx_max(size, json->len + len);
-
-        p = ngx_alloc(size, ngx_cycle->log);
-        if (p == NULL) {
-            json->failed = 1;
-            return;
-        }
-
-        if (json->data) {
-            ngx_memcpy(p, json->data, json->len);
-            ngx_free(json->data);
-        }
-
-        json->data = p;
-        json->size = size;
-    }
-
-    ngx_memcpy(json->data + json->len, str, len);
-    json->len += len;
 }

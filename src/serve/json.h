@@ -1,6 +1,6 @@
 
 /*
- * JSON as the contract writes it, by yajl, and the ETag of what was written.
+ * JSON as the contract writes it, and the ETag of what was written.
  * One writer serves a worker: a text is good until the next one is begun.
  *
  * The ETag is a hash of the text without what moves by the clock alone

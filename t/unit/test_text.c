@@ -648,6 +648,149 @@ START_TEST(test_id_round_trip)
 END_TEST
 
 
+/* one of each character there is, and nothing else, is UTF-8 */
+
+static unsigned
+encode(unsigned ch, unsigned char *p)
+{
+    if (ch < 0x80) {
+        p[0] = (unsigned char) ch;
+        return 1;
+    }
+
+    if (ch < 0x800) {
+        p[0] = (unsigned char) (0xc0 | ch >> 6);
+        p[1] = (unsigned char) (0x80 | (ch & 0x3f));
+        return 2;
+    }
+
+    if (ch < 0x10000) {
+        p[0] = (unsigned char) (0xe0 | ch >> 12);
+        p[1] = (unsigned char) (0x80 | (ch >> 6 & 0x3f));
+        p[2] = (unsigned char) (0x80 | (ch & 0x3f));
+        return 3;
+    }
+
+    p[0] = (unsigned char) (0xf0 | ch >> 18);
+    p[1] = (unsigned char) (0x80 | (ch >> 12 & 0x3f));
+    p[2] = (unsigned char) (0x80 | (ch >> 6 & 0x3f));
+    p[3] = (unsigned char) (0x80 | (ch & 0x3f));
+
+    return 4;
+}
+
+
+START_TEST(test_utf8)
+{
+    size_t          i, len, n, found;
+    unsigned        ch, high;
+    unsigned char   s[4], *copy[5];
+
+    /* of exact size, so that reading on is seen */
+
+    for (i = 0; i <= 4; i++) {
+        copy[i] = malloc(i ? i : 1);
+        ck_assert_ptr_nonnull(copy[i]);
+    }
+
+    for (ch = 0; ch < 0x140000; ch++) {
+        len = encode(ch, s);
+
+        n = (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) ? 0 : len;
+
+        for (i = 0; i <= len; i++) {
+            memcpy(copy[i], s, i);
+            found = tournament_text_utf8(copy[i], i);
+
+            if (found != ((i == len) ? n : 0)) {
+                ck_abort_msg("U+%04X in %zu bytes: %zu", ch, i, found);
+            }
+        }
+    }
+
+    for (i = 0; i <= 4; i++) {
+        free(copy[i]);
+    }
+
+    /* of all four bytes that there are, as many are one as have been seen */
+
+    memset(s, 0, sizeof(s));
+    found = 0;
+
+    for (high = 0x800000; high < 0x1000000; high++) {
+        s[0] = (unsigned char) (high >> 16);
+        s[1] = (unsigned char) (high >> 8);
+        s[2] = (unsigned char) high;
+        s[3] = 0x80;
+        n = tournament_text_utf8(s, 4);
+        found += (n == 2 && s[2] == 0) || n == 3;
+
+        if (n == 4) {
+            found += 0x40;
+            s[3] = 0xc0;
+            ck_assert_uint_eq(tournament_text_utf8(s, 4), 0);
+        }
+    }
+
+    ck_assert_uint_eq(found, 0x110000 - 0x800 - 0x80);
+}
+END_TEST
+
+
+START_TEST(test_strip)
+{
+    size_t                i, len;
+    unsigned              ch;
+    unsigned char         s[16], *p;
+    const unsigned char  *at;
+
+    /* str.isspace() of Python, all of it */
+
+    static const unsigned  spaces[] = {
+        0x9, 0xa, 0xb, 0xc, 0xd, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x85, 0xa0,
+        0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006,
+        0x2007, 0x2008, 0x2009, 0x200a, 0x2028, 0x2029, 0x202f, 0x205f,
+        0x3000, 0x110000
+    };
+
+    for (i = 0, ch = 0; ch < 0x110000; ch++) {
+
+        p = s;
+        p += encode(ch, p);
+        *p++ = 'a';
+        *p++ = ' ';
+        *p++ = 'b';
+        p += encode(ch, p);
+
+        at = s;
+        len = p - s;
+        tournament_text_strip(&at, &len);
+
+        if (ch == spaces[i]) {
+            i++;
+
+            if (len != 3 || memcmp(at, "a b", 3) != 0) {
+                ck_abort_msg("U+%04X is white space", ch);
+            }
+
+        } else if (at != s || len != (size_t) (p - s)) {
+            ck_abort_msg("U+%04X is no white space", ch);
+        }
+    }
+
+    at = (unsigned char *) " \xe3\x80\x80\t";
+    len = 5;
+    tournament_text_strip(&at, &len);
+    ck_assert_uint_eq(len, 0);
+
+    at = (unsigned char *) " \x80\xe3\x80 \xc2";
+    len = 6;
+    tournament_text_strip(&at, &len);
+    ck_assert_uint_eq(len, 5);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -688,6 +831,12 @@ main(void)
     tcase_add_test(tc, test_slug_span);
     tcase_add_test(tc, test_slug_bytes);
     tcase_add_test(tc, test_slug_length);
+    suite_add_tcase(suite, tc);
+
+    tc = tcase_create("utf8");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, test_utf8);
+    tcase_add_test(tc, test_strip);
     suite_add_tcase(suite, tc);
 
     tc = tcase_create("id");
