@@ -17,7 +17,6 @@ DESTDIR ?=
 JOBS ?= 2
 N ?= 20
 BENCH ?=
-SECONDS ?= 600
 SEED ?=
 VALGRIND ?=
 TESTS ?= $(sort $(wildcard t/*.t))
@@ -31,6 +30,7 @@ unexport NGINX
 
 UNIT = $(MAKE) -s -C t/unit
 VERSION = $(shell sed -n 's/.*TOURNAMENT_VERSION *"\(.*\)"/\1/p' src/version.h)
+FUZZ = $(MAKE) -s -C fuzz
 
 
 .PHONY: help
@@ -70,8 +70,11 @@ test:
 	@tools/deps build run test
 	-@tools/deps browser
 	@tools/build
-	$(UNIT) check
-	prove -j$(JOBS) -It/lib $(TESTS)
+	@failed=; \
+	$(UNIT) check || failed="$$failed unit"; \
+	$(FUZZ) replay || failed="$$failed fuzz"; \
+	prove -j$(JOBS) -It/lib $(TESTS) || failed="$$failed t"; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 #:   test-repeat  the tests of t/ N=20 times
 
@@ -79,10 +82,19 @@ test:
 test-repeat: build
 	@tools/test-repeat $(N) $(TESTS)
 
+#:   fuzz         every target of fuzz/ for SECONDS=60; needs clang
+
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz:
+	@tools/deps fuzz
+	@$(FUZZ) fuzz SECONDS=$(SECONDS)
+
 #:   soak         random faults of the database under load, for SECONDS=600;
 #:                SEED=n the same ones again, VALGRIND=1 under valgrind
 
 .PHONY: soak
+soak: SECONDS ?= 600
 soak:
 	@tools/deps build run test
 	@tools/build
