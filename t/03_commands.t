@@ -44,8 +44,10 @@ subtest 'make run' => sub {
     my $out  = tempdir() . '/out';
 
     open my $fh, '>', $out or die "$out: $!";
+    pipe my $keys, my $enter or die "pipe: $!";
 
     my $pid = Tournament::Util::spawn({
+        stdin  => $keys,
         stdout => $fh,
         stderr => $fh,
         signal => 'INT',
@@ -75,6 +77,25 @@ subtest 'make run' => sub {
     }
 
     cmp_ok $curls, '>', 1, 'its lines are in the documents';
+
+    my $url   = "http://127.0.0.1:$port";
+    my $state = "$url/tournaments/api/valorant-masters/state/";
+    my @links = run_ok({}, 'curl', '--fail', '--silent', "$url/")
+        =~ /href="([^"]+)"/g;
+
+    cmp_ok scalar @links, '>', 1, 'its first page has links';
+    is((run({}, qw(curl --fail --silent), "$url$_"))[0], 0, "... $_")
+        for @links;
+
+    my ($postgres) = slurp($out) =~ /^    kill -INT (\d+)$/m;
+
+    kill 'INT', $postgres;
+    poll_until { slurp($out) =~ /Press Enter/ } 30, 'PostgreSQL stops';
+    is((run({}, qw(curl --fail --silent), $state))[0], 0,
+       'without PostgreSQL there is an answer');
+
+    syswrite $enter, "\n";
+    poll_until { slurp($out) =~ /^PostgreSQL runs/m } 60, 'Enter starts it';
 
     kill 'INT', $pid;
     is Tournament::Util::reap($pid, 60), 0, 'Ctrl-C ends it';
