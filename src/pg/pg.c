@@ -26,8 +26,10 @@
 
 #include <ngx_event.h>
 
-#include "pg/conninfo.h"
 #include "serve/metrics.h"
+#include "pg/conninfo.h"
+#include "pg/errors.h"
+#include "pg/link.h"
 #include "pg/pg.h"
 
 
@@ -57,9 +59,6 @@
 /* ms; errors of queries, and notices, are logged at most once in this time */
 #define TOURNAMENT_PG_LOG_PAUSE    1000
 
-/* bytes of a message that are logged; a line of nginx's has 2048 */
-#define TOURNAMENT_PG_MESSAGE      1024
-
 /*
  * bytes; no answer is made of a larger result, and nothing larger is waited for
  * to its end.  libpq keeps a connection's buffer as large as its largest row
@@ -69,19 +68,6 @@
 
 /* ms; a session without rights is renewed at most once in this time */
 #define TOURNAMENT_PG_RENEW        1000
-
-/* with TLS: reads after the last one that found something in the socket */
-#define TOURNAMENT_PG_TLS_READS    3
-
-/* reads in a turn of the event loop, of 8k to 16k, or of a whole row */
-#define TOURNAMENT_PG_READS        16
-
-/*
- * bytes that a read takes at least while there are more: libpq makes room for
- * so many, but with TLS it reads a record at a time, however short
- */
-#define TOURNAMENT_PG_READ         8192
-#define TOURNAMENT_PG_READ_TLS     512
 
 
 typedef enum {
@@ -120,10 +106,9 @@ struct tournament_pg_conn_s {
     tournament_pg_state_e      state;
     tournament_pg_t           *pg;
 
-    PGconn                    *conn;
-    ngx_connection_t          *c;         /* NULL: no events */
+    tournament_link_t          link;
 
-    /* DOWN: reopens; CONNECTING: gives up; READY: nobody waits, no answer */
+    /* DOWN: reopens; READY: nobody waits, no answer */
     ngx_event_t                timer;
     ngx_msec_t                 backoff;
     ngx_msec_t                 since;     /* CONNECTING, READY */
@@ -138,14 +123,7 @@ struct tournament_pg_conn_s {
     ngx_uint_t                 active;    /* slots in use */
     tournament_pg_slot_t      *slots;     /* a ring */
 
-    /* since a result or a message ended */
-    ngx_uint_t                 reads;
-    size_t                     arrived;    /* bytes, at least */
-
     u_char                    *prepared;  /* by statement */
-
-    /* what the server said as it closed an idle one; "": nothing */
-    u_char                     last_words[128];
 };
 
 
@@ -182,10 +160,8 @@ struct tournament_pg_s {
 
 
 static void tournament_pg_connect(tournament_pg_conn_t *conn);
-static void tournament_pg_poll(tournament_pg_conn_t *conn,
-    PostgresPollingStatusType rc);
-static void tournament_pg_ready(tournament_pg_conn_t *conn);
-static void tournament_pg_down(tournament_pg_conn_t *conn, const char *reason);
+static void tournament_pg_ready(void *data);
+static void tournament_pg_down(void *data, const char *reason);
 static void tournament_pg_renew(tournament_pg_conn_t *conn,
     const char *reason);
 static void tournament_pg_fall(tournament_pg_conn_t *conn);
@@ -196,11 +172,7 @@ static void tournament_pg_log_down(tournament_pg_conn_t *conn,
 static void tournament_pg_settled(ngx_event_t *ev);
 static void tournament_pg_release(tournament_pg_conn_t *conn);
 
-static ngx_int_t tournament_pg_watch(tournament_pg_conn_t *conn);
-static void tournament_pg_unwatch(tournament_pg_conn_t *conn);
-static ngx_int_t tournament_pg_want(ngx_event_t *ev, ngx_int_t event,
-    ngx_uint_t on);
-static void tournament_pg_event(ngx_event_t *ev);
+static void tournament_pg_exiting(void *data);
 static void tournament_pg_guard(tournament_pg_conn_t *conn);
 static void tournament_pg_timer(ngx_event_t *ev);
 static void tournament_pg_silent(tournament_pg_conn_t *conn);
@@ -212,12 +184,9 @@ static void tournament_pg_dispatch(tournament_pg_t *pg);
 static tournament_pg_conn_t *tournament_pg_pick(tournament_pg_t *pg);
 static ngx_int_t tournament_pg_start(tournament_pg_conn_t *conn,
     ngx_uint_t statement, tournament_pg_query_t *query);
-static void tournament_pg_read(tournament_pg_conn_t *conn);
-static ngx_int_t tournament_pg_consume(tournament_pg_conn_t *conn,
-    ngx_uint_t tls);
+static ngx_int_t tournament_pg_input(void *data);
+static void tournament_pg_turn(void *data);
 static ngx_int_t tournament_pg_bounded(tournament_pg_conn_t *conn);
-static size_t tournament_pg_waiting(tournament_pg_conn_t *conn);
-static void tournament_pg_ended(tournament_pg_conn_t *conn);
 static void tournament_pg_notified(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
@@ -241,10 +210,16 @@ static void tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
     PGresult *error);
 static void tournament_pg_log_notice(tournament_pg_t *pg, const char *message);
 static void tournament_pg_log_missing(tournament_pg_t *pg, PGresult *error);
-static size_t tournament_pg_line(const char *message);
-static ngx_uint_t tournament_pg_sqlstate(PGresult *res, const char *state);
-static ngx_uint_t tournament_pg_changed(PGresult *error);
-static ngx_uint_t tournament_pg_fatal(const PGresult *error);
+
+
+static const tournament_link_hooks_t  tournament_pg_hooks = {
+    tournament_pg_ready,
+    tournament_pg_input,
+    tournament_pg_turn,
+    tournament_pg_down,
+    tournament_pg_notice,
+    tournament_pg_exiting
+};
 
 
 tournament_pg_t *
@@ -285,6 +260,7 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
         conn = &pg->conns[i];
 
         conn->pg = pg;
+        tournament_link_init(&conn->link, log, &tournament_pg_hooks, conn);
 
         conn->slots = ngx_pcalloc(pool, pg->nslots
                                      * sizeof(tournament_pg_slot_t));
@@ -445,88 +421,31 @@ tournament_pg_connect(tournament_pg_conn_t *conn)
     target = pg->conf->targets->elts;
     target += conn->target;
 
-    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, pg->log, 0,
-                   "tournament pg connect to \"%V\"", &target->name);
-
-    conn->last_words[0] = '\0';
     conn->state = TOURNAMENT_PG_CONNECTING;
     conn->since = ngx_current_msec;
-    conn->conn = PQconnectStartParams(target->keywords, target->values, 0);
 
-    if (conn->conn == NULL) {
-        tournament_pg_down(conn, "out of memory");
-        return;
-    }
-
-    if (PQstatus(conn->conn) == CONNECTION_BAD) {
-        tournament_pg_down(conn, PQerrorMessage(conn->conn));
-        return;
-    }
-
-    PQsetNoticeReceiver(conn->conn, tournament_pg_notice, conn);
-
-    ngx_add_timer(&conn->timer, pg->conf->connect_timeout);
+    tournament_link_connect(&conn->link, target, NULL,
+                            pg->conf->connect_timeout);
 
     tournament_pg_report(pg);
-
-    /* libpq says to act as if the last PQconnectPoll() had returned this */
-
-    tournament_pg_poll(conn, PGRES_POLLING_WRITING);
-}
-
-
-/*
- * libpq may have closed its socket and opened another one with the same
- * number: events were taken off before PQconnectPoll() and are added anew.
- */
-
-static void
-tournament_pg_poll(tournament_pg_conn_t *conn, PostgresPollingStatusType rc)
-{
-    ngx_event_t  *ev;
-
-    if (rc == PGRES_POLLING_FAILED) {
-        tournament_pg_down(conn, PQerrorMessage(conn->conn));
-        return;
-    }
-
-    if (tournament_pg_watch(conn) != NGX_OK) {
-        tournament_pg_down(conn, "no free worker connection");
-        return;
-    }
-
-    if (rc == PGRES_POLLING_OK) {
-        tournament_pg_ready(conn);
-        return;
-    }
-
-    ev = (rc == PGRES_POLLING_READING) ? conn->c->read : conn->c->write;
-
-    if (tournament_pg_want(ev, ev->write ? NGX_WRITE_EVENT
-                                                  : NGX_READ_EVENT, 1)
-        != NGX_OK)
-    {
-        tournament_pg_down(conn, "cannot wait for its socket");
-    }
 }
 
 
 /* CONNECTING -> READY, unless it is of no use */
 
 static void
-tournament_pg_ready(tournament_pg_conn_t *conn)
+tournament_pg_ready(void *data)
 {
-    ngx_uint_t        i;
-    const char       *status;
-    tournament_pg_t  *pg;
+    ngx_uint_t             i;
+    const char            *status;
+    tournament_pg_t       *pg;
+    tournament_pg_conn_t  *conn = data;
 
     pg = conn->pg;
 
-    ngx_del_timer(&conn->timer);
-
     /* the server tells it of itself; a promoted one is none any more */
 
-    status = PQparameterStatus(conn->conn, "in_hot_standby");
+    status = PQparameterStatus(conn->link.conn, "in_hot_standby");
 
     if (pg->conf->primary && status && ngx_strcmp(status, "on") == 0) {
         tournament_pg_down(conn, "it is a standby, where changes are "
@@ -535,19 +454,14 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
         return;
     }
 
-    if (PQsetnonblocking(conn->conn, 1) != 0
-        || PQenterPipelineMode(conn->conn) != 1
-        || tournament_pg_want(conn->c->read, NGX_READ_EVENT, 1)
-           != NGX_OK)
-    {
-        tournament_pg_down(conn, PQerrorMessage(conn->conn));
+    if (PQenterPipelineMode(conn->link.conn) != 1) {
+        tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
         return;
     }
 
     conn->state = TOURNAMENT_PG_READY;
     conn->since = ngx_current_msec;
     conn->heard = ngx_current_msec;
-    tournament_pg_ended(conn);
     conn->number = ++pg->opened;
     pg->failed = 0;
 
@@ -564,7 +478,7 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
         }
 
         if (tournament_pg_start(conn, i, NULL) != NGX_OK) {
-            tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
             return;
         }
     }
@@ -579,10 +493,6 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
         return;
     }
 
-    /* no event tells of what came with the last word of the connecting */
-
-    ngx_post_event(conn->c->read, &ngx_posted_events);
-
     /* an outage may be another worker's, who is no more */
 
     if (pg->nready == pg->conf->connections && !pg->settled.timer_set) {
@@ -596,8 +506,10 @@ tournament_pg_ready(tournament_pg_conn_t *conn)
 /* CONNECTING or READY -> DOWN */
 
 static void
-tournament_pg_down(tournament_pg_conn_t *conn, const char *reason)
+tournament_pg_down(void *data, const char *reason)
 {
+    tournament_pg_conn_t  *conn = data;
+
     tournament_pg_log_down(conn, reason);
     tournament_pg_fall(conn);
 }
@@ -666,12 +578,7 @@ tournament_pg_close(tournament_pg_conn_t *conn)
 
     pg = conn->pg;
 
-    tournament_pg_unwatch(conn);
-
-    if (conn->conn) {
-        PQfinish(conn->conn);
-        conn->conn = NULL;
-    }
+    tournament_link_close(&conn->link);
 
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
@@ -795,7 +702,7 @@ tournament_pg_log_down(tournament_pg_conn_t *conn, const char *reason)
 
     /* the first line says it, the others are hints */
 
-    len = tournament_pg_line(reason);
+    len = tournament_errors_line(reason);
 
     ngx_log_error(level, pg->log, 0,
                   "tournament: PostgreSQL at \"%V\": %*s, %s",
@@ -858,152 +765,27 @@ tournament_pg_release(tournament_pg_conn_t *conn)
 }
 
 
-/* gives libpq's socket a connection of nginx */
-
-static ngx_int_t
-tournament_pg_watch(tournament_pg_conn_t *conn)
-{
-    ngx_connection_t  *c;
-
-    if (conn->c) {
-        return NGX_OK;
-    }
-
-    c = ngx_get_connection(PQsocket(conn->conn), conn->pg->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = conn;
-    c->log = conn->pg->log;
-    c->idle = 1;
-
-    c->read->log = c->log;
-    c->read->handler = tournament_pg_event;
-    c->write->log = c->log;
-    c->write->handler = tournament_pg_event;
-
-    conn->c = c;
-
-    return NGX_OK;
-}
-
-
-/* the socket is libpq's to close */
+/* the worker begins to exit; what is busy stays until exit_process */
 
 static void
-tournament_pg_unwatch(tournament_pg_conn_t *conn)
+tournament_pg_exiting(void *data)
 {
-    ngx_int_t          flags;
-    ngx_connection_t  *c;
+    tournament_pg_t       *pg;
+    tournament_pg_conn_t  *conn = data;
 
-    c = conn->c;
+    pg = conn->pg;
 
-    if (c == NULL) {
+    if (pg->conf->closing) {
+        pg->conf->closing(pg->conf->data);
         return;
     }
 
-    /* libpq closes a socket that has failed, and its events went with it */
-
-    flags = (PQsocket(conn->conn) == c->fd) ? 0 : NGX_CLOSE_EVENT;
-
-    if (c->read->active) {
-        (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    if (conn->state == TOURNAMENT_PG_READY && conn->active == 0
+        && pg->nqueued == 0)
+    {
+        tournament_pg_close(conn);
+        tournament_pg_report(pg);
     }
-
-    if (c->write->active) {
-        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
-    }
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    ngx_free_connection(c);
-    c->fd = (ngx_socket_t) -1;
-
-    conn->c = NULL;
-}
-
-
-static ngx_int_t
-tournament_pg_want(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
-{
-    if (on == ev->active) {
-        return NGX_OK;
-    }
-
-    if (on) {
-        return ngx_add_event(ev, event, NGX_LEVEL_EVENT);
-    }
-
-    return ngx_del_event(ev, event, 0);
-}
-
-
-static void
-tournament_pg_event(ngx_event_t *ev)
-{
-    ngx_connection_t          *c;
-    PostgresPollingStatusType  rc;
-    tournament_pg_conn_t      *conn;
-
-    c = ev->data;
-    conn = c->data;
-
-    if (c->close) {
-
-        /* the worker exits; what is busy stays until exit_process */
-
-        c->close = 0;
-
-        if (conn->pg->conf->closing) {
-            conn->pg->conf->closing(conn->pg->conf->data);
-            return;
-        }
-
-        if (conn->state == TOURNAMENT_PG_READY
-            && conn->active == 0 && conn->pg->nqueued == 0)
-        {
-            tournament_pg_close(conn);
-            tournament_pg_report(conn->pg);
-        }
-
-        return;
-    }
-
-    if (conn->state == TOURNAMENT_PG_CONNECTING) {
-        tournament_pg_unwatch(conn);
-
-        rc = PQconnectPoll(conn->conn);
-
-        tournament_pg_poll(conn, rc);
-        return;
-    }
-
-    if (ev->write) {
-        switch (PQflush(conn->conn)) {
-
-        case 0:
-            (void) tournament_pg_want(ev, NGX_WRITE_EVENT, 0);
-            break;
-
-        case 1:
-            break;
-
-        default:
-            tournament_pg_down(conn, PQerrorMessage(conn->conn));
-            return;
-        }
-
-        /* as it waits for room to write libpq reads, and no event tells */
-    }
-
-    tournament_pg_read(conn);
 }
 
 
@@ -1021,7 +803,7 @@ tournament_pg_timer(ngx_event_t *ev)
         break;
 
     case TOURNAMENT_PG_CONNECTING:
-        tournament_pg_down(conn, "timed out while connecting");
+        /* the link has a timer of its own */
         break;
 
     case TOURNAMENT_PG_READY:
@@ -1179,26 +961,15 @@ tournament_pg_notice(void *data, const PGresult *res)
     char                  *message;
     tournament_pg_conn_t  *conn = data;
 
+    if (conn->active == 0) {
+        tournament_link_ended(&conn->link);
+    }
+
     message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
-    if (conn->active == 0) {
-        tournament_pg_ended(conn);
+    if (message) {
+        tournament_pg_log_notice(conn->pg, message);
     }
-
-    if (message == NULL) {
-        return;
-    }
-
-    /* with no query under way an error is a notice for libpq */
-
-    if (PQresultErrorField(res, PG_DIAG_SQLSTATE)
-        && tournament_pg_fatal(res))
-    {
-        (void) ngx_cpystrn(conn->last_words, (u_char *) message,
-                           sizeof(conn->last_words));
-    }
-
-    tournament_pg_log_notice(conn->pg, message);
 }
 
 
@@ -1230,7 +1001,7 @@ tournament_pg_dispatch(tournament_pg_t *pg)
 
         if (tournament_pg_start(conn, query->statement, query) != NGX_OK) {
             /* this dispatches the rest, and the query among it */
-            tournament_pg_down(conn, PQerrorMessage(conn->conn));
+            tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
             return;
         }
     }
@@ -1257,7 +1028,7 @@ tournament_pg_pick(tournament_pg_t *pg)
         conn = &pg->conns[i];
 
         if (conn->state != TOURNAMENT_PG_READY
-            || conn->c == NULL
+            || conn->link.c == NULL
             || (best && conn->active >= best->active))
         {
             continue;
@@ -1289,7 +1060,6 @@ static ngx_int_t
 tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
     tournament_pg_query_t *query)
 {
-    int                         flush;
     ngx_uint_t                  named;
     tournament_pg_t            *pg;
     tournament_pg_slot_t       *slot;
@@ -1318,13 +1088,13 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
     }
 
     if (slot->preparing
-        && PQsendPrepare(conn->conn, st->name, st->sql, 0, NULL) != 1)
+        && PQsendPrepare(conn->link.conn, st->name, st->sql, 0, NULL) != 1)
     {
         return NGX_ERROR;
     }
 
     if (query && named
-        && PQsendQueryPrepared(conn->conn, st->name, st->nparams,
+        && PQsendQueryPrepared(conn->link.conn, st->name, st->nparams,
                                query->values, NULL, NULL, 1)
            != 1)
     {
@@ -1332,14 +1102,14 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
     }
 
     if (query && !named
-        && PQsendQueryParams(conn->conn, st->sql, st->nparams, NULL,
+        && PQsendQueryParams(conn->link.conn, st->sql, st->nparams, NULL,
                              query->values, NULL, NULL, 1)
            != 1)
     {
         return NGX_ERROR;
     }
 
-    if (PQpipelineSync(conn->conn) != 1) {
+    if (PQpipelineSync(conn->link.conn) != 1) {
         return NGX_ERROR;
     }
 
@@ -1348,107 +1118,39 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
         conn->prepared[statement] = TOURNAMENT_PG_PREPARED;
     }
 
-    flush = PQflush(conn->conn);
-
-    if (flush == -1) {
-        return NGX_ERROR;
-    }
-
     if (query && conn->active > 1 && !conn->slow.timer_set) {
         ngx_add_timer(&conn->slow, TOURNAMENT_PG_HOLD_UP);
     }
 
-    return tournament_pg_want(conn->c->write, NGX_WRITE_EVENT, flush == 1);
+    return tournament_link_flush(&conn->link);
 }
 
 
-/*
- * With TLS bytes of a record, 16k at most, may be left inside OpenSSL where no
- * event tells of them.  libpq reads 8k at least each time: once the socket is
- * empty, a few more reads take all that there is.  A server that sends without
- * a pause gets its next turn after everybody else's.
- */
+/* NGX_DONE: the connection is not ready any more */
+
+static ngx_int_t
+tournament_pg_input(void *data)
+{
+    tournament_pg_conn_t  *conn = data;
+
+    conn->heard = ngx_current_msec;
+
+    if (tournament_pg_results(conn) != NGX_OK) {
+        return NGX_DONE;
+    }
+
+    return tournament_pg_bounded(conn);
+}
+
 
 static void
-tournament_pg_read(tournament_pg_conn_t *conn)
+tournament_pg_turn(void *data)
 {
-    ngx_uint_t  n, left, tls;
-
-    tls = PQsslInUse(conn->conn);
-    left = tls ? TOURNAMENT_PG_TLS_READS : 1;
-
-    for (n = 0; left; n++, left--) {
-
-        if (n == TOURNAMENT_PG_READS) {
-            ngx_post_event(conn->c->read, &ngx_posted_next_events);
-            break;
-        }
-
-        if (tournament_pg_consume(conn, tls) != NGX_OK) {
-            return;
-        }
-
-        if (tls && tournament_pg_waiting(conn)) {
-            left = TOURNAMENT_PG_TLS_READS + 1;
-        }
-    }
+    tournament_pg_conn_t  *conn = data;
 
     tournament_pg_notified(conn);
 
     tournament_pg_dispatch(conn->pg);
-}
-
-
-/*
- * Reads once, and takes what has come whole.  NGX_DONE: the connection is not
- * ready any more.
- */
-
-static ngx_int_t
-tournament_pg_consume(tournament_pg_conn_t *conn, ngx_uint_t tls)
-{
-    size_t     least, before, after;
-    ngx_int_t  rc;
-
-    /* most results come with the first read, and are not counted */
-
-    before = conn->reads++ ? tournament_pg_waiting(conn) : 0;
-
-    rc = PQconsumeInput(conn->conn) == 1 ? NGX_OK : NGX_ERROR;
-
-    if (before) {
-        after = tournament_pg_waiting(conn);
-        least = tls ? TOURNAMENT_PG_READ_TLS : TOURNAMENT_PG_READ;
-        least = ngx_min(before, least);
-
-        conn->arrived += (before > after + least) ? before - after : least;
-    }
-
-    if (rc == NGX_OK) {
-        conn->heard = ngx_current_msec;
-
-        if (tournament_pg_results(conn) != NGX_OK) {
-            return NGX_DONE;
-        }
-
-        if (PQstatus(conn->conn) == CONNECTION_OK) {
-            return tournament_pg_bounded(conn);
-        }
-    }
-
-    /* the socket's number may be another's once handlers have run */
-
-    tournament_pg_unwatch(conn);
-
-    /* results that came before the loss count; so do last words */
-
-    if (tournament_pg_results(conn) == NGX_OK) {
-        tournament_pg_down(conn, conn->last_words[0]
-                                 ? (char *) conn->last_words
-                                 : PQerrorMessage(conn->conn));
-    }
-
-    return NGX_DONE;
 }
 
 
@@ -1463,7 +1165,7 @@ tournament_pg_bounded(tournament_pg_conn_t *conn)
     tournament_pg_slot_t   *slot;
     tournament_pg_query_t  *query;
 
-    if (conn->arrived <= TOURNAMENT_PG_RESULT_MAX) {
+    if (!tournament_link_endless(&conn->link)) {
         return NGX_OK;
     }
 
@@ -1478,38 +1180,13 @@ tournament_pg_bounded(tournament_pg_conn_t *conn)
         slot->query = NULL;
     }
 
-    tournament_pg_renew(conn, "more than 32 MB without an end");
+    tournament_pg_renew(conn, TOURNAMENT_LINK_ENDLESS);
 
     if (query) {
         tournament_pg_finish(query, TOURNAMENT_PG_FAILED, NULL);
     }
 
     return NGX_DONE;
-}
-
-
-/* bytes in the socket */
-
-static size_t
-tournament_pg_waiting(tournament_pg_conn_t *conn)
-{
-    int  n;
-
-    if (ngx_socket_nread(PQsocket(conn->conn), &n) == -1 || n < 0) {
-        return 0;
-    }
-
-    return n;
-}
-
-
-/* whatever it was, it has ended */
-
-static void
-tournament_pg_ended(tournament_pg_conn_t *conn)
-{
-    conn->reads = 0;
-    conn->arrived = 0;
 }
 
 
@@ -1521,10 +1198,10 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
 
     conf = conn->pg->conf;
 
-    while ((n = PQnotifies(conn->conn)) != NULL) {
+    while ((n = PQnotifies(conn->link.conn)) != NULL) {
 
         if (conn->active == 0) {
-            tournament_pg_ended(conn);
+            tournament_link_ended(&conn->link);
         }
 
         if (conf->notify) {
@@ -1548,9 +1225,9 @@ tournament_pg_results(tournament_pg_conn_t *conn)
 
     /* asked of an idle connection, too: what comes is taken as it is */
 
-    while (!PQisBusy(conn->conn) && conn->active) {
+    while (!PQisBusy(conn->link.conn) && conn->active) {
 
-        res = PQgetResult(conn->conn);
+        res = PQgetResult(conn->link.conn);
 
         if (res == NULL) {
 
@@ -1601,12 +1278,12 @@ tournament_pg_result(tournament_pg_conn_t *conn, tournament_pg_slot_t *slot,
 
     case PGRES_FATAL_ERROR:
 
-        if (tournament_pg_fatal(res)) {
+        if (tournament_errors_fatal(res)) {
             message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
             tournament_pg_down(conn,
                                message ? message
-                                                : PQerrorMessage(conn->conn));
+                                       : PQerrorMessage(conn->link.conn));
             PQclear(res);
             return NGX_DONE;
         }
@@ -1669,7 +1346,7 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
     conn->first = (conn->first + 1) % pg->nslots;
     conn->active--;
-    tournament_pg_ended(conn);
+    tournament_link_ended(&conn->link);
 
     if (conn->active) {
 
@@ -1713,13 +1390,13 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
     renew = NULL;
 
-    if (!preparing && tournament_pg_changed(error)) {
+    if (!preparing && tournament_errors_changed(error)) {
 
         /* what was prepared before it is of no use any more */
 
         renew = "a function of tournament_api has changed";
 
-    } else if (tournament_pg_sqlstate(error, "42501")
+    } else if (tournament_errors_sqlstate(error, "42501")
                && ngx_current_msec - conn->since
                   >= TOURNAMENT_PG_RENEW)
     {
@@ -1733,7 +1410,7 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
         if (query) {
             tournament_pg_finish(query,
-                                 tournament_pg_sqlstate(error, "57014")
+                                 tournament_errors_sqlstate(error, "57014")
                                  ? TOURNAMENT_PG_TIMEOUT
                                  : TOURNAMENT_PG_FAILED, NULL);
         }
@@ -1762,8 +1439,8 @@ tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
 
     /* not there any more, or there already: another client of a pooler's */
 
-    missing = tournament_pg_sqlstate(error, "26000");
-    taken = preparing && tournament_pg_sqlstate(error, "42P05");
+    missing = tournament_errors_sqlstate(error, "26000");
+    taken = preparing && tournament_errors_sqlstate(error, "42P05");
 
     if (taken) {
         conn->prepared[statement] = TOURNAMENT_PG_TAKEN;
@@ -1785,7 +1462,9 @@ tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
 
         query->unnamed = 1;
 
-    } else if (query == NULL || preparing || !tournament_pg_changed(error)) {
+    } else if (query == NULL || preparing
+               || !tournament_errors_changed(error))
+    {
         return 0;
     }
 
@@ -1971,7 +1650,7 @@ tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
     }
 
     sql = pg->conf->statements[statement]->sql;
-    len = tournament_pg_line(message);
+    len = tournament_errors_line(message);
 
     if (pg->errors_unlogged) {
         ngx_log_error(NGX_LOG_ERR, pg->log, 0,
@@ -2004,7 +1683,7 @@ tournament_pg_log_notice(tournament_pg_t *pg, const char *message)
         return;
     }
 
-    len = tournament_pg_line(message);
+    len = tournament_errors_line(message);
 
     if (pg->notices_unlogged) {
         ngx_log_error(NGX_LOG_INFO, pg->log, 0,
@@ -2020,22 +1699,6 @@ tournament_pg_log_notice(tournament_pg_t *pg, const char *message)
     pg->noticed = 1;
     pg->notice_logged = ngx_current_msec;
     pg->notices_unlogged = 0;
-}
-
-
-/*
- * How much of a message is for the log: its first line, since others would
- * look like lines of nginx's own, and so much that what follows fits as well.
- */
-
-static size_t
-tournament_pg_line(const char *message)
-{
-    size_t  len;
-
-    len = strcspn(message, "\r\n");
-
-    return ngx_min(len, TOURNAMENT_PG_MESSAGE);
 }
 
 
@@ -2058,58 +1721,4 @@ tournament_pg_log_missing(tournament_pg_t *pg, PGresult *error)
                   "tournament: %s, the query is repeated; a pooler in "
                   "transaction mode needs \"tournament_prepare off\"",
                   message ? message : "a prepared statement is missing");
-}
-
-
-/* whether a result's SQLSTATE begins so */
-
-static ngx_uint_t
-tournament_pg_sqlstate(PGresult *res, const char *state)
-{
-    char  *s;
-
-    s = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-
-    return s && ngx_strncmp(s, state, ngx_strlen(state)) == 0;
-}
-
-
-/*
- * "cached plan must not change result type" shares its SQLSTATE, 0A000, with
- * what a function may raise by itself; its place in the server's sources tells
- * it apart in any language.
- */
-
-static ngx_uint_t
-tournament_pg_changed(PGresult *error)
-{
-    char  *function;
-
-    function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
-
-    return tournament_pg_sqlstate(error, "0A000")
-           && function
-           && ngx_strcmp(function, "RevalidateCachedQuery") == 0;
-}
-
-
-/* whether the session ended with it; without a state it is libpq's own word */
-
-static ngx_uint_t
-tournament_pg_fatal(const PGresult *error)
-{
-    char  *severity;
-
-    /* the one that is not translated; poolers send the other one alone */
-
-    severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
-
-    if (severity == NULL) {
-        severity = PQresultErrorField(error, PG_DIAG_SEVERITY);
-    }
-
-    return PQresultErrorField(error, PG_DIAG_SQLSTATE) == NULL
-           || severity == NULL
-           || ngx_strcmp(severity, "FATAL") == 0
-           || ngx_strcmp(severity, "PANIC") == 0;
 }
