@@ -14,6 +14,7 @@ NGX_SRC ?=
 NGX_CONFIGURE ?=
 CC_OPT ?=
 DESTDIR ?=
+PG_BINDIR ?=
 JOBS ?= 2
 N ?= 20
 BENCH ?=
@@ -21,7 +22,7 @@ SEED ?=
 VALGRIND ?=
 TESTS ?= $(sort $(wildcard t/*.t))
 
-export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS
+export NGX_SRC NGX_CONFIGURE CC_OPT DESTDIR JOBS PG_BINDIR
 
 # NGINX in its environment means something else to nginx.
 
@@ -63,12 +64,14 @@ run:
 
 #:   test         all tests; NGINX=/path/to/sbin/nginx tests another binary,
 #:                TESTS="t/a.t t/b.t" some of t/. Without Chromium's package
-#:                the status page is not tested
+#:                the status page is not tested, without npm's PostgreSQL 17
+#:                no standby is read
 
 .PHONY: test
 test:
 	@tools/deps build run test
 	-@tools/deps browser
+	-@tools/postgres 17
 	@tools/build
 	@failed=; \
 	$(UNIT) check || failed="$$failed unit"; \
@@ -163,6 +166,8 @@ clean:
 #:                  distribution's nginx
 #:   NGX_CONFIGURE  with these options for its configure
 #:   NGINX          test and install for this nginx binary
+#:   PG_BINDIR      test on PostgreSQL's programs in this directory, such as
+#:                  those of tools/postgres 18
 #:   CC_OPT         further options for the compiler
 #:   DESTDIR        where install puts its tree
 #:   JOBS           how many things at once, 2

@@ -82,6 +82,63 @@ subtest 'what a log has to say' => sub {
 };
 
 
+# A primary and standbys with slots of their own, of any version there is.
+
+subtest 'standbys' => sub {
+    for my $version (undef, grep { Tournament::Postgres::has_version($_) }
+                            14, 16 .. 18)
+    {
+        my $pg = Tournament::Postgres->new(logical => 1, load => [],
+                                           version => $version);
+        my ($one, $two) = map {
+            Tournament::Postgres->new(standby_of => $pg, slot => $_)
+        } qw(one two);
+
+        my $count = sub { $_[0]->value('SELECT count(*) FROM things') };
+
+        note 'PostgreSQL ', $pg->version;
+        is $pg->version, $version, 'the version' if defined $version;
+        is_deeply [ map { "$_->{name} $_->{type}" } $pg->slots ],
+            [ 'one physical', 'two physical' ], 'slots';
+
+        $pg->rows('CREATE TABLE things (id int)');
+        $_->wait_replayed($pg) for $one, $two;
+
+        $two->pause_replay;
+        $pg->rows('INSERT INTO things VALUES (1)');
+        $one->wait_replayed($pg);
+        is_deeply [ map { $count->($_) } $one, $two ], [ 1, 0 ], 'one pauses';
+
+        $two->resume_replay;
+        $two->wait_replayed($pg);
+        is $count->($two), 1, 'it resumes';
+
+        if ($pg->version >= 16) {
+            my $session = $one->session;
+
+            $session->do(q{SELECT pg_create_logical_replication_slot(
+                                      'decoding', 'pgoutput', true)});
+
+            poll_until {
+                $pg->log_snapshot;
+                grep { $_->{name} eq 'decoding' && $_->{active_pid} }
+                    $one->slots;
+            } 20, 'a logical slot';
+
+            $session->wait(20);
+            is +($one->slots)[0]{plugin}, 'pgoutput', 'it decodes';
+        }
+
+        $pg->stop('immediate');
+        $one->promote;
+        $one->rows('INSERT INTO things VALUES (2)');
+        $two->stop->demote($one)->start;
+        $two->wait_replayed($one);
+        is $count->($two), 2, 'a promotion';
+    }
+};
+
+
 # A process that dies leaves no other behind.
 
 subtest 'nothing outlives a test' => sub {

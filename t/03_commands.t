@@ -272,7 +272,7 @@ sub after {
 
 
 sub functions {
-    return 0 + run_ok({}, Tournament::Postgres::bindir() . '/psql', '-XAtc',
+    return 0 + run_ok({}, Tournament::Postgres::client('psql'), '-XAtc',
         'SELECT count(*) FROM pg_proc p JOIN pg_namespace n'
         . " ON n.oid = p.pronamespace WHERE n.nspname = 'tournament_api'",
         $pg->conninfo(user => 'postgres', dbname => 'platform'));

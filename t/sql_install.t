@@ -112,7 +112,7 @@ sub failure (&) {
 sub catalog {
     my ($db) = @_;
 
-    my $dump = run_ok({}, Tournament::Postgres::bindir() . '/pg_dump',
+    my $dump = run_ok({}, Tournament::Postgres::client('pg_dump'),
         '--schema-only',
         $pg->conninfo(user => 'postgres', dbname => $db->{name}));
 

@@ -27,7 +27,7 @@ sub pgbench {
     my $before = busy_clock();
 
     my ($status, $output) = run({ timeout => $seconds + 60 },
-        on_core($bench->load, Tournament::Postgres::bindir() . '/pgbench',
+        on_core($bench->load, Tournament::Postgres::client('pgbench'),
             '--no-vacuum', '--protocol', 'prepared', '--client', $CONNECTIONS,
             '--jobs', 1, '--time', $seconds, '--file', $script,
             $bench->postgres->conninfo));

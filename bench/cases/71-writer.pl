@@ -46,7 +46,7 @@ sub pgbench {
             timeout => $seconds + 60,
             env     => { PGOPTIONS => $options{settings} // '' },
         },
-        Tournament::Postgres::bindir() . '/pgbench', '--no-vacuum',
+        Tournament::Postgres::client('pgbench'), '--no-vacuum',
         '--protocol', 'prepared', '--client', $CLIENTS, '--jobs', 1,
         '--time', $seconds, '--define', "tournaments=$MANY",
         '--define', "users=$MANY",

@@ -39,7 +39,7 @@ sub start {
         if $what eq 'misses';
 
     return spawn({ stdout => $null },
-        Tournament::Postgres::bindir() . '/pgbench', '--no-vacuum',
+        Tournament::Postgres::client('pgbench'), '--no-vacuum',
         '--protocol', 'prepared', '--client', 1, '--rate', $CHANGES,
         '--time', $long, '--define', 'first=' . ($HOT + 1),
         '--define', "last=$TOURNAMENTS",

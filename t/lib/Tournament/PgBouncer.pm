@@ -148,7 +148,7 @@ sub show {
     my ($self, $what) = @_;
 
     my ($head, @rows) = map { [ split /\t/, $_, -1 ] } split /\n/, run_ok({},
-        Tournament::Postgres::bindir() . '/psql', qw(-X -q -A -P footer=off),
+        Tournament::Postgres::client('psql'), qw(-X -q -A -P footer=off),
         '-F', "\t", '-c', "SHOW $what",
         $self->conninfo(dbname => 'pgbouncer'));
 

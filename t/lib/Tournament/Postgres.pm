@@ -15,8 +15,13 @@ package Tournament::Postgres;
 #   hba      [lines]: replaces the lines of pg_hba.conf for other roles than
 #            the superuser: who connects to the socket or to 127.0.0.1 is
 #            trusted by default
+#   logical  1: wal_level is logical, so that slots for logical decoding can be
+#            made
+#   version  another server's major version: see has_version
 #   standby_of   another Tournament::Postgres, which runs: a hot standby of it,
-#            by streaming replication
+#            by streaming replication, of its version and with its settings
+#   slot     a name: the standby has a physical slot of its own there, and
+#            hot_standby_feedback, as logical decoding on a standby wants
 #   start    0: do not start it yet
 #   name     for messages and the directory, "pg" by default
 #   dir      where the cluster is, or is put, and stays
@@ -35,11 +40,24 @@ package Tournament::Postgres;
 #   $pg->promote               a standby becomes a primary
 #   $pg->demote($primary)      one that is stopped: its next start is as a
 #                              standby of that one
+#   $pg->pause_replay, resume_replay    a standby receives, and shows nothing
+#   $pg->log_snapshot          a primary (16 or newer) logs what the creation of
+#                              a slot on a standby waits for
+#   $pg->slots                 rows of pg_replication_slots, as hashes: name,
+#                              plugin, type, temporary, active_pid
 #   $pg->wait_replayed($primary)     a standby has all that is committed there
 #   $pg->conninfo(%more)       for tournament_database: through the socket, as
 #                              role tournament; e.g. conninfo(user => 'a')
 #   $pg->conninfo_tcp(%more)   the same through 127.0.0.1
 #   $pg->socket_dir, port, data_dir, pid, running, version (15)
+#
+#   bindir()                   the programs of the server that tests use: those
+#                              of the newest that is installed, or PG_BINDIR's
+#   $pg->bindir                those of this one
+#   client('psql')             a client's program: another version's, where only
+#                              a server is installed
+#   has_version(17)            whether new(version => 17) will do: Debian's
+#                              package, or what tools/postgres has installed
 #
 #   $pg->rows/row/value($sql)  as superuser, on a connection kept for it: see
 #                              Tournament::Session
@@ -83,6 +101,7 @@ use warnings;
 use parent qw(Tournament::Server Tournament::Fixture);
 
 use Carp;
+use Cwd ();
 use Digest::SHA ();
 use Fcntl qw(:flock);
 use File::Basename ();
@@ -93,7 +112,7 @@ use Tournament::Proxy;
 use Tournament::Session;
 use Tournament::Util qw(
     alive at_end build_dir children database_user free_port memory_tempdir
-    poll_until project reap run_ok slurp spawn spew tempdir
+    poll_until project reap run run_ok slurp spawn spew tempdir
 );
 
 my %SIGNAL = (smart => 'TERM', fast => 'INT', immediate => 'QUIT');
@@ -119,6 +138,12 @@ my %CONF = (
     jit                       => 'off',
 );
 
+my %LOGICAL = (
+    wal_level             => 'logical',
+    max_wal_senders       => 20,
+    max_replication_slots => 20,
+);
+
 my %FAST = (
     fsync              => 'off',
     synchronous_commit => 'off',
@@ -137,17 +162,26 @@ sub new {
 
     $count++;
 
+    my $primary = $options{standby_of};
+
     my $self = bless {
-        owner => $$,
-        name  => $name,
-        dir   => $dir,
-        user  => $user,
-        data  => ($options{dir} || $options{durable}
+        owner  => $$,
+        name   => $name,
+        dir    => $dir,
+        user   => $user,
+        bindir => $primary ? $primary->bindir : _bindir($options{version}),
+        slot   => $options{slot},
+        data   => ($options{dir} || $options{durable}
                   ? $dir : memory_tempdir()) . '/data',
-        port  => $options{port} // free_port(),
-        fixed => defined $options{port},
-        conf  => { $options{durable} ? () : %FAST, %{ $options{conf} // {} } },
-        hba   => $options{hba},
+        port   => $options{port} // free_port(),
+        fixed  => defined $options{port},
+        conf   => {
+            $options{durable} ? () : %FAST,
+            $options{logical} ? %LOGICAL : (),
+            $primary ? %{ $primary->{conf} } : (),
+            %{ $options{conf} // {} },
+        },
+        hba    => $options{hba},
     }, $class;
 
     $self->watch_log("$dir/log", qr/PANIC|terminated by signal/);
@@ -161,15 +195,15 @@ sub new {
 
     my $new = !-d $self->data_dir;
 
-    $options{standby_of} ? $self->_copy_primary($options{standby_of})
-                         : $new ? _copy_template($self->data_dir, @$files)
-                                : _own_all($self->data_dir);
+    $primary ? $self->_copy_primary($primary)
+             : $new ? $self->_copy_template(@$files)
+                    : _own_all($self->data_dir);
 
     $self->_configure;
 
     # The kept cluster may be of yesterday, and so would be the dates in it.
 
-    $self->{renew} = $new && !$options{standby_of}
+    $self->{renew} = $new && !$primary
         && grep { $_ eq 'demo' } @$files;
 
     $self->start if $options{start} // 1;
@@ -186,29 +220,69 @@ sub name       { return $_[0]{name} }
 
 
 sub version {
-    my ($version) = _server_version() =~ /(\d+)/;
+    my ($self) = @_;
+
+    my ($version) = _server_version(bindir(ref $self ? $self : ())) =~ /(\d+)/;
 
     return $version;
 }
 
 
-# The newest installed server, unless PG_BINDIR names another.
+sub has_version {
+    my ($version) = @_;
 
-my $bindir;
+    return defined _bindir($version, 1);
+}
+
 
 sub bindir {
-    return $bindir if defined $bindir;
+    my ($self) = @_;
 
-    my @candidates = $ENV{PG_BINDIR} ? $ENV{PG_BINDIR} : reverse sort {
+    return ref $self ? $self->{bindir} : _bindir();
+}
+
+
+sub client {
+    my ($name) = @_;
+
+    return (grep { -x } map { "$_/$name" } bindir(), _installed())[0]
+        // croak "no $name found: install postgresql-client";
+}
+
+
+# The newest installed server, unless PG_BINDIR names another, or a version is
+# asked for.
+
+my %bindir;
+
+sub _bindir {
+    my ($version, $may_lack) = @_;
+
+    my $key = $version // '';
+
+    my @candidates = defined $version
+        ? ("/usr/lib/postgresql/$version/bin",
+           build_dir() . "/pg/$version/bin")
+        : $ENV{PG_BINDIR} ? Cwd::abs_path($ENV{PG_BINDIR}) // $ENV{PG_BINDIR}
+        : _installed();
+
+    ($bindir{$key}) = grep { -x "$_/postgres" && -x "$_/initdb" } @candidates
+        unless defined $bindir{$key};
+
+    croak defined $version
+        ? "no PostgreSQL $version found: tools/postgres $version"
+        : "no PostgreSQL server in @candidates: install postgresql,"
+          . ' or set PG_BINDIR'
+        unless defined $bindir{$key} || $may_lack;
+
+    return $bindir{$key};
+}
+
+
+sub _installed {
+    return reverse sort {
         ($a =~ m{/(\d+)/})[0] <=> ($b =~ m{/(\d+)/})[0]
     } glob '/usr/lib/postgresql/*/bin';
-
-    ($bindir) = grep { -x "$_/postgres" && -x "$_/initdb" } @candidates;
-
-    croak 'no PostgreSQL server found: install postgresql, or set PG_BINDIR'
-        unless defined $bindir;
-
-    return $bindir;
 }
 
 
@@ -255,7 +329,7 @@ sub launch {
         stdout => $log,
         stderr => $log,
         signal => 'QUIT',
-    }, bindir() . '/postgres', '-D', $self->data_dir, '-p', $self->{port},
+    }, $self->bindir . '/postgres', '-D', $self->data_dir, '-p', $self->{port},
         map { ('-c', "$_=$settings{$_}") } sort keys %settings);
 
     return $self;
@@ -363,18 +437,52 @@ sub _kill_all {
 }
 
 
+# By the functions for a backup, since a server may be there without
+# pg_basebackup. Its log is kept for the copy by the slot, or is short.
+
 sub _copy_primary {
     my ($self, $primary) = @_;
 
-    mkdir $self->data_dir, 0700 or croak "mkdir " . $self->data_dir . ": $!";
+    my ($begin, $end) = $primary->version >= 15
+        ? ("pg_backup_start('copy', true)", 'pg_backup_stop(false)')
+        : ("pg_start_backup('copy', true, false)", 'pg_stop_backup(false, false)');
 
-    _give_to($self->{user}, $self->data_dir);
+    $self->_make_slot($primary);
 
-    run_ok({ user => $self->{user} }, bindir() . '/pg_basebackup',
-           qw(-c fast -X stream --no-sync -D), $self->data_dir,
-           '-d', $primary->conninfo(user => 'postgres', dbname => undef));
+    my $session = $primary->session;
+
+    $session->value("SELECT $begin");
+
+    # Files that come and go under a running server may be missing.
+
+    run({}, 'cp', '-a', $primary->data_dir, $self->data_dir);
+
+    my ($label) = $session->value("SELECT labelfile FROM $end");
+
+    $session->close;
+
+    _own_all($self->data_dir);
+
+    unlink glob $self->data_dir . '/postmaster.*';
+    unlink glob $self->data_dir . '/pg_replslot/*/*';
+    rmdir for glob $self->data_dir . '/pg_replslot/*';
+
+    $self->_write('backup_label', $label);
 
     return $self->demote($primary);
+}
+
+
+sub _make_slot {
+    my ($self, $primary) = @_;
+
+    $primary->rows("SELECT pg_create_physical_replication_slot('$self->{slot}',
+                                                               true)
+                     WHERE NOT EXISTS (SELECT FROM pg_replication_slots
+                                        WHERE slot_name = '$self->{slot}')")
+        if defined $self->{slot};
+
+    return;
 }
 
 
@@ -383,14 +491,65 @@ sub demote {
 
     croak "$self->{name} runs" if $self->{pid};
 
-    my $conninfo = $primary->conninfo(user => 'postgres', dbname => undef);
+    my %conf = (primary_conninfo => $primary->conninfo(user => 'postgres',
+                                                       dbname => undef));
 
-    $conninfo =~ s/'/''/g;
+    if (defined $self->{slot}) {
+        $self->_make_slot($primary);
+
+        $conf{primary_slot_name}    = $self->{slot};
+        $conf{hot_standby_feedback} = 'on';
+    }
 
     $self->_write('standby.signal', '');
-    $self->_write('postgresql.auto.conf', "primary_conninfo = '$conninfo'\n");
+    $self->_write('postgresql.auto.conf', _settings(%conf));
 
     return $self;
+}
+
+
+sub pause_replay {
+    my ($self) = @_;
+
+    $self->rows('SELECT pg_wal_replay_pause()');
+
+    poll_until {
+        $self->value('SELECT pg_get_wal_replay_pause_state()') eq 'paused'
+    } 20, "$self->{name} replays nothing";
+
+    return;
+}
+
+
+sub resume_replay {
+    my ($self) = @_;
+
+    $self->rows('SELECT pg_wal_replay_resume()');
+
+    return;
+}
+
+
+sub log_snapshot {
+    my ($self) = @_;
+
+    $self->rows('SELECT pg_log_standby_snapshot()');
+
+    return;
+}
+
+
+sub slots {
+    my ($self) = @_;
+
+    my @names = qw(name plugin type temporary active_pid);
+
+    return map {
+        my %slot;
+        @slot{@names} = @$_;
+        \%slot;
+    } $self->rows('SELECT slot_name, plugin, slot_type, temporary, active_pid
+                     FROM pg_replication_slots ORDER BY slot_name');
 }
 
 
@@ -406,6 +565,14 @@ sub promote {
 
 sub wait_replayed {
     my ($self, $primary) = @_;
+
+    # Commits that are not synchronous are flushed by one that is.
+
+    $primary->rows(q{
+        BEGIN;
+        SET LOCAL synchronous_commit = 'local';
+        SELECT pg_logical_emit_message(true, 'test', '');
+        COMMIT});
 
     my $lsn = $primary->value('SELECT pg_current_wal_flush_lsn()');
 
@@ -486,7 +653,7 @@ sub session {
     my ($self, %options) = @_;
 
     my $session = Tournament::Session->new(
-        psql     => bindir() . '/psql',
+        psql     => client('psql'),
         conninfo => $self->conninfo(user => 'postgres', %options),
     );
 
@@ -538,7 +705,7 @@ sub _psql {
 
     return run_ok(
         { input => $input, env => { PGCLIENTENCODING => 'UTF8' } },
-        bindir() . '/psql', qw(-X -q -t -A -v ON_ERROR_STOP=1),
+        client('psql'), qw(-X -q -t -A -v ON_ERROR_STOP=1),
         (map { ('-v', "$_=$vars->{$_}") } sort keys %$vars),
         '-f', $file, $self->conninfo(user => $user, dbname => $dbname));
 }
@@ -794,13 +961,7 @@ sub _configure {
         unix_socket_directories => $self->socket_dir,
     );
 
-    my $text = join '', map {
-        my $value = $conf{$_};
-        $value =~ s/'/''/g;
-        "$_ = '$value'\n"
-    } sort keys %conf;
-
-    $self->_write('postgresql.conf', $text);
+    $self->_write('postgresql.conf', _settings(%conf));
 
     # Whoever runs the test is the superuser, and nobody else.
 
@@ -812,6 +973,17 @@ sub _configure {
     $self->_write_hba;
 
     return;
+}
+
+
+sub _settings {
+    my (%conf) = @_;
+
+    return join '', map {
+        my $value = $conf{$_};
+        $value =~ s/'/''/g;
+        "$_ = '$value'\n"
+    } sort keys %conf;
 }
 
 
@@ -882,16 +1054,18 @@ sub _own_all {
 }
 
 
-# Copies the kept cluster into $to, having made it where it is missing. A
-# lock keeps tests that run side by side from making it twice.
+# Copies the kept cluster, having made it where it is missing. A lock keeps
+# tests that run side by side from making it twice.
 
 sub _copy_template {
-    my ($to, @files) = @_;
+    my ($self, @files) = @_;
+
+    my $bindir = $self->bindir;
 
     my $sha = Digest::SHA->new(256);
 
-    $sha->add(join "\0", bindir(), @INITDB, _server_version(), map { "$_=$CONF{$_}" }
-                                                      sort keys %CONF);
+    $sha->add(join "\0", $bindir, @INITDB, _server_version($bindir),
+              map { "$_=$CONF{$_}" } sort keys %CONF);
 
     for my $file (@files) {
         my $path = _sql_file($file);
@@ -914,25 +1088,27 @@ sub _copy_template {
         flock $lock, LOCK_UN;
         flock $lock, LOCK_EX or croak "flock $dir/lock: $!";
 
-        _make_template($dir, $kept, @files) unless -d $kept;
+        _make_template($dir, $kept, $bindir, @files) unless -d $kept;
     }
 
     utime undef, undef, $kept;
 
-    run_ok({}, 'cp', '-a', $kept, $to);
-    _own_all($to);
+    run_ok({}, 'cp', '-a', $kept, $self->data_dir);
+    _own_all($self->data_dir);
 
     return;
 }
 
 
 sub _server_version {
-    return run_ok({}, bindir() . '/postgres', '--version');
+    my ($bindir) = @_;
+
+    return run_ok({}, "$bindir/postgres", '--version');
 }
 
 
 sub _make_template {
-    my ($dir, $kept, @files) = @_;
+    my ($dir, $kept, $bindir, @files) = @_;
 
     # Those that no test has used for a day are of older SQL files.
 
@@ -945,6 +1121,7 @@ sub _make_template {
         owner => $$,
         name  => 'template',
         dir   => tempdir(),
+        bindir => $bindir,
         data  => memory_tempdir() . '/data',
         user  => database_user(),
         port  => free_port(),
@@ -959,7 +1136,7 @@ sub _make_template {
              $self->{dir});
 
     run_ok({ user => $self->{user}, env => { LC_ALL => 'C' } },
-           bindir() . '/initdb', @INITDB, '-D', $self->data_dir);
+           "$bindir/initdb", @INITDB, '-D', $self->data_dir);
 
     $self->_configure;
     $self->start;
