@@ -181,7 +181,7 @@ sub settle_connections {
     } 30, "$self->{all} connections, and no more";
 
     poll_until {
-        grep { $_->{query} =~ /^(?:LISTEN|SELECT 1)/ } $pg->backends
+        grep { $_->{query} =~ /^LISTEN|pg_notification_queue_usage/ } $pg->backends
     } 30, 'changes are listened to';
 
     return;
