@@ -498,7 +498,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
 
-    if (tmcf->used && tmcf->zone == NULL) {
+    if (tmcf->used && tmcf->shm_zone == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"tournament\" is used, but no \"tournament_zone\" is "
                       "defined; add one to the http block, for example "
@@ -574,7 +574,7 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     off_t       size;
     ngx_str_t  *value, name;
 
-    if (tmcf->zone) {
+    if (tmcf->shm_zone) {
         return "is duplicate";
     }
 
@@ -591,12 +591,12 @@ ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_set(&name, "tournament");
 
-    tmcf->cache.annex = tournament_metrics_size((size_t) size);
+    tmcf->zone.annex_size = tournament_metrics_size((size_t) size);
 
-    tmcf->zone = tournament_cache_add(cf, &tmcf->cache, &name,
+    tmcf->shm_zone = tournament_zone_add(cf, &tmcf->zone, &name,
                                       (size_t) size,
                                       &ngx_http_tournament_module);
-    if (tmcf->zone == NULL) {
+    if (tmcf->shm_zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -1171,7 +1171,7 @@ ngx_http_tournament_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    tournament_cache_begin(&tmcf->cache);
+    tournament_zone_begin(&tmcf->zone);
 
     return tournament_wake_init(cycle->log);
 }
@@ -1198,7 +1198,7 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 
     tmcf->metrics = tournament_metrics_create(cycle->pool,
                                               cycle->log,
-                                              &tmcf->cache,
+                                              &tmcf->zone,
                                               tmcf->slow);
     if (tmcf->metrics == NULL) {
         return NGX_ERROR;
@@ -1207,10 +1207,10 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
     tmcf->database.metrics = tmcf->metrics;
 
     tmcf->database.outage =
-        tournament_cache_outage(&tmcf->cache, TOURNAMENT_OUTAGE_DATABASE);
+        &tmcf->zone.outages[TOURNAMENT_OUTAGE_DATABASE];
 
     tmcf->json = tournament_json_create(cycle->pool);
-    tmcf->memo = tournament_memo_create(cycle->pool, &tmcf->cache);
+    tmcf->memo = tournament_memo_create(cycle->pool, &tmcf->zone);
     tmcf->pg = tournament_pg_create(cycle->pool, cycle->log, &tmcf->database);
 
     if (tmcf->json == NULL || tmcf->memo == NULL || tmcf->pg == NULL) {
@@ -1218,7 +1218,7 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
     }
 
     tmcf->fetch = tournament_fetch_create(cycle->pool, cycle->log,
-                                          &tmcf->cache, tmcf->pg,
+                                          &tmcf->zone, tmcf->pg,
                                           &tmcf->database);
     if (tmcf->fetch == NULL) {
         return NGX_ERROR;
@@ -1239,7 +1239,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
 
     if (tmcf->warm) {
         tmcf->warmer = tournament_warm_create(cycle->pool,
-                                              cycle->log, &tmcf->cache,
+                                              cycle->log, &tmcf->zone,
                                               tmcf->pg, tmcf->fetch,
                                               tmcf->space);
         if (tmcf->warmer == NULL) {
@@ -1254,14 +1254,13 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
         outage = tmcf->database.outage;
 
         if (tmcf->listen_conninfo.directive.data) {
-            outage = tournament_cache_outage(&tmcf->cache,
-                                             TOURNAMENT_OUTAGE_LISTENER);
+            outage = &tmcf->zone.outages[TOURNAMENT_OUTAGE_LISTENER];
         }
 
         /* what was loaded before it listens would have to be loaded again */
 
         tmcf->feed = tournament_feed_create(cycle->pool, cycle->log,
-                                            &tmcf->cache, tmcf->listen_targets,
+                                            &tmcf->zone, tmcf->listen_targets,
                                             outage,
                                             tmcf->database.connect_timeout,
                                             tmcf->warm
@@ -1308,10 +1307,9 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
         tournament_warm_destroy(tmcf->warmer);
     }
 
-    tournament_metrics_leave(tmcf->metrics);
     tournament_pg_destroy(tmcf->pg);
     tournament_fetch_destroy(tmcf->fetch);
     tournament_memo_destroy(tmcf->memo);
     tournament_json_destroy(tmcf->json);
-    tournament_cache_close(&tmcf->cache);
+    tournament_arena_close(&tmcf->zone.arena);
 }

@@ -10,7 +10,7 @@
 #include <ngx_http.h>
 
 #include "serve/body.h"
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "pg/conninfo.h"
 #include "endpoints/endpoint.h"
 #include "feed/feed.h"
@@ -24,8 +24,8 @@
 /* of one nginx; a worker's copy has the worker's own objects, too */
 
 typedef struct {
-    ngx_shm_zone_t              *zone;
-    tournament_cache_t           cache;
+    ngx_shm_zone_t              *shm_zone;
+    tournament_zone_t            zone;
 
     tournament_conninfo_t        conninfo;
     tournament_pg_conf_t         database;

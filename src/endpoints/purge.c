@@ -14,7 +14,7 @@
 
 typedef struct {
     ngx_http_request_t  *request;
-    tournament_cache_t  *cache;
+    tournament_zone_t  *zone;
     ngx_str_t            pattern;
     uint64_t             space;
     uint32_t             bucket;
@@ -78,7 +78,7 @@ tournament_purge_handler(ngx_http_request_t *r)
     }
 
     if (pattern.len == 1 && pattern.data[0] == '*') {
-        tournament_cache_purge_all(&tmcf->cache);
+        tournament_clock_purge_all(tmcf->zone.clock);
         return tournament_purge_answer(r, &pattern);
     }
 
@@ -93,7 +93,7 @@ tournament_purge_handler(ngx_http_request_t *r)
     cln->handler = tournament_purge_cleanup;
 
     purge->request = r;
-    purge->cache = &tmcf->cache;
+    purge->zone = &tmcf->zone;
     purge->space = tmcf->space;
     purge->pattern = pattern;
 
@@ -101,7 +101,7 @@ tournament_purge_handler(ngx_http_request_t *r)
     purge->step.data = purge;
     purge->step.log = r->connection->log;
 
-    tournament_cache_walk_begin(&tmcf->cache);
+    tournament_clock_walk(tmcf->zone.clock);
 
     r->main->count++;
     ngx_add_timer(&purge->step, 0);
@@ -143,7 +143,7 @@ tournament_purge_step(ngx_event_t *ev)
     r = purge->request;
     c = r->connection;
 
-    purge->bucket = tournament_cache_walk(purge->cache,
+    purge->bucket = tournament_arena_walk(&purge->zone->arena,
                                           purge->bucket,
                                           TOURNAMENT_PURGE_STEP,
                                           tournament_purge_visit,
@@ -202,7 +202,7 @@ tournament_purge_visit(void *data, u_char *key, size_t key_len,
         /* the facts of all three begin with the tournament's id */
 
         if (!entry->missing) {
-            tournament_cache_purge(purge->cache,
+            tournament_clock_purge(purge->zone->clock,
                                    TOURNAMENT_TOURNAMENT,
                                    *(int64_t *) base);
         }
@@ -251,7 +251,7 @@ tournament_purge_card(tournament_purge_t *purge, u_char *base,
     if (tournament_purge_matches(purge, base + card->slug.offset,
                                  card->slug.len))
     {
-        tournament_cache_purge(purge->cache,
+        tournament_clock_purge(purge->zone->clock,
                                TOURNAMENT_TOURNAMENT,
                                card->facts.id);
     }

@@ -14,7 +14,8 @@
 
 typedef struct {
     tournament_counters_t      counters;
-    tournament_cache_stats_t   cache;
+    tournament_arena_stats_t   cache;
+    ngx_msec_t                 age;         /* of the zone */
 
     tournament_gauges_t        gauges[TOURNAMENT_WORKERS];
     ngx_uint_t                 workers;     /* of the newest
@@ -70,7 +71,7 @@ static void tournament_status_json(tournament_json_t *json,
 static void tournament_status_endpoint(tournament_json_t *json,
     ngx_uint_t endpoint, uint64_t *columns);
 static void tournament_status_cache(tournament_json_t *json,
-    tournament_cache_stats_t *cache);
+    tournament_arena_stats_t *cache);
 static void tournament_status_database(tournament_json_t *json,
     tournament_figures_t *f);
 static void tournament_status_feed(tournament_json_t *json,
@@ -390,16 +391,18 @@ tournament_figures(ngx_http_request_t *r)
     }
 
     tournament_metrics_sum(tmcf->metrics, &f->counters);
-    tournament_cache_stats(&tmcf->cache, &f->cache);
+    tournament_arena_stats(&tmcf->zone.arena, &f->cache);
+    f->age = tournament_elapsed((ngx_msec_t) *tmcf->zone.made);
 
-    f->generation = tournament_cache_generation(&tmcf->cache);
+    f->generation = tournament_workers_generation(tmcf->zone.workers);
 
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
 
         if (tournament_metrics_gauges(tmcf->metrics, i,
                                       &f->gauges[i])
             == NGX_OK
-            && (f->gauges[i].owner >> 32) == f->generation)
+            && tournament_worker_generation(f->gauges[i].worker)
+               == f->generation)
         {
             f->workers++;
         }
@@ -417,7 +420,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
     uint64_t                heard, up;
     tournament_listener_t  *listener;
 
-    listener = tournament_cache_listener(&tmcf->cache);
+    listener = tmcf->zone.listener;
 
     f->changes = __atomic_load_n(&listener->changes, __ATOMIC_RELAXED);
 
@@ -432,14 +435,14 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 
     if (heard) {
         f->heard = 1;
-        f->silence = tournament_cache_age((ngx_msec_t) heard);
+        f->silence = tournament_elapsed((ngx_msec_t) heard);
     }
 
     f->feed = "down";
 
     up = __atomic_load_n(&listener->up, __ATOMIC_RELAXED);
 
-    if (up && tournament_feed_state(&tmcf->cache) == TOURNAMENT_FEED_UP) {
+    if (up && tournament_feed_state(&tmcf->zone) == TOURNAMENT_FEED_UP) {
         f->feed = "up";
         f->listener = (ngx_pid_t) (up & 0xffffffff);
     }
@@ -485,7 +488,7 @@ tournament_status_json(tournament_json_t *json, tournament_figures_t *f)
 
     tournament_json_bool(json, "success", 1);
     tournament_json_now(json, "timestamp", ngx_time());
-    tournament_json_integer(json, "uptime", f->cache.age / 1000);
+    tournament_json_integer(json, "uptime", f->age / 1000);
     tournament_json_integer(json, "generation", f->generation);
     tournament_json_integer(json, "workers", f->workers);
 
@@ -568,7 +571,7 @@ tournament_status_endpoint(tournament_json_t *json, ngx_uint_t endpoint,
 
 static void
 tournament_status_cache(tournament_json_t *json,
-    tournament_cache_stats_t *cache)
+    tournament_arena_stats_t *cache)
 {
     tournament_json_open_key(json, "cache");
 
@@ -613,12 +616,12 @@ tournament_status_database(tournament_json_t *json, tournament_figures_t *f)
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
-        if (g->owner == 0) {
+        if (g->worker == 0) {
             continue;
         }
 
         tournament_json_open(json);
-        tournament_json_integer(json, "pid", g->owner & 0xffffffff);
+        tournament_json_integer(json, "pid", g->worker & 0xffffffff);
         tournament_json_integer(json, "ready", g->ready);
         tournament_json_integer(json, "connecting", g->connecting);
         tournament_json_integer(json, "down", g->down);
@@ -841,7 +844,7 @@ tournament_metrics_handler(ngx_http_request_t *r)
     p = tournament_metrics_value(p, last,
                                  "tournament_uptime_seconds", "gauge",
              "Time since the zone was made: counters began with it.",
-                                 f->cache.age / 1000);
+                                 f->age / 1000);
 
     p = tournament_metrics_value(p, last,
                                  "tournament_workers", "gauge",
@@ -915,7 +918,7 @@ tournament_metrics_workers(u_char *p, u_char *last, tournament_figures_t *f)
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
-        if (g->owner) {
+        if (g->worker) {
             p = ngx_slprintf(p, last, "tournament_database_connections{"
                              "worker=\"%ui\",state=\"ready\"} %uD\n"
                              "tournament_database_connections{"
@@ -933,7 +936,7 @@ tournament_metrics_workers(u_char *p, u_char *last, tournament_figures_t *f)
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
-        if (g->owner) {
+        if (g->worker) {
             p = ngx_slprintf(p, last,
                              "tournament_database_queue{worker=\"%ui\"} %uD\n",
                              i, g->queued);
@@ -947,7 +950,7 @@ tournament_metrics_workers(u_char *p, u_char *last, tournament_figures_t *f)
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
         g = &f->gauges[i];
 
-        if (g->owner) {
+        if (g->worker) {
             p = ngx_slprintf(p, last, "tournament_database_in_flight{"
                              "worker=\"%ui\"} %uD\n", i, g->in_flight);
         }

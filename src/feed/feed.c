@@ -42,7 +42,7 @@ typedef enum {
 struct tournament_feed_s {
     tournament_feed_phase_e   phase;
     ngx_log_t                *log;
-    tournament_cache_t       *cache;
+    tournament_zone_t       *zone;
     tournament_listener_t    *listener;
     uint64_t                  lease;       /* ours, held or not */
 
@@ -135,7 +135,7 @@ static tournament_pg_statement_t
 
 tournament_feed_t *
 tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, ngx_array_t *targets,
+    tournament_zone_t *zone, ngx_array_t *targets,
     tournament_outage_t *outage, ngx_msec_t connect_timeout,
     tournament_feed_begun_pt begun, void *data)
 {
@@ -147,9 +147,9 @@ tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     }
 
     feed->log = log;
-    feed->cache = cache;
-    feed->listener = tournament_cache_listener(cache);
-    feed->lease = (uint64_t) cache->generation << 32 | (uint32_t) ngx_pid;
+    feed->zone = zone;
+    feed->listener = zone->listener;
+    feed->lease = tournament_worker_id(zone->generation);
     feed->source = tournament_feed_source(targets);
     feed->begun = begun;
     feed->data = data;
@@ -267,18 +267,18 @@ tournament_feed_destroy(tournament_feed_t *feed)
 
 
 tournament_feed_state_e
-tournament_feed_state(tournament_cache_t *cache)
+tournament_feed_state(tournament_zone_t *zone)
 {
     uint64_t                beat;
     tournament_listener_t  *listener;
 
-    listener = tournament_cache_listener(cache);
+    listener = zone->listener;
 
     beat = __atomic_load_n(&listener->beat, __ATOMIC_ACQUIRE);
 
     if (__atomic_load_n(&listener->up, __ATOMIC_ACQUIRE) == 0
         || __atomic_load_n(&listener->doubts, __ATOMIC_ACQUIRE) != 0
-        || tournament_cache_age((ngx_msec_t) beat)
+        || tournament_elapsed((ngx_msec_t) beat)
            > TOURNAMENT_FEED_LEASE)
     {
         return TOURNAMENT_FEED_DOWN;
@@ -335,15 +335,13 @@ tournament_feed_tick(ngx_event_t *ev)
 static void
 tournament_feed_inherit(tournament_feed_t *feed)
 {
-    uint64_t   up;
-    ngx_pid_t  pid;
+    uint64_t  up;
 
     up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
-    pid = (ngx_pid_t) (up & 0xffffffff);
 
     if (feed->phase == TOURNAMENT_FEED_CONNECTING
         && up != 0 && up != feed->lease
-        && (!feed->follows || (kill(pid, 0) == -1 && ngx_errno == ESRCH)))
+        && (!feed->follows || !tournament_worker_lives(up)))
     {
         (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
                                            __ATOMIC_SEQ_CST,
@@ -383,8 +381,7 @@ tournament_feed_beat(tournament_feed_t *feed)
 static ngx_uint_t
 tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
 {
-    uint64_t   beat;
-    ngx_pid_t  pid;
+    uint64_t  beat;
 
     if (lease == 0 || (lease >> 32) < (feed->lease >> 32)) {
         return 1;
@@ -394,11 +391,10 @@ tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
         return 0;
     }
 
-    pid = (ngx_pid_t) (lease & 0xffffffff);
     beat = __atomic_load_n(&feed->listener->beat, __ATOMIC_SEQ_CST);
 
-    return (kill(pid, 0) == -1 && ngx_errno == ESRCH)
-           || tournament_cache_age((ngx_msec_t) beat)
+    return !tournament_worker_lives(lease)
+           || tournament_elapsed((ngx_msec_t) beat)
               > TOURNAMENT_FEED_LEASE;
 }
 
@@ -464,7 +460,7 @@ tournament_feed_elected(tournament_feed_t *feed)
     beat = __atomic_exchange_n(&listener->beat, (uint64_t) ngx_current_msec,
                                __ATOMIC_SEQ_CST);
 
-    feed->follows = (tournament_cache_age((ngx_msec_t) beat)
+    feed->follows = (tournament_elapsed((ngx_msec_t) beat)
                      <= TOURNAMENT_FEED_LEASE);
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, feed->log, 0,
@@ -504,7 +500,7 @@ tournament_feed_idle(tournament_feed_t *feed)
     {
         /* what was on its way here, or there, nobody has heard */
 
-        tournament_cache_suspect_all(feed->cache);
+        tournament_clock_suspect_all(feed->zone->clock);
     }
 
     feed->phase = TOURNAMENT_FEED_IDLE;
@@ -636,7 +632,7 @@ tournament_feed_queue(tournament_feed_t *feed, PGresult *res)
                       "in one transaction for long", percent);
 
     } else if (doubted && percent < TOURNAMENT_FEED_QUEUE_LOW) {
-        tournament_cache_suspect_all(feed->cache);
+        tournament_clock_suspect_all(feed->zone->clock);
         __atomic_store_n(&feed->listener->doubts, 0, __ATOMIC_SEQ_CST);
 
         ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
@@ -670,7 +666,7 @@ tournament_feed_up(tournament_feed_t *feed)
         feed->predecessor = up;
 
     } else {
-        tournament_cache_suspect_all(feed->cache);
+        tournament_clock_suspect_all(feed->zone->clock);
     }
 
     feed->phase = TOURNAMENT_FEED_LISTENING;
@@ -704,7 +700,6 @@ tournament_feed_up(tournament_feed_t *feed)
 static void
 tournament_feed_handover(ngx_event_t *ev)
 {
-    ngx_pid_t               pid;
     ngx_uint_t              over;
     tournament_feed_t      *feed;
     tournament_listener_t  *listener;
@@ -714,9 +709,7 @@ tournament_feed_handover(ngx_event_t *ev)
 
     /* looked at before its word: it may die having given it */
 
-    pid = (ngx_pid_t) (feed->predecessor & 0xffffffff);
-
-    over = (kill(pid, 0) == -1 && ngx_errno == ESRCH)
+    over = !tournament_worker_lives(feed->predecessor)
            || ngx_current_msec - feed->confirmed
               >= TOURNAMENT_FEED_HANDOVER;
 
@@ -728,7 +721,7 @@ tournament_feed_handover(ngx_event_t *ev)
     }
 
     if (over) {
-        tournament_cache_suspect_all(feed->cache);
+        tournament_clock_suspect_all(feed->zone->clock);
         tournament_feed_begin(feed, 0);
         return;
     }
@@ -789,7 +782,7 @@ tournament_feed_lost(void *data)
     {
         /* when it ceased to hear the successor may not have heard yet */
 
-        tournament_cache_suspect_all(feed->cache);
+        tournament_clock_suspect_all(feed->zone->clock);
     }
 
     up = feed->lease;
@@ -821,8 +814,8 @@ tournament_feed_closing(void *data)
 
     if ((feed->phase != TOURNAMENT_FEED_LISTENING
          && feed->phase != TOURNAMENT_FEED_LEAVING)
-        || tournament_cache_generation(feed->cache)
-           == feed->cache->generation)
+        || tournament_workers_generation(feed->zone->workers)
+           == feed->zone->generation)
     {
         return;
     }
@@ -883,10 +876,10 @@ tournament_feed_notify(void *data, char *payload)
 static void
 tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
 {
-    int64_t              id;
-    tournament_cache_t  *cache;
+    int64_t             id;
+    tournament_zone_t  *zone;
 
-    cache = feed->cache;
+    zone = feed->zone;
 
     (void) __atomic_add_fetch(&feed->listener->changes, 1, __ATOMIC_RELAXED);
 
@@ -894,31 +887,31 @@ tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
 
         /* "*", or what a newer install.sql may have come to send */
 
-        tournament_cache_change_all(cache);
+        tournament_clock_change_all(zone->clock);
         return;
     }
 
     switch (*p) {
 
     case 't':
-        tournament_cache_change(cache, TOURNAMENT_TOURNAMENT, id);
-        tournament_cache_change(cache, TOURNAMENT_ROWS, 0);
+        tournament_clock_change(zone->clock, TOURNAMENT_TOURNAMENT, id);
+        tournament_clock_change(zone->clock, TOURNAMENT_ROWS, 0);
         break;
 
     case 'r':
-        tournament_cache_change(cache, TOURNAMENT_TOURNAMENT, id);
-        tournament_cache_change(cache, TOURNAMENT_COUNTS, 0);
+        tournament_clock_change(zone->clock, TOURNAMENT_TOURNAMENT, id);
+        tournament_clock_change(zone->clock, TOURNAMENT_COUNTS, 0);
         break;
 
     case 'p':
-        tournament_cache_change(cache, TOURNAMENT_PROFILE, id);
+        tournament_clock_change(zone->clock, TOURNAMENT_PROFILE, id);
         break;
 
     case 'm':
-        tournament_cache_change(cache, TOURNAMENT_TEAM, id);
+        tournament_clock_change(zone->clock, TOURNAMENT_TEAM, id);
         break;
 
     default:
-        tournament_cache_change_all(cache);
+        tournament_clock_change_all(zone->clock);
     }
 }

@@ -26,7 +26,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "serve/metrics.h"
 
 
@@ -54,7 +54,7 @@ typedef void (*tournament_feed_begun_pt)(void *data, ngx_uint_t continued);
  */
 
 tournament_feed_t *tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, ngx_array_t *targets,
+    tournament_zone_t *zone, ngx_array_t *targets,
     tournament_outage_t *outage, ngx_msec_t connect_timeout,
     tournament_feed_begun_pt begun, void *data);
 
@@ -77,7 +77,7 @@ void tournament_feed_destroy(tournament_feed_t *feed);
 
 /* Whether this node hears of changes now. */
 
-tournament_feed_state_e tournament_feed_state(tournament_cache_t *cache);
+tournament_feed_state_e tournament_feed_state(tournament_zone_t *zone);
 
 
 #endif /* _TOURNAMENT_FEED_H_INCLUDED_ */

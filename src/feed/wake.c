@@ -6,7 +6,7 @@
 
 
 struct tournament_wake_s {
-    tournament_cache_t   *cache;
+    tournament_zone_t    *zone;
     ngx_int_t             number;
     ngx_connection_t     *c;
     tournament_wake_pt    handler;
@@ -53,7 +53,7 @@ tournament_wake_init(ngx_log_t *log)
 
 tournament_wake_t *
 tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_wake_pt handler, void *data)
+    tournament_zone_t *zone, tournament_wake_pt handler, void *data)
 {
     ngx_connection_t   *c;
     tournament_wake_t  *wake;
@@ -63,10 +63,10 @@ tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
         return NULL;
     }
 
-    wake->cache = cache;
+    wake->zone = zone;
     wake->handler = handler;
     wake->data = data;
-    wake->number = tournament_cache_join(cache);
+    wake->number = tournament_workers_join(zone->workers, zone->generation);
 
     if (wake->number == NGX_ERROR) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
@@ -79,7 +79,7 @@ tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
     c = ngx_get_connection(tournament_wake_fds[wake->number], log);
 
     if (c == NULL) {
-        tournament_cache_leave(cache, wake->number);
+        tournament_workers_leave(zone->workers, wake->number);
         wake->number = NGX_ERROR;
         return wake;
     }
@@ -121,7 +121,7 @@ tournament_wake_destroy(tournament_wake_t *wake)
         wake->c = NULL;
     }
 
-    tournament_cache_leave(wake->cache, wake->number);
+    tournament_workers_leave(wake->zone->workers, wake->number);
 
     wake->number = NGX_ERROR;
 }

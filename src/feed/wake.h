@@ -14,7 +14,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 
 
 typedef struct tournament_wake_s  tournament_wake_t;
@@ -34,7 +34,7 @@ ngx_int_t tournament_wake_init(ngx_log_t *log);
  */
 
 tournament_wake_t *tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_wake_pt handler, void *data);
+    tournament_zone_t *zone, tournament_wake_pt handler, void *data);
 
 
 /* Gives the number back: the process exits. */

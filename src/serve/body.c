@@ -14,7 +14,7 @@
 
 
 struct tournament_memo_s {
-    tournament_cache_t   *cache;
+    tournament_zone_t   *zone;
     ngx_queue_t           queue;     /* newest first */
     size_t                size;      /* bytes held */
     uint64_t              seed;
@@ -96,7 +96,7 @@ tournament_body_release(tournament_body_t *body)
 
 
 tournament_memo_t *
-tournament_memo_create(ngx_pool_t *pool, tournament_cache_t *cache)
+tournament_memo_create(ngx_pool_t *pool, tournament_zone_t *zone)
 {
     tournament_memo_t  *memo;
 
@@ -105,7 +105,7 @@ tournament_memo_create(ngx_pool_t *pool, tournament_cache_t *cache)
         return NULL;
     }
 
-    memo->cache = cache;
+    memo->zone = zone;
     memo->seed = ((uint64_t) ngx_random() << 32) ^ ngx_random();
 
     ngx_queue_init(&memo->queue);
@@ -143,9 +143,9 @@ tournament_memo_find(tournament_memo_t *memo, tournament_key_t *key,
         }
 
         if (body->second != ngx_time()
-            || tournament_cache_age(body->fetched) >= ttl
-            || tournament_cache_walked(memo->cache, body->clock)
-            || !tournament_cache_fresh(memo->cache, body->clock,
+            || tournament_elapsed(body->fetched) >= ttl
+            || tournament_clock_walked(memo->zone->clock, body->clock)
+            || !tournament_clock_fresh(memo->zone->clock, body->clock,
                                        body->stripes,
                                        body->nstripes))
         {

@@ -16,7 +16,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "zone/key.h"
 
 
@@ -70,7 +70,7 @@ void tournament_body_release(tournament_body_t *body);
 /* Memory is taken from pool; bodies are not.  NULL: no memory. */
 
 tournament_memo_t *tournament_memo_create(ngx_pool_t *pool,
-    tournament_cache_t *cache);
+    tournament_zone_t *zone);
 
 
 /*

@@ -35,7 +35,7 @@ struct tournament_fetch_s {
     tournament_wake_t        *wake;
 
     ngx_log_t                *log;
-    tournament_cache_t       *cache;
+    tournament_zone_t       *zone;
     tournament_pg_t          *pg;
     tournament_result_t      *result;
     ngx_msec_t                timeout;
@@ -137,7 +137,7 @@ static ngx_uint_t tournament_fetch_may_log(tournament_fetch_t *fetch);
 
 tournament_fetch_t *
 tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_pg_t *pg, tournament_pg_conf_t *conf)
+    tournament_zone_t *zone, tournament_pg_t *pg, tournament_pg_conf_t *conf)
 {
     tournament_fetch_t  *fetch;
 
@@ -146,13 +146,13 @@ tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
         return NULL;
     }
 
-    fetch->result = tournament_result_create(pool, cache);
+    fetch->result = tournament_result_create(pool, zone);
     if (fetch->result == NULL) {
         return NULL;
     }
 
     fetch->log = log;
-    fetch->cache = cache;
+    fetch->zone = zone;
     fetch->pg = pg;
     fetch->timeout = conf->query_timeout;
 
@@ -181,7 +181,7 @@ tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     fetch->poll.data = fetch;
     fetch->poll.log = log;
 
-    fetch->wake = tournament_wake_create(pool, log, cache,
+    fetch->wake = tournament_wake_create(pool, log, zone,
                                          tournament_fetch_woken,
                                          fetch);
     if (fetch->wake == NULL) {
@@ -215,7 +215,7 @@ tournament_fetch_closed(tournament_fetch_t *fetch)
 {
     if (fetch->gated
         && (ngx_current_msec - fetch->started >= TOURNAMENT_GATE
-            || tournament_feed_state(fetch->cache)
+            || tournament_feed_state(fetch->zone)
                == TOURNAMENT_FEED_UP))
     {
         fetch->gated = 0;
@@ -285,7 +285,7 @@ tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
 
     waiter->flight = flight;
     waiter->arrived = ngx_current_msec;
-    waiter->clock = tournament_cache_clock(fetch->cache);
+    waiter->clock = tournament_clock_now(fetch->zone->clock);
     waiter->sends = flight->sends;
 
     if (waiter->cache) {
@@ -597,7 +597,8 @@ tournament_fetch_renew(ngx_event_t *ev)
     {
         flight = ngx_queue_data(q, tournament_flight_t, claim);
 
-        tournament_cache_renew(fetch->cache, &flight->key, TOURNAMENT_CLAIM);
+        tournament_claims_renew(&fetch->zone->claims, &flight->key,
+                                TOURNAMENT_CLAIM);
     }
 
     ngx_add_timer(&fetch->renew, TOURNAMENT_CLAIM_RENEW);
@@ -740,7 +741,7 @@ tournament_flight_claim(tournament_flight_t *flight)
         return NGX_OK;
     }
 
-    if (tournament_cache_claim(fetch->cache, &flight->key,
+    if (tournament_claims_take(&fetch->zone->claims, &flight->key,
                                tournament_wake_number(fetch->wake),
                                TOURNAMENT_CLAIM)
         != NGX_OK)
@@ -801,7 +802,7 @@ tournament_flight_release(tournament_flight_t *flight, ngx_msec_t ms)
 
     fetch = flight->fetch;
 
-    workers = tournament_cache_release(fetch->cache, &flight->key, ms);
+    workers = tournament_claims_release(&fetch->zone->claims, &flight->key, ms);
     if (ms == 0) {
         flight->claimed = 0;
         ngx_queue_remove(&flight->claim);
@@ -821,12 +822,12 @@ tournament_flight_stored(tournament_flight_t *flight,
     tournament_entry_t *entry)
 {
     ngx_queue_t          *q;
-    tournament_cache_t   *cache;
+    tournament_zone_t    *zone;
     tournament_waiter_t  *waiter;
 
-    cache = flight->fetch->cache;
+    zone = flight->fetch->zone;
 
-    if (tournament_cache_get(cache, &flight->key, entry) != NGX_OK
+    if (tournament_arena_get(&zone->arena, &flight->key, entry) != NGX_OK
         || (entry->clock <= flight->seen_clock
             && entry->fetched <= flight->seen_fetched))
     {
@@ -834,7 +835,7 @@ tournament_flight_stored(tournament_flight_t *flight,
     }
 
     if (ngx_queue_empty(&flight->waiters)) {
-        return tournament_cache_fresh(cache, entry->clock,
+        return tournament_clock_fresh(zone->clock, entry->clock,
                                       entry->stripes,
                                       entry->nstripes)
                ? NGX_OK : NGX_DECLINED;
@@ -1067,7 +1068,7 @@ static ngx_uint_t
 tournament_flight_suits(tournament_flight_t *flight,
     tournament_waiter_t *waiter, tournament_entry_t *entry)
 {
-    tournament_cache_t  *cache;
+    tournament_zone_t   *zone;
     tournament_class_e   class;
 
     if (flight->sends > waiter->sends) {
@@ -1082,18 +1083,18 @@ tournament_flight_suits(tournament_flight_t *flight,
         return 1;
     }
 
-    cache = flight->fetch->cache;
+    zone = flight->fetch->zone;
 
-    if (tournament_cache_walked(cache, entry->clock)) {
+    if (tournament_clock_walked(zone->clock, entry->clock)) {
         return 0;
     }
 
-    class = tournament_cache_class(cache, entry->clock,
+    class = tournament_clock_class(zone->clock, entry->clock,
                                    entry->stripes, entry->nstripes);
 
     return class == TOURNAMENT_FRESH
            || (class != TOURNAMENT_PURGED
-               && tournament_cache_age(entry->fetched)
+               && tournament_elapsed(entry->fetched)
                   < waiter->coalesce);
 }
 
@@ -1282,7 +1283,7 @@ tournament_batch_sending(tournament_pg_query_t *query)
 
     batch = query->data;
 
-    batch->clock = tournament_cache_clock(batch->fetch->cache);
+    batch->clock = tournament_clock_now(batch->fetch->zone->clock);
     batch->sent = ngx_current_msec;
 
     for (q = ngx_queue_head(&batch->flights);
@@ -1334,13 +1335,13 @@ tournament_batch_done(tournament_pg_query_t *query, tournament_pg_rc_e rc,
             entry = tournament_batch_decode(batch, flight, res);
 
             if (entry && flight->store) {
-                (void) tournament_cache_put(batch->fetch->cache,
+                (void) tournament_arena_put(&batch->fetch->zone->arena,
                                             &flight->key, entry);
             }
         }
 
         if (entry == NULL && flight->store) {
-            tournament_cache_failed(batch->fetch->cache, &flight->key);
+            tournament_arena_failed(&batch->fetch->zone->arena, &flight->key);
         }
 
         tournament_flight_land(flight,

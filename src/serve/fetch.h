@@ -19,7 +19,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "endpoints/endpoint.h"
 #include "zone/key.h"
 #include "pg/pg.h"
@@ -84,7 +84,7 @@ struct tournament_waiter_s {
  */
 
 tournament_fetch_t *tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_pg_t *pg,
+    tournament_zone_t *zone, tournament_pg_t *pg,
     tournament_pg_conf_t *conf);
 
 

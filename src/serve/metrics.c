@@ -70,7 +70,7 @@ tournament_metrics_size(size_t zone)
 
 tournament_metrics_t *
 tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, ngx_msec_t slow)
+    tournament_zone_t *zone, ngx_msec_t slow)
 {
     tournament_metrics_t  *metrics;
 
@@ -80,7 +80,7 @@ tournament_metrics_create(ngx_pool_t *pool, ngx_log_t *log,
     }
 
     metrics->log = log;
-    metrics->cache = cache;
+    metrics->zone = zone;
     metrics->slow = slow;
 
     tournament_metrics_join(metrics, NGX_ERROR);
@@ -103,26 +103,12 @@ tournament_metrics_join(tournament_metrics_t *metrics, ngx_int_t number)
         return;
     }
 
-    gauges = tournament_cache_annex(metrics->cache);
+    gauges = metrics->zone->annex;
     gauges += number;
 
     ngx_memzero(gauges, sizeof(tournament_gauges_t));
 
-    __atomic_store_n(&gauges->owner,
-                     (uint64_t) metrics->cache->generation << 32
-                     | (uint32_t) ngx_pid, __ATOMIC_RELEASE);
-
     metrics->gauges = gauges;
-}
-
-
-void
-tournament_metrics_leave(tournament_metrics_t *metrics)
-{
-    if (metrics->gauges) {
-        __atomic_store_n(&metrics->gauges->owner, 0, __ATOMIC_RELEASE);
-        metrics->gauges = NULL;
-    }
 }
 
 
@@ -131,7 +117,7 @@ tournament_metrics_slot(tournament_metrics_t *metrics, ngx_uint_t n)
 {
     u_char  *p;
 
-    p = tournament_cache_annex(metrics->cache);
+    p = metrics->zone->annex;
     p += TOURNAMENT_METRICS_GAUGES;
 
     n %= tournament_metrics_slots(metrics);
@@ -144,7 +130,7 @@ tournament_metrics_slot(tournament_metrics_t *metrics, ngx_uint_t n)
 static ngx_uint_t
 tournament_metrics_slots(tournament_metrics_t *metrics)
 {
-    return (metrics->cache->annex - TOURNAMENT_METRICS_GAUGES)
+    return (metrics->zone->annex_size - TOURNAMENT_METRICS_GAUGES)
            / TOURNAMENT_METRICS_SLOT;
 }
 
@@ -169,7 +155,7 @@ tournament_metrics_observe(tournament_histogram_t *histogram, uint64_t us)
 
     tournament_metrics_add(&histogram->buckets[i]);
 
-    (void) __atomic_add_fetch(&histogram->sum, us, __ATOMIC_RELAXED);
+    tournament_atomic_add(&histogram->sum, us);
 }
 
 
@@ -267,14 +253,14 @@ tournament_metrics_slow(tournament_metrics_t *metrics, const char *what,
     u_char      more[sizeof(", more slow ones since the last such line")
                      + NGX_INT_T_LEN];
     uint64_t    connect, queue, query, sent;
+    ngx_uint_t  held;
     ngx_msec_t  now;
 
     now = (ngx_msec_t) (end / 1000);
 
-    if (metrics->slow_logged
-        && now - metrics->slow_logged < TOURNAMENT_METRICS_PAUSE)
+    if (!tournament_limit_pass(&metrics->limit, now, TOURNAMENT_METRICS_PAUSE,
+                               &held))
     {
-        metrics->slow_unlogged++;
         return;
     }
 
@@ -288,9 +274,9 @@ tournament_metrics_slow(tournament_metrics_t *metrics, const char *what,
 
     *more = '\0';
 
-    if (metrics->slow_unlogged) {
+    if (held) {
         ngx_sprintf(more, ", %ui more slow ones since the last such line%Z",
-                    metrics->slow_unlogged);
+                    held);
     }
 
     ngx_log_error(NGX_LOG_WARN, metrics->log, 0,
@@ -299,9 +285,6 @@ tournament_metrics_slow(tournament_metrics_t *metrics, const char *what,
                   what, name, key, (end - start) / 1000, connect / 1000,
                   queue / 1000, query / 1000,
                   (end - start - connect - queue - query) / 1000, more);
-
-    metrics->slow_logged = now;
-    metrics->slow_unlogged = 0;
 }
 
 
@@ -387,7 +370,7 @@ tournament_metrics_sum(tournament_metrics_t *metrics,
         slot = (uint64_t *) tournament_metrics_slot(metrics, slots);
 
         for (i = 0; i < n; i++) {
-            sum[i] += __atomic_load_n(&slot[i], __ATOMIC_RELAXED);
+            sum[i] += tournament_atomic_peek(&slot[i]);
         }
     }
 }
@@ -397,27 +380,22 @@ ngx_int_t
 tournament_metrics_gauges(tournament_metrics_t *metrics, ngx_uint_t number,
     tournament_gauges_t *gauges)
 {
-    uint64_t              owner;
     tournament_gauges_t  *g;
 
-    g = tournament_cache_annex(metrics->cache);
-    g += number;
+    gauges->worker = tournament_workers_at(metrics->zone->workers, number);
 
-    owner = __atomic_load_n(&g->owner, __ATOMIC_ACQUIRE);
-
-    if (owner == 0
-        || (kill((ngx_pid_t) (owner & 0xffffffff), 0) == -1
-            && ngx_errno == ESRCH))
-    {
+    if (gauges->worker == 0) {
         return NGX_DECLINED;
     }
 
-    gauges->owner = owner;
-    gauges->ready = __atomic_load_n(&g->ready, __ATOMIC_RELAXED);
-    gauges->connecting = __atomic_load_n(&g->connecting, __ATOMIC_RELAXED);
-    gauges->down = __atomic_load_n(&g->down, __ATOMIC_RELAXED);
-    gauges->queued = __atomic_load_n(&g->queued, __ATOMIC_RELAXED);
-    gauges->in_flight = __atomic_load_n(&g->in_flight, __ATOMIC_RELAXED);
+    g = metrics->zone->annex;
+    g += number;
+
+    gauges->ready = tournament_atomic_peek(&g->ready);
+    gauges->connecting = tournament_atomic_peek(&g->connecting);
+    gauges->down = tournament_atomic_peek(&g->down);
+    gauges->queued = tournament_atomic_peek(&g->queued);
+    gauges->in_flight = tournament_atomic_peek(&g->in_flight);
 
     return NGX_OK;
 }

@@ -20,7 +20,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/atomic.h"
+#include "zone/limit.h"
+#include "zone/zone.h"
 #include "endpoints/endpoint.h"
 
 
@@ -64,7 +66,7 @@ typedef struct {
 /* of one worker's connections to the database */
 
 typedef struct {
-    uint64_t                       owner;           /* generation and pid */
+    uint64_t                       worker;          /* its id, in a copy */
     uint32_t                       ready;           /* connections */
     uint32_t                       connecting;
     uint32_t                       down;
@@ -80,10 +82,9 @@ struct tournament_metrics_s {
     tournament_gauges_t    *gauges;        /* NULL: without number */
 
     ngx_log_t              *log;
-    tournament_cache_t     *cache;
+    tournament_zone_t      *zone;
     ngx_msec_t              slow;          /* 0: no slow log */
-    ngx_msec_t              slow_logged;
-    ngx_uint_t              slow_unlogged;
+    tournament_limit_t      limit;         /* of its lines */
 };
 
 
@@ -109,7 +110,7 @@ size_t tournament_metrics_size(size_t zone);
  */
 
 tournament_metrics_t *tournament_metrics_create(ngx_pool_t *pool,
-    ngx_log_t *log, tournament_cache_t *cache, ngx_msec_t slow);
+    ngx_log_t *log, tournament_zone_t *zone, ngx_msec_t slow);
 
 
 /*
@@ -120,11 +121,6 @@ tournament_metrics_t *tournament_metrics_create(ngx_pool_t *pool,
 void tournament_metrics_join(tournament_metrics_t *metrics, ngx_int_t number);
 
 
-/* Its gauges are not shown any more: the process exits. */
-
-void tournament_metrics_leave(tournament_metrics_t *metrics);
-
-
 /* The time, us, of a clock that nobody sets. */
 
 uint64_t tournament_metrics_now(void);
@@ -133,7 +129,7 @@ uint64_t tournament_metrics_now(void);
 static ngx_inline void
 tournament_metrics_add(uint64_t *counter)
 {
-    (void) __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+    tournament_atomic_add(counter, 1);
 }
 
 

@@ -420,7 +420,7 @@ tournament_use_stale(tournament_ctx_t *ctx, tournament_part_t *part)
 {
     ngx_msec_t  age;
 
-    age = tournament_cache_age(part->entry.fetched);
+    age = tournament_elapsed(part->entry.fetched);
 
     part->arrived = 1;
 
@@ -452,7 +452,7 @@ tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
     part->waiter.coalesce = tlcf->coalesce[part->endpoint];
 
-    rc = tournament_cache_get(&tmcf->cache, &part->key, &entry);
+    rc = tournament_arena_get(&tmcf->zone.arena, &part->key, &entry);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -525,7 +525,7 @@ tournament_judge(ngx_http_request_t *r, tournament_part_t *part,
     endpoint = &tournament_endpoints[part->endpoint];
 
     up = tmcf->listen
-         && tournament_feed_state(&tmcf->cache)
+         && tournament_feed_state(&tmcf->zone)
             == TOURNAMENT_FEED_UP;
 
     ttl = tlcf->ttl[entry->missing ? TOURNAMENT_TTL_MISSING : part->endpoint];
@@ -536,10 +536,10 @@ tournament_judge(ngx_http_request_t *r, tournament_part_t *part,
         ttl = ngx_min(ttl, TOURNAMENT_UNHEARD_TTL);
     }
 
-    age = tournament_cache_age(entry->fetched);
+    age = tournament_elapsed(entry->fetched);
     over = (entry->valid_until != 0 && ngx_time() >= entry->valid_until);
 
-    class = tournament_cache_class(&tmcf->cache, entry->clock,
+    class = tournament_clock_class(tmcf->zone.clock, entry->clock,
                                    entry->stripes, entry->nstripes);
 
     ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -689,10 +689,10 @@ tournament_arrived(tournament_waiter_t *waiter, tournament_pg_rc_e rc,
 
         /* what a purge has not found in the zone is not for the memo either */
 
-        part->stale = tournament_cache_walked(&tmcf->cache, entry->clock);
+        part->stale = tournament_clock_walked(tmcf->zone.clock, entry->clock);
 
         if (waiter->coalesce && entry->clock < waiter->clock
-            && !tournament_cache_valid(&tmcf->cache, entry->clock,
+            && !tournament_clock_valid(tmcf->zone.clock, entry->clock,
                                        entry->stripes,
                                        entry->nstripes))
         {

@@ -25,7 +25,7 @@ static uint64_t tournament_result_number(u_char *p, int len);
 
 
 tournament_result_t *
-tournament_result_create(ngx_pool_t *pool, tournament_cache_t *cache)
+tournament_result_create(ngx_pool_t *pool, tournament_zone_t *zone)
 {
     tournament_result_t  *result;
 
@@ -34,7 +34,7 @@ tournament_result_create(ngx_pool_t *pool, tournament_cache_t *cache)
         return NULL;
     }
 
-    result->cache = cache;
+    result->zone = zone;
 
     /* there is always memory to write to */
 
@@ -141,7 +141,7 @@ tournament_result_shows(tournament_result_t *result, tournament_thing_e kind,
     tournament_entry_t  *entry;
 
     entry = &result->entry;
-    stripe = tournament_cache_stripe(result->cache, kind, id);
+    stripe = tournament_clock_stripe(result->zone->clock, kind, id);
 
     /* the usual few repetitions; more are harmless, looking for them is not */
 

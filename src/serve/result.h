@@ -17,7 +17,7 @@
 #include <ngx_core.h>
 #include <libpq-fe.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "serve/facts.h"
 
 
@@ -32,7 +32,7 @@
 
 
 typedef struct {
-    tournament_cache_t   *cache;
+    tournament_zone_t   *zone;
     PGresult             *res;
 
     tournament_entry_t    entry;
@@ -49,7 +49,7 @@ typedef struct {
 /* Memory is taken from pool, buffers apart, which destroy frees. */
 
 tournament_result_t *tournament_result_create(ngx_pool_t *pool,
-    tournament_cache_t *cache);
+    tournament_zone_t *zone);
 void tournament_result_destroy(tournament_result_t *result);
 
 

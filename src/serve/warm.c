@@ -15,7 +15,7 @@
 
 struct tournament_warmer_s {
     ngx_log_t               *log;
-    tournament_cache_t      *cache;
+    tournament_zone_t      *zone;
     tournament_pg_t         *pg;
     tournament_fetch_t      *fetch;
     tournament_result_t     *result;
@@ -46,7 +46,7 @@ static void tournament_warm_page(tournament_warmer_t *warmer,
 
 tournament_warmer_t *
 tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_pg_t *pg, tournament_fetch_t *fetch,
+    tournament_zone_t *zone, tournament_pg_t *pg, tournament_fetch_t *fetch,
     uint64_t space)
 {
     tournament_warmer_t  *warmer;
@@ -56,13 +56,13 @@ tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
         return NULL;
     }
 
-    warmer->result = tournament_result_create(pool, cache);
+    warmer->result = tournament_result_create(pool, zone);
     if (warmer->result == NULL) {
         return NULL;
     }
 
     warmer->log = log;
-    warmer->cache = cache;
+    warmer->zone = zone;
     warmer->pg = pg;
     warmer->fetch = fetch;
     warmer->space = space;
@@ -105,7 +105,7 @@ tournament_warm_start(void *data, ngx_uint_t continued)
         return;
     }
 
-    listener = tournament_cache_listener(warmer->cache);
+    listener = warmer->zone->listener;
     loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
                                  __ATOMIC_SEQ_CST);
 
@@ -145,7 +145,7 @@ tournament_warm_failed(tournament_warmer_t *warmer)
     uint64_t                space;
     tournament_listener_t  *listener;
 
-    listener = tournament_cache_listener(warmer->cache);
+    listener = warmer->zone->listener;
     space = warmer->space;
 
     (void) __atomic_compare_exchange_n(&listener->warmed, &space, 0, 0,
@@ -160,7 +160,7 @@ tournament_warm_sending(tournament_pg_query_t *query)
 
     warmer = query->data;
 
-    warmer->clock = tournament_cache_clock(warmer->cache);
+    warmer->clock = tournament_clock_now(warmer->zone->clock);
     warmer->sent = ngx_current_msec;
 }
 
@@ -260,7 +260,7 @@ tournament_warm_row(tournament_warmer_t *warmer, int row)
         return NGX_ERROR;
     }
 
-    (void) tournament_cache_put(warmer->cache, &key, &result->entry);
+    (void) tournament_arena_put(&warmer->zone->arena, &key, &result->entry);
 
     return NGX_OK;
 }

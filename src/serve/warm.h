@@ -14,7 +14,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "zone/cache.h"
+#include "zone/zone.h"
 #include "serve/fetch.h"
 #include "pg/pg.h"
 
@@ -25,7 +25,7 @@ typedef struct tournament_warmer_s  tournament_warmer_t;
 /* space is that of the keys.  NULL: no memory. */
 
 tournament_warmer_t *tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_cache_t *cache, tournament_pg_t *pg, tournament_fetch_t *fetch,
+    tournament_zone_t *zone, tournament_pg_t *pg, tournament_fetch_t *fetch,
     uint64_t space);
 
 

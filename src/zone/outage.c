@@ -1,9 +1,16 @@
 
+/*
+ * Whoever is affected takes a seat first and then looks whether an outage has
+ * begun; whoever is well again gives its seat back first and then looks
+ * whether anybody has one.  So of two that meet at least one sees the other.
+ */
+
+#include "zone/atomic.h"
 #include "zone/outage.h"
+#include "zone/worker.h"
 
 
 static ngx_uint_t tournament_outage_lasts(tournament_outage_t *outage);
-static ngx_uint_t tournament_outage_dead(int32_t pid);
 
 
 ngx_uint_t
@@ -16,16 +23,15 @@ tournament_outage_begin(tournament_outage_t *outage,
 
     /* in this order: who begins takes a seat first */
 
-    begun = __atomic_load_n(&outage->begun, __ATOMIC_SEQ_CST);
+    begun = tournament_atomic_load(&outage->begun);
     lasts = tournament_outage_lasts(outage);
 
     for (i = 0; seat->place == 0 && i < TOURNAMENT_OUTAGE_PLACES; i++) {
-        pid = __atomic_load_n(&outage->pids[i], __ATOMIC_SEQ_CST);
+        pid = tournament_atomic_load(&outage->pids[i]);
 
-        if ((pid == 0 || tournament_outage_dead(pid))
-            && __atomic_compare_exchange_n(&outage->pids[i], &pid,
-                                           (int32_t) ngx_pid, 0,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if ((pid == 0 || !tournament_worker_lives((uint32_t) pid))
+            && tournament_atomic_set(&outage->pids[i], &pid,
+                                     (int32_t) ngx_pid))
         {
             seat->place = i + 1;
         }
@@ -36,10 +42,9 @@ tournament_outage_begin(tournament_outage_t *outage,
     /* all who knew of the last one have gone without a word */
 
     if (begun != 0 && !lasts
-        && __atomic_compare_exchange_n(&outage->begun, &begun, now, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        && tournament_atomic_set(&outage->begun, &begun, now))
     {
-        __atomic_store_n(&outage->worse, 0, __ATOMIC_SEQ_CST);
+        tournament_atomic_store(&outage->worse, 0);
         return 1;
     }
 
@@ -47,8 +52,7 @@ tournament_outage_begin(tournament_outage_t *outage,
 
     none = 0;
 
-    return __atomic_compare_exchange_n(&outage->begun, &none, now, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return tournament_atomic_set(&outage->begun, &none, now);
 }
 
 
@@ -57,12 +61,12 @@ tournament_outage_worse(tournament_outage_t *outage, ngx_msec_t ms)
 {
     uint64_t  begun;
 
-    begun = __atomic_load_n(&outage->begun, __ATOMIC_SEQ_CST);
+    begun = tournament_atomic_load(&outage->begun);
 
     return begun != 0
            && (ngx_msec_int_t) (ngx_current_msec - (ngx_msec_t) begun)
               > (ngx_msec_int_t) ms
-           && __atomic_exchange_n(&outage->worse, 1, __ATOMIC_SEQ_CST) == 0;
+           && tournament_atomic_swap(&outage->worse, 1) == 0;
 }
 
 
@@ -79,9 +83,9 @@ tournament_outage_end(tournament_outage_t *outage,
         return 0;
     }
 
-    __atomic_store_n(&outage->worse, 0, __ATOMIC_SEQ_CST);
+    tournament_atomic_store(&outage->worse, 0);
 
-    begun = __atomic_exchange_n(&outage->begun, 0, __ATOMIC_SEQ_CST);
+    begun = tournament_atomic_swap(&outage->begun, 0);
 
     /* another worker's clock may be a little ahead */
 
@@ -98,7 +102,7 @@ tournament_outage_leave(tournament_outage_t *outage,
     tournament_outage_seat_t *seat)
 {
     if (seat->place) {
-        __atomic_store_n(&outage->pids[seat->place - 1], 0, __ATOMIC_SEQ_CST);
+        tournament_atomic_store(&outage->pids[seat->place - 1], 0);
         seat->place = 0;
     }
 }
@@ -113,26 +117,18 @@ tournament_outage_lasts(tournament_outage_t *outage)
     ngx_uint_t  i;
 
     for (i = 0; i < TOURNAMENT_OUTAGE_PLACES; i++) {
-        pid = __atomic_load_n(&outage->pids[i], __ATOMIC_SEQ_CST);
+        pid = tournament_atomic_load(&outage->pids[i]);
 
         if (pid == 0) {
             continue;
         }
 
-        if (!tournament_outage_dead(pid)) {
+        if (tournament_worker_lives((uint32_t) pid)) {
             return 1;
         }
 
-        (void) __atomic_compare_exchange_n(&outage->pids[i], &pid, 0, 0,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        (void) tournament_atomic_set(&outage->pids[i], &pid, 0);
     }
 
     return 0;
-}
-
-
-static ngx_uint_t
-tournament_outage_dead(int32_t pid)
-{
-    return kill((ngx_pid_t) pid, 0) == -1 && ngx_errno == ESRCH;
 }

@@ -1,14 +1,18 @@
 
 /*
  * The arena of facts against a plain model of it, and against processes that
- * are killed at any instruction.  The room's source is included, so that its
- * cells, chains and lists can be looked at; the little that it asks of nginx
+ * are killed at any instruction.  The rooms' sources are included, so that the
+ * arena's chains and lists can be looked at; the little that they ask of nginx
  * is here.
  */
 
 #include <sys/ptrace.h>
 
-#include "zone/cache.c"
+#include "zone/zone.c"
+#include "zone/clock.c"
+#include "zone/worker.c"
+#include "zone/claim.c"
+#include "zone/arena.c"
 
 #include <check.h>
 
@@ -59,7 +63,7 @@ static ngx_log_t                    test_log;
 static ngx_cycle_t                  test_cycle;
 static ngx_time_t                   test_time;
 static ngx_shm_zone_t               shm_zone;
-static tournament_cache_t  cache;
+static tournament_zone_t  zone;
 static ngx_uint_t                   warnings;
 
 static model_t                      model[KEYS];
@@ -187,12 +191,12 @@ zone_create(size_t size)
                 -1, 0);
     ck_assert_ptr_ne(addr, MAP_FAILED);
 
-    ngx_memzero(&cache, sizeof(tournament_cache_t));
+    ngx_memzero(&zone, sizeof(tournament_zone_t));
     ngx_memzero(&shm_zone, sizeof(ngx_shm_zone_t));
 
-    cache.annex = ANNEX;
+    zone.annex_size = ANNEX;
 
-    ck_assert_ptr_eq(tournament_cache_add(NULL, &cache, &name, size,
+    ck_assert_ptr_eq(tournament_zone_add(NULL, &zone, &name, size,
                                           NULL),
                      &shm_zone);
 
@@ -213,7 +217,7 @@ zone_create(size_t size)
 static void
 zone_destroy(void)
 {
-    tournament_cache_close(&cache);
+    tournament_arena_close(&zone.arena);
     munmap(shm_zone.shm.addr, shm_zone.shm.size);
 }
 
@@ -314,51 +318,51 @@ arena_check(void)
     u_char               *seen, name[TOURNAMENT_KEY_MAX];
     uint32_t              i, n, b, cells, key, prev, entries[2];
     tournament_head_t    *head;
-    tournament_zone_t    *zone;
+    tournament_store_t   *store;
     tournament_list_t    *list;
     tournament_cursor_t   cur;
 
-    zone = cache.zone;
+    store = zone.arena.store;
 
-    must(zone->changing == 0);
+    must(store->changing == 0);
 
-    seen = calloc(zone->ncells, 1);
+    seen = calloc(store->ncells, 1);
     must(seen != NULL);
 
     entries[0] = 0;
     entries[1] = 0;
     cells = 0;
 
-    for (n = zone->free; n != TOURNAMENT_NIL; n = zone->cells[n].next) {
-        must(n < zone->ncells);
+    for (n = store->free; n != TOURNAMENT_NIL; n = store->cells[n].next) {
+        must(n < store->ncells);
         must(seen[n]++ == 0);
         cells++;
     }
 
-    must(cells == zone->nfree);
+    must(cells == store->nfree);
 
-    for (b = 0; b <= zone->bucket_mask; b++) {
+    for (b = 0; b <= store->bucket_mask; b++) {
 
-        for (n = zone->buckets[b]; n != TOURNAMENT_NIL; n = head->chain) {
-            must(n < zone->ncells);
+        for (n = store->buckets[b]; n != TOURNAMENT_NIL; n = head->chain) {
+            must(n < store->ncells);
 
-            head = &zone->cells[n].head;
+            head = &store->cells[n].head;
 
             must(head->missing <= 1);
             entries[head->missing]++;
 
-            tournament_cursor_init(&cur, zone->cells, n);
+            tournament_cursor_init(&cur, store->cells, n);
             tournament_cursor_read(&cur, name, head->key_len);
 
-            key = (uint32_t) tournament_hash(zone->secret, name,
+            key = (uint32_t) tournament_hash(zone.arena.secret, name,
                                              head->key_len);
             must(head->hash == key);
-            must((head->hash & zone->bucket_mask) == b);
+            must((head->hash & store->bucket_mask) == b);
 
             cells = 0;
 
-            for (i = n; i != TOURNAMENT_NIL; i = zone->cells[i].next) {
-                must(i < zone->ncells);
+            for (i = n; i != TOURNAMENT_NIL; i = store->cells[i].next) {
+                must(i < store->ncells);
                 must(seen[i]++ == 0);
                 cells++;
             }
@@ -367,17 +371,17 @@ arena_check(void)
         }
     }
 
-    for (n = 0; n < zone->ncells; n++) {
+    for (n = 0; n < store->ncells; n++) {
         must(seen[n] == 1);
     }
 
     for (i = 0; i < 2; i++) {
-        list = &zone->lists[i];
+        list = &store->lists[i];
         prev = TOURNAMENT_NIL;
         cells = 0;
 
         for (n = list->newest; n != TOURNAMENT_NIL; n = head->older) {
-            head = &zone->cells[n].head;
+            head = &store->cells[n].head;
 
             must(head->missing == i);
             must(head->newer == prev);
@@ -393,7 +397,7 @@ arena_check(void)
         must(entries[i] == 0);
     }
 
-    must(zone->lists[1].cells <= zone->missing_max);
+    must(store->lists[1].cells <= store->missing_max);
 
     free(seen);
 }
@@ -470,16 +474,16 @@ model_put(uint32_t n, tournament_entry_t *entry, uint32_t seed,
     m->present = 0;
 
     if (entry->missing) {
-        if (cells > cache.zone->missing_max) {
+        if (cells > zone.arena.store->missing_max) {
             return;
         }
 
-        while (model_used(1) + cells > cache.zone->missing_max) {
+        while (model_used(1) + cells > zone.arena.store->missing_max) {
             ck_assert(model_evict(1));
         }
     }
 
-    while (model_used(-1) + cells > cache.zone->ncells) {
+    while (model_used(-1) + cells > zone.arena.store->ncells) {
         if (!model_evict(0)) {
             ck_assert(model_evict(1));
         }
@@ -516,14 +520,14 @@ random_put(void)
     nstripes = random_below(random_below(4) ? 3 : 64);
     len = missing && random_below(8) ? 0 : random_below(sizes[random_below(6)]
                                                         + 1);
-    clock = tournament_cache_clock(&cache) - random_below(3);
+    clock = tournament_clock_now(zone.clock) - random_below(3);
 
     key_make(&key, n);
     entry_make(&entry, n, seed, len, nstripes, clock, missing);
 
     cells = model_cells(key.len, nstripes, len);
 
-    rc = tournament_cache_put(&cache, &key, &entry);
+    rc = tournament_arena_put(&zone.arena, &key, &entry);
 
     if (rc == NGX_OK) {
         model_put(n, &entry, seed, cells);
@@ -531,7 +535,7 @@ random_put(void)
     }
 
     ck_assert_int_eq(rc, NGX_DECLINED);
-    ck_assert(missing && cells > cache.zone->missing_max);
+    ck_assert(missing && cells > zone.arena.store->missing_max);
 
     model_put(n, &entry, seed, cells);
 }
@@ -551,7 +555,7 @@ random_get(void)
 
     key_make(&key, n);
 
-    rc = tournament_cache_get(&cache, &key, &entry);
+    rc = tournament_arena_get(&zone.arena, &key, &entry);
 
     ck_assert_int_eq(rc, m->present ? NGX_OK : NGX_DECLINED);
 
@@ -577,7 +581,7 @@ random_get(void)
 START_TEST(arena_is_as_the_model)
 {
     ngx_uint_t                i;
-    tournament_cache_stats_t  stats;
+    tournament_arena_stats_t  stats;
 
     zone_create(ZONE);
     ngx_memzero(model, sizeof(model));
@@ -586,7 +590,7 @@ START_TEST(arena_is_as_the_model)
     random_state = _i + 1;
 
     for (i = 0; i < 10; i++) {
-        tournament_cache_change_all(&cache);
+        tournament_clock_change_all(zone.clock);
     }
 
     for (i = 0; i < 4000; i++) {
@@ -603,19 +607,19 @@ START_TEST(arena_is_as_the_model)
         }
 
         if (random_below(50) == 0) {
-            tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, i);
+            tournament_clock_change(zone.clock, TOURNAMENT_TOURNAMENT, i);
         }
 
         if (i % 8 == 0) {
             arena_check();
 
-            ck_assert_uint_eq(cache.zone->nfree,
-                              cache.zone->ncells - model_used(-1));
-            ck_assert_uint_eq(cache.zone->lists[1].cells, model_used(1));
+            ck_assert_uint_eq(zone.arena.store->nfree,
+                              zone.arena.store->ncells - model_used(-1));
+            ck_assert_uint_eq(zone.arena.store->lists[1].cells, model_used(1));
         }
     }
 
-    tournament_cache_stats(&cache, &stats);
+    tournament_arena_stats(&zone.arena, &stats);
 
     ck_assert_uint_gt(stats.evictions, 100);
     ck_assert_uint_eq(stats.evictions, model_evictions);
@@ -649,7 +653,7 @@ START_TEST(size_of_an_entry_is_limited)
 
     for (len = 1; len < ZONE; len += 97) {
         entry.len = len;
-        rc = tournament_cache_put(&cache, &key, &entry);
+        rc = tournament_arena_put(&zone.arena, &key, &entry);
 
         if (rc == NGX_OK) {
             ck_assert_uint_ge(len, max);
@@ -667,7 +671,7 @@ START_TEST(size_of_an_entry_is_limited)
 
     /* the last that went in is still there */
 
-    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry), NGX_OK);
     ck_assert_uint_eq(entry.len, max);
 
     free(big);
@@ -686,25 +690,28 @@ START_TEST(missing_things_have_a_share)
 
     zone_create(ZONE);
 
-    n = (cache.zone->ncells - cache.zone->missing_max) / 3;
+    n = (zone.arena.store->ncells - zone.arena.store->missing_max) / 3;
 
     for (i = 0; i < n; i++) {
         key_make(&key, i);
         entry_make(&entry, i, i, 100, 1, 0, 0);
-        ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
+        ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry),
+                         NGX_OK);
     }
 
-    for (i = 0; i < 3 * cache.zone->ncells; i++) {
+    for (i = 0; i < 3 * zone.arena.store->ncells; i++) {
         key_make(&key, n + i);
         entry_make(&entry, n + i, i, 0, 1, 0, 1);
-        ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
+        ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry),
+                         NGX_OK);
     }
 
     arena_check();
 
     for (i = 0; i < n; i++) {
         key_make(&key, i);
-        ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+        ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry),
+                         NGX_OK);
         ck_assert(entry_sound(&entry, i));
     }
 
@@ -720,27 +727,27 @@ START_TEST(change_ends_what_shows_the_thing)
 
     zone_create(ZONE);
 
-    shown[0] = tournament_cache_stripe(&cache, TOURNAMENT_ROWS, 0);
-    shown[1] = tournament_cache_stripe(&cache, TOURNAMENT_TEAM, 5);
+    shown[0] = tournament_clock_stripe(zone.clock, TOURNAMENT_ROWS, 0);
+    shown[1] = tournament_clock_stripe(zone.clock, TOURNAMENT_TEAM, 5);
 
     ck_assert_uint_ne(shown[0], shown[1]);
 
-    before = tournament_cache_clock(&cache);
-    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
+    before = tournament_clock_now(zone.clock);
+    ck_assert(tournament_clock_valid(zone.clock, before, shown, 2));
 
-    tournament_cache_change(&cache, TOURNAMENT_COUNTS, 0);
-    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
+    tournament_clock_change(zone.clock, TOURNAMENT_COUNTS, 0);
+    ck_assert(tournament_clock_valid(zone.clock, before, shown, 2));
 
-    tournament_cache_change(&cache, TOURNAMENT_TEAM, 5);
-    ck_assert(!tournament_cache_valid(&cache, before, shown, 2));
-    ck_assert(tournament_cache_valid(&cache, before, shown, 1));
+    tournament_clock_change(zone.clock, TOURNAMENT_TEAM, 5);
+    ck_assert(!tournament_clock_valid(zone.clock, before, shown, 2));
+    ck_assert(tournament_clock_valid(zone.clock, before, shown, 1));
 
-    before = tournament_cache_clock(&cache);
-    ck_assert(tournament_cache_valid(&cache, before, shown, 2));
+    before = tournament_clock_now(zone.clock);
+    ck_assert(tournament_clock_valid(zone.clock, before, shown, 2));
 
-    tournament_cache_change_all(&cache);
-    ck_assert(!tournament_cache_valid(&cache, before, shown, 0));
-    ck_assert(tournament_cache_valid(&cache, before + 1, shown, 2));
+    tournament_clock_change_all(zone.clock);
+    ck_assert(!tournament_clock_valid(zone.clock, before, shown, 0));
+    ck_assert(tournament_clock_valid(zone.clock, before + 1, shown, 2));
 
     zone_destroy();
 }
@@ -756,13 +763,13 @@ START_TEST(stripes_are_spread)
 
     zone_create(ZONE);
 
-    n = cache.zone->stripe_mask + 1;
+    n = zone.clock->nstripes;
     seen = calloc(n, 1);
     ck_assert_ptr_nonnull(seen);
     used = 0;
 
     for (i = 0; i < n; i++) {
-        used += !seen[tournament_cache_stripe(&cache,
+        used += !seen[tournament_clock_stripe(zone.clock,
                                               TOURNAMENT_TOURNAMENT, i)]++;
     }
 
@@ -802,12 +809,12 @@ victim(void)
     test_time.sec++;
 
     key_make(&key, 3);
-    (void) tournament_cache_get(&cache, &key, &entry);
+    (void) tournament_arena_get(&zone.arena, &key, &entry);
 
     for (i = 0; i < 2; i++) {
         key_make(&key, i ? 200 : 5);
         entry_make(&entry, i ? 200 : 5, 9, 300, 2, 0, 0);
-        (void) tournament_cache_put(&cache, &key, &entry);
+        (void) tournament_arena_put(&zone.arena, &key, &entry);
     }
 
     _exit(0);
@@ -829,10 +836,10 @@ START_TEST(death_at_any_instruction)
 
     n = 0;
 
-    while (cache.zone->nfree > 1) {
+    while (zone.arena.store->nfree > 1) {
         key_make(&key, n % KEYS);
         entry_make(&entry, n % KEYS, n, 200 + n % 600, 2, 0, 0);
-        (void) tournament_cache_put(&cache, &key, &entry);
+        (void) tournament_arena_put(&zone.arena, &key, &entry);
         n++;
     }
 
@@ -841,7 +848,7 @@ START_TEST(death_at_any_instruction)
 
     /* the second time it dies as it empties what another left */
 
-    cache.zone->changing = _i;
+    zone.arena.store->changing = _i;
 
     pid = fork();
     ck_assert_int_ne(pid, -1);
@@ -865,29 +872,29 @@ START_TEST(death_at_any_instruction)
 
         /* most instructions are of what is not the arena's business */
 
-        if (*cache.shpool->mutex.lock == (ngx_atomic_t) pid) {
+        if (*zone.arena.shpool->mutex.lock == (ngx_atomic_t) pid) {
             locked++;
 
             ngx_memcpy(copy, shm_zone.shm.addr, ZONE);
 
-            ck_assert(ngx_shmtx_force_unlock(&cache.shpool->mutex, pid));
-            ck_assert_uint_eq(*cache.shpool->mutex.lock, 0);
+            ck_assert(ngx_shmtx_force_unlock(&zone.arena.shpool->mutex, pid));
+            ck_assert_uint_eq(*zone.arena.shpool->mutex.lock, 0);
 
-            recoveries = cache.zone->recoveries;
+            recoveries = zone.arena.store->recoveries;
 
             key_make(&key, 3);
-            (void) tournament_cache_get(&cache, &key, &entry);
+            (void) tournament_arena_get(&zone.arena, &key, &entry);
             arena_check();
 
-            emptied += cache.zone->recoveries != recoveries;
+            emptied += zone.arena.store->recoveries != recoveries;
 
             for (i = 0; i < 3; i++) {
                 key_make(&key, 300 + i);
                 entry_make(&entry, 300 + i, i, 900 * i, 2, 0, 0);
-                ck_assert_int_eq(tournament_cache_put(&cache, &key,
+                ck_assert_int_eq(tournament_arena_put(&zone.arena, &key,
                                                       &entry),
                                  NGX_OK);
-                ck_assert_int_eq(tournament_cache_get(&cache, &key,
+                ck_assert_int_eq(tournament_arena_get(&zone.arena, &key,
                                                       &entry),
                                  NGX_OK);
                 ck_assert(entry_sound(&entry, 300 + i));
@@ -936,11 +943,11 @@ hammer(board_t *board, ngx_uint_t slot, uint32_t seed)
         if (random_below(2)) {
             len = random_below(random_below(4) ? 400 : 9000);
             entry_make(&entry, n, random_below(1000), len, random_below(9),
-                       tournament_cache_clock(&cache),
+                       tournament_clock_now(zone.clock),
                        random_below(4) == 0);
-            (void) tournament_cache_put(&cache, &key, &entry);
+            (void) tournament_arena_put(&zone.arena, &key, &entry);
 
-        } else if (tournament_cache_get(&cache, &key, &entry)
+        } else if (tournament_arena_get(&zone.arena, &key, &entry)
                        == NGX_OK
                    && !entry_sound(&entry, n))
         {
@@ -952,13 +959,13 @@ hammer(board_t *board, ngx_uint_t slot, uint32_t seed)
         }
 
         if (random_below(10) == 0) {
-            tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, n);
+            tournament_clock_change(zone.clock, TOURNAMENT_TOURNAMENT, n);
         }
 
         __atomic_add_fetch(&board->ops[slot], 1, __ATOMIC_RELAXED);
     }
 
-    tournament_cache_close(&cache);
+    tournament_arena_close(&zone.arena);
     _exit(0);
 }
 
@@ -1005,7 +1012,7 @@ START_TEST(others_go_on_when_one_is_killed)
 
             /* as nginx's master, told of the death */
 
-            (void) ngx_shmtx_force_unlock(&cache.shpool->mutex, pids[i]);
+            (void) ngx_shmtx_force_unlock(&zone.arena.shpool->mutex, pids[i]);
 
             board_wait(board, (i + 1) % CHILDREN);
         }
@@ -1027,8 +1034,8 @@ START_TEST(others_go_on_when_one_is_killed)
 
     ck_assert_uint_eq(board->bad, 0);
 
-    tournament_cache_lock(&cache);
-    tournament_cache_unlock(&cache);
+    tournament_arena_lock(&zone.arena);
+    tournament_arena_unlock(&zone.arena);
 
     arena_check();
 
@@ -1044,22 +1051,22 @@ START_TEST(reload_keeps_the_zone)
 {
     tournament_key_t    key;
     tournament_entry_t  entry;
-    tournament_cache_t  ocache;
+    tournament_zone_t   former;
 
     zone_create(ZONE);
 
     key_make(&key, 1);
     entry_make(&entry, 1, 2, 300, 3, 0, 0);
-    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry), NGX_OK);
 
-    tournament_cache_close(&cache);
+    tournament_arena_close(&zone.arena);
 
-    ocache = cache;
-    ngx_memzero(&cache, sizeof(tournament_cache_t));
+    former = zone;
+    ngx_memzero(&zone, sizeof(tournament_zone_t));
 
-    ck_assert_int_eq(shm_zone.init(&shm_zone, &ocache), NGX_OK);
+    ck_assert_int_eq(shm_zone.init(&shm_zone, &former), NGX_OK);
 
-    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry), NGX_OK);
     ck_assert(entry_sound(&entry, 1));
 
     zone_destroy();
@@ -1085,43 +1092,49 @@ START_TEST(claims_are_one_workers)
     other = getppid();
 
     ngx_pid = self;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_OK);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 3, 500),
+                     NGX_OK);
 
     ngx_pid = other;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 5, 500), NGX_BUSY);
-    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 0);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 5, 500),
+                     NGX_BUSY);
+    ck_assert_uint_eq(tournament_claims_release(&zone.claims, &key, 0), 0);
 
     /* renewed it holds longer, by its owner alone */
 
     ngx_current_msec = 1400;
-    tournament_cache_renew(&cache, &key, 5000);
+    tournament_claims_renew(&zone.claims, &key, 5000);
     ngx_pid = self;
-    tournament_cache_renew(&cache, &key, 500);
+    tournament_claims_renew(&zone.claims, &key, 500);
 
     ngx_current_msec = 1900;
     ngx_pid = other;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 6, 500), NGX_BUSY);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 6, 500),
+                     NGX_BUSY);
 
     /* kept for another query, those who wait are told once */
 
     ngx_pid = self;
-    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 500),
+    ck_assert_uint_eq(tournament_claims_release(&zone.claims, &key, 500),
                       1 << 5 | 1 << 6);
-    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 500), 0);
+    ck_assert_uint_eq(tournament_claims_release(&zone.claims, &key, 500), 0);
 
     /* who does not renew it has lost it */
 
     ngx_current_msec = 2401;
     ngx_pid = other;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 6, 500), NGX_OK);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 6, 500),
+                     NGX_OK);
 
     ngx_pid = self;
-    tournament_cache_renew(&cache, &key, 5000);
-    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 0);
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_BUSY);
+    tournament_claims_renew(&zone.claims, &key, 5000);
+    ck_assert_uint_eq(tournament_claims_release(&zone.claims, &key, 0), 0);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 3, 500),
+                     NGX_BUSY);
 
     ngx_pid = other;
-    ck_assert_uint_eq(tournament_cache_release(&cache, &key, 0), 1 << 3);
+    ck_assert_uint_eq(tournament_claims_release(&zone.claims, &key, 0),
+                      1 << 3);
 
     zone_destroy();
 }
@@ -1145,11 +1158,59 @@ START_TEST(the_dead_have_no_claims)
     }
 
     ngx_pid = child;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 3, 500), NGX_OK);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 3, 500),
+                     NGX_OK);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
 
     ngx_pid = self;
-    ck_assert_int_eq(tournament_cache_claim(&cache, &key, 4, 500), NGX_OK);
+    ck_assert_int_eq(tournament_claims_take(&zone.claims, &key, 4, 500),
+                     NGX_OK);
+
+    zone_destroy();
+}
+END_TEST
+
+
+/* numbers go to the living, each to one of them */
+
+START_TEST(workers_have_numbers)
+{
+    pid_t      self, child;
+    ngx_int_t  i;
+
+    zone_create(ZONE);
+
+    self = getpid();
+    child = fork();
+    ck_assert_int_ne(child, -1);
+
+    if (child == 0) {
+        _exit(0);
+    }
+
+    ck_assert_int_eq(tournament_workers_join(zone.workers, 7), 0);
+    ck_assert_int_eq(tournament_workers_join(zone.workers, 8), 0);
+    ck_assert_uint_eq(tournament_workers_at(zone.workers, 0),
+                      (uint64_t) 8 << 32 | (uint32_t) self);
+    ck_assert_uint_eq(tournament_workers_at(zone.workers, 1), 0);
+
+    ngx_pid = child;
+    ck_assert_int_eq(tournament_workers_join(zone.workers, 8), 1);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_uint_eq(tournament_workers_at(zone.workers, 1), 0);
+
+    ngx_pid = getppid();
+    ck_assert_int_eq(tournament_workers_join(zone.workers, 8), 1);
+
+    tournament_workers_leave(zone.workers, 0);
+    tournament_workers_leave(zone.workers, NGX_ERROR);
+    ck_assert_uint_eq(tournament_workers_at(zone.workers, 0), 0);
+
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
+        zone.workers->ids[i] = self;
+    }
+
+    ck_assert_int_eq(tournament_workers_join(zone.workers, 9), NGX_ERROR);
 
     zone_destroy();
 }
@@ -1164,21 +1225,21 @@ START_TEST(a_newer_entry_ends_a_failure)
     zone_create(ZONE);
     key_make(&key, 1);
 
-    tournament_cache_failed(&cache, &key);
+    tournament_arena_failed(&zone.arena, &key);
 
     entry_make(&entry, 1, 2, 300, 3, 0, 0);
-    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
-    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry), NGX_OK);
     ck_assert(!entry.failed);
 
-    tournament_cache_failed(&cache, &key);
-    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+    tournament_arena_failed(&zone.arena, &key);
+    ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry), NGX_OK);
     ck_assert(entry.failed);
     ck_assert(entry_sound(&entry, 1));
 
     entry_make(&entry, 1, 3, 300, 3, 1, 0);
-    ck_assert_int_eq(tournament_cache_put(&cache, &key, &entry), NGX_OK);
-    ck_assert_int_eq(tournament_cache_get(&cache, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry), NGX_OK);
+    ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry), NGX_OK);
     ck_assert(!entry.failed);
 
     zone_destroy();
@@ -1197,7 +1258,7 @@ START_TEST(annex_is_apart)
 
     zone_create(ZONE);
 
-    annex = tournament_cache_annex(&cache);
+    annex = zone.annex;
 
     ck_assert_ptr_nonnull(annex);
     ck_assert_uint_eq((uintptr_t) annex % 64, 0);
@@ -1211,12 +1272,12 @@ START_TEST(annex_is_apart)
     for (n = 0; n < 3000; n++) {
         key_make(&key, n % KEYS);
         entry_make(&entry, n % KEYS, n, n % 900, 2, n, n % 5 == 0);
-        (void) tournament_cache_put(&cache, &key, &entry);
-        tournament_cache_change(&cache, TOURNAMENT_TOURNAMENT, n);
-        tournament_cache_purge(&cache, TOURNAMENT_TEAM, n);
+        (void) tournament_arena_put(&zone.arena, &key, &entry);
+        tournament_clock_change(zone.clock, TOURNAMENT_TOURNAMENT, n);
+        tournament_clock_purge(zone.clock, TOURNAMENT_TEAM, n);
     }
 
-    ck_assert_uint_eq(cache.zone->recoveries, 0);
+    ck_assert_uint_eq(zone.arena.store->recoveries, 0);
     arena_check();
 
     for (n = 0; n < ANNEX; n++) {
@@ -1236,7 +1297,7 @@ main(void)
     TCase    *tcase;
     SRunner  *runner;
 
-    suite = suite_create("cache");
+    suite = suite_create("zone");
 
     tcase = tcase_create("arena");
     tcase_set_timeout(tcase, 60);
@@ -1256,6 +1317,7 @@ main(void)
     tcase = tcase_create("fetching");
     tcase_add_test(tcase, claims_are_one_workers);
     tcase_add_test(tcase, the_dead_have_no_claims);
+    tcase_add_test(tcase, workers_have_numbers);
     tcase_add_test(tcase, a_newer_entry_ends_a_failure);
     suite_add_tcase(suite, tcase);
 

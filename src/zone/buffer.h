@@ -1,0 +1,71 @@
+
+/* Memory that grows and is used again: it belongs to one process. */
+
+#ifndef _TOURNAMENT_BUFFER_H_INCLUDED_
+#define _TOURNAMENT_BUFFER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* zeroed at first */
+
+typedef struct {
+    void                      *data;
+    size_t                     size;      /* bytes */
+} tournament_buffer_t;
+
+
+/*
+ * Sees to room for need bytes, of which the first len are kept.  It at least
+ * doubles, from a page on.  Returns NGX_OK, or NGX_ERROR where memory is short:
+ * nothing has changed then.
+ */
+
+static ngx_inline ngx_int_t
+tournament_buffer_reserve(tournament_buffer_t *buffer, size_t len, size_t need)
+{
+    void    *p;
+    size_t   size;
+
+    if (need <= buffer->size) {
+        return NGX_OK;
+    }
+
+    size = ngx_max(2 * buffer->size, ngx_align(need, 4096));
+
+    p = ngx_alloc(size, ngx_cycle->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (len) {
+        ngx_memcpy(p, buffer->data, len);
+    }
+
+    if (buffer->data) {
+        ngx_free(buffer->data);
+    }
+
+    buffer->data = p;
+    buffer->size = size;
+
+    return NGX_OK;
+}
+
+
+/* Gives the memory back; the buffer can be used again. */
+
+static ngx_inline void
+tournament_buffer_free(tournament_buffer_t *buffer)
+{
+    if (buffer->data) {
+        ngx_free(buffer->data);
+        buffer->data = NULL;
+        buffer->size = 0;
+    }
+}
+
+
+#endif /* _TOURNAMENT_BUFFER_H_INCLUDED_ */

@@ -1,0 +1,31 @@
+
+/*
+ * The listener's place in the shared zone: which worker hears of changes, and
+ * how far it is.  The feed's room owns it; it is written and read without a
+ * lock.
+ */
+
+#ifndef _TOURNAMENT_LISTENER_H_INCLUDED_
+#define _TOURNAMENT_LISTENER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+typedef struct {
+    uint64_t                     lease;       /* generation and pid */
+    uint64_t                     beat;        /* ms; the holder lives */
+    uint64_t                     up;          /* the lease that listens */
+    uint64_t                     doubts;      /* not 0: changes may go by */
+    uint64_t                     source;      /* where; a hash */
+    uint64_t                     drained;     /* a lease that was succeeded,
+                                                 and has heard all before */
+    uint64_t                     heard;       /* ms; the last message */
+    uint64_t                     changes;     /* tokens handled so far */
+    uint64_t                     warmed;      /* the space of keys that is
+                                                 loaded */
+} tournament_listener_t;
+
+
+#endif /* _TOURNAMENT_LISTENER_H_INCLUDED_ */
