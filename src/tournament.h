@@ -9,7 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "serve/body.h"
+#include "serve/memo.h"
 #include "zone/zone.h"
 #include "pg/conninfo.h"
 #include "endpoints/endpoint.h"

@@ -447,7 +447,7 @@ tournament_states_parts(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
         part->endpoint = TOURNAMENT_STATE;
         part->waiter.cache = 1;
-        part->body = list->bodies[i];
+        tournament_part_body(part, list->bodies[i]);
     }
 
     for (i = 0; i < list->n; i++) {
@@ -502,9 +502,7 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        tournament_body_release(part->body);
-        part->body = NULL;
-        part->arrived = 0;
+        tournament_part_body(part, NULL);
 
         *stale = 1;
     }
@@ -538,7 +536,7 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         if (part->body == NULL && !part->entry.missing) {
 
             part->body = tournament_render(r, part->endpoint,
-                                           part->stale ? NULL
+                                           part->transient ? NULL
                                                                 : &part->key,
                                            &part->entry);
             if (part->body == NULL) {

@@ -1,8 +1,34 @@
 
+/*
+ * A flight is a key that somebody waits for, or that is to be refreshed; a
+ * batch is a query and the flights that its result serves.  A flight is in one
+ * state, and tournament_flight_set() alone changes it:
+ *
+ *   from      to        when
+ *
+ *   -         ADDED     a key is asked for that nobody here fetches
+ *   ADDED     WAITING   another worker fetches it, or the feed is not up yet
+ *   ADDED     SENT      it is this worker's to query, or is not to be stored
+ *   WAITING   SENT      the other one has not stored what suits
+ *   WAITING   LANDING   the zone has it now
+ *   SENT      LANDING   there is a result, or an error
+ *   SENT      REFUSED   the query could not be handed over after all
+ *   REFUSED   LANDING   in the same turn of the event loop: an error
+ *   LANDING   SENT      it did not suit all who wait: one more query
+ *   LANDING   WAITING   the same, but another worker has the claim
+ *
+ * A flight that is LANDING is in no queue: its handlers are being called.  It
+ * is freed once nobody waits for it: after it has landed, or where it is met
+ * in ADDED or WAITING, or with its batch where that can still be taken back.
+ */
+
 #include <ngx_event.h>
 
 #include "feed/feed.h"
 #include "serve/fetch.h"
+#include "serve/metrics.h"
+#include "zone/limit.h"
+#include "zone/timer.h"
 
 
 /* ms; results of no use are logged at most once in this time */
@@ -20,29 +46,41 @@
 #define TOURNAMENT_CLAIM_RENEW     150
 
 
+typedef enum {
+    TOURNAMENT_FLIGHT_ADDED = 0,
+    TOURNAMENT_FLIGHT_WAITING,
+    TOURNAMENT_FLIGHT_SENT,
+    TOURNAMENT_FLIGHT_REFUSED,
+    TOURNAMENT_FLIGHT_LANDING
+} tournament_flight_state_e;
+
+
 struct tournament_fetch_s {
     ngx_rbtree_t              flights;    /* ngx_str_node_t */
     ngx_rbtree_node_t         sentinel;
-    ngx_queue_t               added;      /* flights to start */
-    ngx_queue_t               remote;     /* flights that another
-                                             worker fetches */
-    ngx_event_t               poll;       /* behind wake-ups */
+
+    ngx_queue_t               added;      /* flights, by state */
+    ngx_queue_t               waiting;
+    ngx_queue_t               refused;
     ngx_queue_t               claimed;    /* flights, by claim */
-    ngx_event_t               renew;      /* their claims */
+    ngx_queue_t               due;        /* waiters, by arrival */
+
+    ngx_event_t               poll;       /* those waiting: behind wake-ups */
+    ngx_event_t               refuse;     /* those refused */
+    ngx_event_t               renew;      /* claims */
+    ngx_event_t               expire;     /* the first waiter's time */
     ngx_event_t               away;       /* so is the database */
-    ngx_queue_t               waiting;    /* waiters, by arrival */
-    ngx_event_t               expire;     /* the first one's time */
     tournament_wake_t        *wake;
 
     ngx_log_t                *log;
-    tournament_zone_t       *zone;
+    tournament_zone_t        *zone;
     tournament_pg_t          *pg;
     tournament_result_t      *result;
     ngx_msec_t                timeout;
     ngx_msec_t                started;
     unsigned                  gated:1;    /* it may be closed */
 
-    ngx_msec_t                result_logged;
+    tournament_limit_t        limit;      /* of lines on results of no use */
 };
 
 
@@ -66,11 +104,10 @@ struct tournament_flight_s {
     tournament_fetch_t       *fetch;
     ngx_uint_t                endpoint;
 
-    ngx_queue_t               queue;      /* of added, of remote, or
-                                             of a batch */
+    tournament_flight_state_e  state;
+    ngx_queue_t               queue;      /* of its state, or batch */
     ngx_queue_t               claim;      /* if claimed */
-    tournament_batch_t       *batch;      /* NULL: not sent yet, or
-                                             its result is given */
+    tournament_batch_t       *batch;      /* while SENT */
     ngx_queue_t               waiters;
     ngx_uint_t                sends;
     tournament_pg_times_t     times;      /* of its last query */
@@ -89,50 +126,59 @@ struct tournament_flight_s {
 static ngx_uint_t tournament_fetch_closed(tournament_fetch_t *fetch);
 static void tournament_fetch_woken(void *data);
 static void tournament_fetch_poll(ngx_event_t *ev);
+static void tournament_fetch_expire(ngx_event_t *ev);
+
+static void tournament_waiter_remove(tournament_fetch_t *fetch,
+    tournament_waiter_t *waiter);
+
+static void tournament_fetch_refuse(ngx_event_t *ev);
 static void tournament_fetch_renew(ngx_event_t *ev);
 static void tournament_fetch_away(void *data);
 static void tournament_fetch_give_up(ngx_event_t *ev);
-static void tournament_fetch_expire(ngx_event_t *ev);
-static void tournament_fetch_remote(tournament_fetch_t *fetch,
-    tournament_flight_t *flight, ngx_msec_t ms);
-static void tournament_waiter_remove(tournament_fetch_t *fetch,
-    tournament_waiter_t *waiter);
+
 static tournament_flight_t *tournament_flight_find(tournament_fetch_t *fetch,
     tournament_key_t *key, uint32_t *hash);
 static tournament_flight_t *tournament_flight_create(tournament_fetch_t *fetch,
     ngx_uint_t endpoint, tournament_key_t *key, uint32_t hash);
+static void tournament_flight_set(tournament_flight_t *flight,
+    tournament_flight_state_e state, tournament_batch_t *batch);
+static ngx_uint_t tournament_flight_idle(tournament_flight_t *flight);
+static void tournament_flight_wait(tournament_flight_t *flight, ngx_msec_t ms);
+static void tournament_flight_yield(tournament_flight_t *flight, ngx_int_t rc);
 static ngx_int_t tournament_flight_claim(tournament_flight_t *flight);
 static void tournament_flight_claimed(tournament_flight_t *flight);
-static void tournament_flight_release(tournament_flight_t *flight,
-    ngx_msec_t ms);
-static void tournament_flight_send(tournament_flight_t *flight);
+static void tournament_flight_release(tournament_flight_t *flight, ngx_msec_t
+    ms);
 static ngx_int_t tournament_flight_stored(tournament_flight_t *flight,
     tournament_entry_t *entry);
+static void tournament_flight_check(tournament_flight_t *flight);
 static void tournament_flight_copy(tournament_flight_t *flight,
     tournament_entry_t *entry);
-static void tournament_flight_check(tournament_flight_t *flight);
+static void tournament_flight_send(tournament_flight_t *flight);
 static void tournament_flight_free(tournament_flight_t *flight);
 static void tournament_flight_detach(tournament_flight_t *flight);
 static void tournament_flight_land(tournament_flight_t *flight,
     tournament_pg_rc_e rc, tournament_entry_t *entry);
 static ngx_uint_t tournament_flight_ends(tournament_flight_t *flight,
-    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
-    tournament_entry_t *entry);
+    tournament_waiter_t *waiter, tournament_pg_rc_e rc, tournament_entry_t
+    *entry);
 static ngx_uint_t tournament_flight_suits(tournament_flight_t *flight,
     tournament_waiter_t *waiter, tournament_entry_t *entry);
 static char *tournament_flight_argument(tournament_flight_t *flight);
 
-static ngx_int_t tournament_batch_start(tournament_fetch_t *fetch,
-    ngx_queue_t *flights);
+static tournament_batch_t *tournament_batch_create(tournament_flight_t
+    *flight);
+static void tournament_batch_send(tournament_batch_t *batch);
 static ngx_int_t tournament_batch_parameters(tournament_batch_t *batch);
 static ngx_uint_t tournament_batch_idle(tournament_batch_t *batch);
 static void tournament_batch_free(tournament_batch_t *batch);
 static void tournament_batch_sending(tournament_pg_query_t *query);
 static void tournament_batch_done(tournament_pg_query_t *query,
     tournament_pg_rc_e rc, PGresult *res);
+static void tournament_batch_give(tournament_batch_t *batch,
+    tournament_flight_t *flight, tournament_pg_rc_e rc, PGresult *res);
 static tournament_entry_t *tournament_batch_decode(tournament_batch_t *batch,
     tournament_flight_t *flight, PGresult *res);
-static ngx_uint_t tournament_fetch_may_log(tournament_fetch_t *fetch);
 
 
 tournament_fetch_t *
@@ -160,30 +206,23 @@ tournament_fetch_create(ngx_pool_t *pool, ngx_log_t *log,
     conf->data = fetch;
 
     ngx_queue_init(&fetch->added);
-    ngx_queue_init(&fetch->remote);
-    ngx_queue_init(&fetch->claimed);
     ngx_queue_init(&fetch->waiting);
+    ngx_queue_init(&fetch->refused);
+    ngx_queue_init(&fetch->claimed);
+    ngx_queue_init(&fetch->due);
 
-    fetch->renew.handler = tournament_fetch_renew;
-    fetch->renew.data = fetch;
-    fetch->renew.log = log;
-    fetch->renew.cancelable = 1;
-
-    fetch->away.handler = tournament_fetch_give_up;
-    fetch->away.data = fetch;
-    fetch->away.log = log;
-
-    fetch->expire.handler = tournament_fetch_expire;
-    fetch->expire.data = fetch;
-    fetch->expire.log = log;
-
-    fetch->poll.handler = tournament_fetch_poll;
-    fetch->poll.data = fetch;
-    fetch->poll.log = log;
+    tournament_timer_init(&fetch->poll, tournament_fetch_poll, fetch, log, 0);
+    tournament_timer_init(&fetch->refuse, tournament_fetch_refuse, fetch, log,
+                          0);
+    tournament_timer_init(&fetch->renew, tournament_fetch_renew, fetch, log,
+                          1);
+    tournament_timer_init(&fetch->expire, tournament_fetch_expire, fetch, log,
+                          0);
+    tournament_timer_init(&fetch->away, tournament_fetch_give_up, fetch, log,
+                          0);
 
     fetch->wake = tournament_wake_create(pool, log, zone,
-                                         tournament_fetch_woken,
-                                         fetch);
+                                         tournament_fetch_woken, fetch);
     if (fetch->wake == NULL) {
         return NULL;
     }
@@ -240,27 +279,19 @@ tournament_fetch_destroy(tournament_fetch_t *fetch)
 
         if (batch && ngx_queue_empty(&batch->flights)) {
 
-            if (batch->query.deadline.timer_set) {
-                ngx_del_timer(&batch->query.deadline);
-            }
-
+            tournament_timer_stop(&batch->query.deadline);
             tournament_batch_free(batch);
         }
     }
 
-    if (fetch->poll.timer_set) {
-        ngx_del_timer(&fetch->poll);
-    }
+    tournament_timer_stop(&fetch->poll);
+    tournament_timer_stop(&fetch->renew);
+    tournament_timer_stop(&fetch->expire);
+    tournament_timer_stop(&fetch->away);
 
-    if (fetch->renew.timer_set) {
-        ngx_del_timer(&fetch->renew);
+    if (fetch->refuse.posted) {
+        ngx_delete_posted_event(&fetch->refuse);
     }
-
-    if (fetch->away.timer_set) {
-        ngx_del_timer(&fetch->away);
-    }
-
-    /* the waiters' timer has gone with the last of them */
 
     tournament_wake_destroy(fetch->wake);
     tournament_result_destroy(fetch->result);
@@ -292,7 +323,7 @@ tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
         flight->store = 1;
     }
 
-    if (flight->batch) {
+    if (flight->state == TOURNAMENT_FLIGHT_SENT) {
         tournament_pg_attend(&flight->batch->query);
     }
 
@@ -300,7 +331,7 @@ tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
     flight->seen_fetched = ngx_max(flight->seen_fetched, waiter->seen_fetched);
 
     ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
-    ngx_queue_insert_tail(&fetch->waiting, &waiter->due);
+    ngx_queue_insert_tail(&fetch->due, &waiter->due);
 
     return NGX_OK;
 }
@@ -332,15 +363,13 @@ tournament_fetch_refresh(tournament_fetch_t *fetch, ngx_uint_t endpoint,
 }
 
 
-ngx_int_t
+void
 tournament_fetch_start(tournament_fetch_t *fetch)
 {
     ngx_int_t             rc;
-    ngx_uint_t            number;
-    ngx_queue_t           flights, *q, *next;
+    ngx_queue_t          *q, *next;
+    tournament_batch_t   *batch;
     tournament_flight_t  *flight;
-
-    rc = NGX_OK;
 
     for (q = ngx_queue_head(&fetch->added);
          q != ngx_queue_sentinel(&fetch->added);
@@ -349,78 +378,55 @@ tournament_fetch_start(tournament_fetch_t *fetch)
         next = ngx_queue_next(q);
         flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-        if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
+        if (tournament_flight_idle(flight)) {
 
             /* who added has left again */
 
             tournament_flight_free(flight);
-            continue;
-        }
 
-        if (flight->store && tournament_fetch_closed(fetch)) {
-            tournament_fetch_remote(fetch, flight, TOURNAMENT_GATE_POLL);
-            continue;
-        }
+        } else if (flight->store && tournament_fetch_closed(fetch)) {
+            tournament_flight_wait(flight, TOURNAMENT_GATE_POLL);
 
-        if (tournament_flight_claim(flight) == NGX_OK) {
-            continue;
-        }
+        } else {
+            rc = tournament_flight_claim(flight);
 
-        if (ngx_queue_empty(&flight->waiters)) {
-            tournament_flight_free(flight);
-            continue;
+            if (rc != NGX_OK) {
+                tournament_flight_yield(flight, rc);
+            }
         }
-
-        tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
     }
 
     while (!ngx_queue_empty(&fetch->added)) {
-
-        ngx_queue_init(&flights);
-
         q = ngx_queue_head(&fetch->added);
         flight = ngx_queue_data(q, tournament_flight_t, queue);
-        number = flight->endpoint;
+
+        batch = tournament_batch_create(flight);
 
         /* those of one endpoint go together, where its statement takes many */
 
-        do {
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(&flights, q);
-
-            if (ngx_queue_empty(&fetch->added)
-                || tournament_endpoints[number].bulk.sql == NULL)
-            {
-                break;
-            }
-
+        while (batch && batch->endpoint->bulk.sql
+               && !ngx_queue_empty(&fetch->added))
+        {
             q = ngx_queue_head(&fetch->added);
             flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-        } while (flight->endpoint == number);
+            if (flight->endpoint != batch->query.statement) {
+                break;
+            }
 
-        if (tournament_batch_start(fetch, &flights) == NGX_OK) {
-            continue;
+            tournament_flight_set(flight, TOURNAMENT_FLIGHT_SENT, batch);
         }
 
-        rc = NGX_DECLINED;
-
-        while (!ngx_queue_empty(&flights)) {
-            q = ngx_queue_head(&flights);
-            flight = ngx_queue_data(q, tournament_flight_t, queue);
-
-            tournament_flight_detach(flight);
-            tournament_flight_free(flight);
+        if (batch) {
+            tournament_batch_send(batch);
         }
     }
 
     /* after the queries' timers: theirs comes first where both are due */
 
-    if (!ngx_queue_empty(&fetch->waiting) && !fetch->expire.timer_set) {
+    if (!ngx_queue_empty(&fetch->due) && !fetch->expire.timer_set) {
         ngx_add_timer(&fetch->expire, fetch->timeout);
     }
-
-    return rc;
 }
 
 
@@ -439,12 +445,15 @@ tournament_fetch_leave(tournament_waiter_t *waiter)
 
     tournament_waiter_remove(flight->fetch, waiter);
 
+    /* in other states one without waiters is dropped where it is met next */
+
+    if (flight->state != TOURNAMENT_FLIGHT_SENT) {
+        return;
+    }
+
     batch = flight->batch;
 
-    /* a remote one without waiters is dropped when it is looked at next */
-
-    if (batch == NULL
-        || !tournament_batch_idle(batch)
+    if (!tournament_batch_idle(batch)
         || tournament_pg_cancel(&batch->query) != NGX_OK)
     {
         return;
@@ -469,15 +478,15 @@ tournament_fetch_woken(void *data)
     tournament_fetch_t   *fetch = data;
     tournament_flight_t  *flight;
 
-    if (ngx_queue_empty(&fetch->remote)) {
+    if (ngx_queue_empty(&fetch->waiting)) {
         return;
     }
 
     /* those that go on waiting join the queue anew */
 
     ngx_queue_init(&flights);
-    ngx_queue_add(&flights, &fetch->remote);
-    ngx_queue_init(&fetch->remote);
+    ngx_queue_add(&flights, &fetch->waiting);
+    ngx_queue_init(&fetch->waiting);
 
     while (!ngx_queue_empty(&flights)) {
         q = ngx_queue_head(&flights);
@@ -511,8 +520,8 @@ tournament_fetch_expire(ngx_event_t *ev)
 
     fetch = ev->data;
 
-    while (!ngx_queue_empty(&fetch->waiting)) {
-        q = ngx_queue_head(&fetch->waiting);
+    while (!ngx_queue_empty(&fetch->due)) {
+        q = ngx_queue_head(&fetch->due);
         waiter = ngx_queue_data(q, tournament_waiter_t, due);
 
         left = (ngx_msec_int_t) (waiter->arrived + fetch->timeout
@@ -531,7 +540,7 @@ tournament_fetch_expire(ngx_event_t *ev)
         flight = waiter->flight;
         waiter->times = flight->times;
 
-        if (flight->batch) {
+        if (flight->state == TOURNAMENT_FLIGHT_SENT) {
             waiter->times = flight->batch->query.times;
             waiter->times.done = tournament_metrics_now();
         }
@@ -550,30 +559,28 @@ tournament_waiter_remove(tournament_fetch_t *fetch,
     ngx_queue_remove(&waiter->due);
     waiter->flight = NULL;
 
-    if (ngx_queue_empty(&fetch->waiting) && fetch->expire.timer_set) {
-        ngx_del_timer(&fetch->expire);
+    if (ngx_queue_empty(&fetch->due)) {
+        tournament_timer_stop(&fetch->expire);
     }
 }
 
 
+/* queries that could not be handed over: handlers run now, and not before */
+
 static void
-tournament_fetch_remote(tournament_fetch_t *fetch, tournament_flight_t *flight,
-    ngx_msec_t ms)
+tournament_fetch_refuse(ngx_event_t *ev)
 {
-    ngx_queue_remove(&flight->queue);
-    ngx_queue_insert_tail(&fetch->remote, &flight->queue);
+    ngx_queue_t          *q;
+    tournament_fetch_t   *fetch;
+    tournament_flight_t  *flight;
 
-    /* the soonest one counts */
+    fetch = ev->data;
 
-    if (fetch->poll.timer_set
-        && (ngx_msec_int_t) (fetch->poll.timer.key - ngx_current_msec - ms)
-           > 0)
-    {
-        ngx_del_timer(&fetch->poll);
-    }
+    while (!ngx_queue_empty(&fetch->refused)) {
+        q = ngx_queue_head(&fetch->refused);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-    if (!fetch->poll.timer_set) {
-        ngx_add_timer(&fetch->poll, ms);
+        tournament_flight_land(flight, TOURNAMENT_PG_UNAVAILABLE, NULL);
     }
 }
 
@@ -718,16 +725,124 @@ tournament_flight_create(tournament_fetch_t *fetch, ngx_uint_t endpoint,
     flight->node.str.len = flight->key.len;
     flight->node.str.data = flight->key.data;
 
+    ngx_queue_init(&flight->queue);
     ngx_queue_init(&flight->waiters);
 
     ngx_rbtree_insert(&fetch->flights, &flight->node.node);
-    ngx_queue_insert_tail(&fetch->added, &flight->queue);
+    tournament_flight_set(flight, TOURNAMENT_FLIGHT_ADDED, NULL);
 
     return flight;
 }
 
 
-/* NGX_OK: to be queried here.  NGX_BUSY: to be waited for. */
+/*
+ * The only place where a flight's state changes: see the top of this file.
+ * batch is that of SENT.
+ */
+
+static void
+tournament_flight_set(tournament_flight_t *flight,
+    tournament_flight_state_e state, tournament_batch_t *batch)
+{
+    tournament_fetch_t  *fetch;
+
+    fetch = flight->fetch;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, fetch->log, 0,
+                   "tournament flight:%p from state %d to %d",
+                   flight, flight->state, state);
+
+    ngx_queue_remove(&flight->queue);
+
+    flight->state = state;
+    flight->batch = batch;
+
+    switch (state) {
+
+    case TOURNAMENT_FLIGHT_ADDED:
+        ngx_queue_insert_tail(&fetch->added, &flight->queue);
+        break;
+
+    case TOURNAMENT_FLIGHT_WAITING:
+        ngx_queue_insert_tail(&fetch->waiting, &flight->queue);
+        break;
+
+    case TOURNAMENT_FLIGHT_SENT:
+        ngx_queue_insert_tail(&batch->flights, &flight->queue);
+        break;
+
+    case TOURNAMENT_FLIGHT_REFUSED:
+        ngx_queue_insert_tail(&fetch->refused, &flight->queue);
+
+        if (!fetch->refuse.posted) {
+            ngx_post_event(&fetch->refuse, &ngx_posted_events);
+        }
+
+        break;
+
+    case TOURNAMENT_FLIGHT_LANDING:
+        ngx_queue_init(&flight->queue);
+        break;
+    }
+}
+
+
+/* nobody waits for it, and it is no refresh */
+
+static ngx_uint_t
+tournament_flight_idle(tournament_flight_t *flight)
+{
+    return ngx_queue_empty(&flight->waiters) && !flight->refresh;
+}
+
+
+/* it is looked at again in so many ms at most */
+
+static void
+tournament_flight_wait(tournament_flight_t *flight, ngx_msec_t ms)
+{
+    ngx_event_t  *poll;
+
+    tournament_flight_set(flight, TOURNAMENT_FLIGHT_WAITING, NULL);
+
+    poll = &flight->fetch->poll;
+
+    /* the soonest one counts */
+
+    if (poll->timer_set
+        && (ngx_msec_int_t) (poll->timer.key - ngx_current_msec - ms) > 0)
+    {
+        ngx_del_timer(poll);
+    }
+
+    if (!poll->timer_set) {
+        ngx_add_timer(poll, ms);
+    }
+}
+
+
+/* what claim() returned: it is not for this worker to query */
+
+static void
+tournament_flight_yield(tournament_flight_t *flight, ngx_int_t rc)
+{
+    if (ngx_queue_empty(&flight->waiters)) {
+
+        /* a refresh, which another worker does, or has done */
+
+        tournament_flight_free(flight);
+        return;
+    }
+
+    tournament_flight_wait(flight,
+                           (rc == NGX_DONE) ? 0 : TOURNAMENT_REMOTE_POLL);
+}
+
+
+/*
+ * NGX_OK: to be queried here.  NGX_BUSY: another worker is at it.  NGX_DONE:
+ * the zone has it by now.
+ */
 
 static ngx_int_t
 tournament_flight_claim(tournament_flight_t *flight)
@@ -758,17 +873,11 @@ tournament_flight_claim(tournament_flight_t *flight)
         return NGX_OK;
     }
 
-    /* it came between the look-up and the claim: the next turn gives it */
+    /* it came between the look-up and the claim */
 
     tournament_flight_release(flight, 0);
 
-    if (ngx_queue_empty(&flight->waiters)) {
-        return NGX_BUSY;
-    }
-
-    tournament_fetch_remote(fetch, flight, 0);
-
-    return NGX_BUSY;
+    return NGX_DONE;
 }
 
 
@@ -856,23 +965,21 @@ tournament_flight_stored(tournament_flight_t *flight,
 }
 
 
-/* a flight that waits for another worker's: out of its queue */
+/* a flight that waits: whether it goes on */
 
 static void
 tournament_flight_check(tournament_flight_t *flight)
 {
-    tournament_fetch_t  *fetch;
-    tournament_entry_t   entry;
+    ngx_int_t           rc;
+    tournament_entry_t  entry;
 
-    fetch = flight->fetch;
-
-    if (ngx_queue_empty(&flight->waiters) && !flight->refresh) {
+    if (tournament_flight_idle(flight)) {
         tournament_flight_free(flight);
         return;
     }
 
-    if (tournament_fetch_closed(fetch)) {
-        tournament_fetch_remote(fetch, flight, TOURNAMENT_GATE_POLL);
+    if (tournament_fetch_closed(flight->fetch)) {
+        tournament_flight_wait(flight, TOURNAMENT_GATE_POLL);
         return;
     }
 
@@ -881,9 +988,10 @@ tournament_flight_check(tournament_flight_t *flight)
         return;
     }
 
-    tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
+    rc = tournament_flight_claim(flight);
 
-    if (tournament_flight_claim(flight) != NGX_OK) {
+    if (rc != NGX_OK) {
+        tournament_flight_yield(flight, rc);
         return;
     }
 
@@ -899,54 +1007,34 @@ tournament_flight_check(tournament_flight_t *flight)
 static void
 tournament_flight_copy(tournament_flight_t *flight, tournament_entry_t *entry)
 {
-    size_t               len;
     u_char              *p;
-    tournament_fetch_t  *fetch;
     tournament_entry_t   copy;
 
-    fetch = flight->fetch;
-
-    len = ngx_align(entry->len, 8);
-
-    p = ngx_alloc(len + entry->nstripes * sizeof(uint32_t), fetch->log);
+    p = ngx_alloc(tournament_entry_size(entry), flight->fetch->log);
 
     if (p == NULL) {
-        tournament_fetch_remote(fetch, flight, TOURNAMENT_REMOTE_POLL);
+        tournament_flight_wait(flight, TOURNAMENT_REMOTE_POLL);
         return;
     }
 
-    copy = *entry;
-    copy.facts = p;
-    copy.stripes = (uint32_t *) (p + len);
-
-    ngx_memcpy(copy.facts, entry->facts, entry->len);
-    ngx_memcpy(copy.stripes, entry->stripes,
-               entry->nstripes * sizeof(uint32_t));
-
-    ngx_queue_remove(&flight->queue);
-    ngx_queue_init(&flight->queue);
+    tournament_entry_copy(&copy, entry, p);
     tournament_flight_land(flight, TOURNAMENT_PG_OK, &copy);
 
     ngx_free(p);
 }
 
 
-/* a flight that is claimed, or need not be, from its queue to one of its own */
+/* a flight that is claimed, or need not be, goes by itself */
 
 static void
 tournament_flight_send(tournament_flight_t *flight)
 {
-    ngx_queue_t  flights;
+    tournament_batch_t  *batch;
 
-    ngx_queue_remove(&flight->queue);
+    batch = tournament_batch_create(flight);
 
-    ngx_queue_init(&flights);
-    ngx_queue_insert_tail(&flights, &flight->queue);
-
-    if (tournament_batch_start(flight->fetch, &flights) != NGX_OK) {
-        ngx_queue_remove(&flight->queue);
-        ngx_queue_init(&flight->queue);
-        tournament_flight_land(flight, TOURNAMENT_PG_UNAVAILABLE, NULL);
+    if (batch) {
+        tournament_batch_send(batch);
     }
 }
 
@@ -982,16 +1070,22 @@ tournament_flight_detach(tournament_flight_t *flight)
 /*
  * Gives a result to those whom it suits.  For the others, and for those who
  * come meanwhile, there is a new query, under the same claim: other workers
- * that have come to wait for it need none of their own.  The flight is in no
- * queue.
+ * that have come to wait for it need none of their own.
  */
 
 static void
 tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
     tournament_entry_t *entry)
 {
+    ngx_int_t             claimed;
+    ngx_uint_t            refused;
     ngx_queue_t           ready, *q, *next;
     tournament_waiter_t  *waiter;
+
+    refused = (flight->state == TOURNAMENT_FLIGHT_REFUSED
+               && flight->sends == 0);
+
+    tournament_flight_set(flight, TOURNAMENT_FLIGHT_LANDING, NULL);
 
     flight->refresh = 0;
 
@@ -1022,6 +1116,7 @@ tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
 
         tournament_waiter_remove(flight->fetch, waiter);
         waiter->times = flight->times;
+        waiter->refused = refused;
         waiter->handler(waiter, rc, entry);
     }
 
@@ -1030,12 +1125,14 @@ tournament_flight_land(tournament_flight_t *flight, tournament_pg_rc_e rc,
         return;
     }
 
-    if (flight->claimed || tournament_flight_claim(flight) == NGX_OK) {
-        tournament_flight_send(flight);
+    claimed = flight->claimed ? NGX_OK : tournament_flight_claim(flight);
+
+    if (claimed != NGX_OK) {
+        tournament_flight_yield(flight, claimed);
         return;
     }
 
-    tournament_fetch_remote(flight->fetch, flight, TOURNAMENT_REMOTE_POLL);
+    tournament_flight_send(flight);
 }
 
 
@@ -1108,43 +1205,50 @@ tournament_flight_argument(tournament_flight_t *flight)
 }
 
 
-/* takes the flights over, or leaves them where they are: NGX_DECLINED */
+/* a query for a flight, which is SENT then.  NULL, no memory: it is REFUSED. */
 
-static ngx_int_t
-tournament_batch_start(tournament_fetch_t *fetch, ngx_queue_t *flights)
+static tournament_batch_t *
+tournament_batch_create(tournament_flight_t *flight)
 {
-    ngx_queue_t          *q;
-    tournament_batch_t   *batch;
-    tournament_flight_t  *flight;
+    tournament_batch_t  *batch;
 
-    batch = ngx_calloc(sizeof(tournament_batch_t), fetch->log);
+    batch = ngx_calloc(sizeof(tournament_batch_t), flight->fetch->log);
+
     if (batch == NULL) {
-        return NGX_DECLINED;
+        tournament_flight_set(flight, TOURNAMENT_FLIGHT_REFUSED, NULL);
+        return NULL;
     }
 
-    q = ngx_queue_head(flights);
-    flight = ngx_queue_data(q, tournament_flight_t, queue);
-
-    batch->fetch = fetch;
+    batch->fetch = flight->fetch;
     batch->endpoint = &tournament_endpoints[flight->endpoint];
+
     batch->query.statement = flight->endpoint;
+    batch->query.timeout = batch->fetch->timeout;
     batch->query.sending = tournament_batch_sending;
     batch->query.handler = tournament_batch_done;
     batch->query.data = batch;
-    batch->query.background = 1;
-
-    batch->query.timeout = fetch->timeout;
 
     ngx_queue_init(&batch->flights);
-    ngx_queue_add(&batch->flights, flights);
-    ngx_queue_init(flights);
+
+    tournament_flight_set(flight, TOURNAMENT_FLIGHT_SENT, batch);
+
+    return batch;
+}
+
+
+static void
+tournament_batch_send(tournament_batch_t *batch)
+{
+    ngx_queue_t          *q;
+    tournament_flight_t  *flight;
+
+    batch->query.background = 1;
 
     for (q = ngx_queue_head(&batch->flights);
          q != ngx_queue_sentinel(&batch->flights);
          q = ngx_queue_next(q))
     {
         flight = ngx_queue_data(q, tournament_flight_t, queue);
-        flight->batch = batch;
 
         if (!ngx_queue_empty(&flight->waiters)) {
             batch->query.background = 0;
@@ -1152,23 +1256,19 @@ tournament_batch_start(tournament_fetch_t *fetch, ngx_queue_t *flights)
     }
 
     if (tournament_batch_parameters(batch) == NGX_OK
-        && tournament_pg_send(fetch->pg, &batch->query) == NGX_OK)
+        && tournament_pg_send(batch->fetch->pg, &batch->query) == NGX_OK)
     {
-        return NGX_OK;
+        return;
     }
 
-    for (q = ngx_queue_head(&batch->flights);
-         q != ngx_queue_sentinel(&batch->flights);
-         q = ngx_queue_next(q))
-    {
+    while (!ngx_queue_empty(&batch->flights)) {
+        q = ngx_queue_head(&batch->flights);
         flight = ngx_queue_data(q, tournament_flight_t, queue);
-        flight->batch = NULL;
+
+        tournament_flight_set(flight, TOURNAMENT_FLIGHT_REFUSED, NULL);
     }
 
-    ngx_queue_add(flights, &batch->flights);
     tournament_batch_free(batch);
-
-    return NGX_DECLINED;
 }
 
 
@@ -1306,7 +1406,6 @@ tournament_batch_done(tournament_pg_query_t *query, tournament_pg_rc_e rc,
 {
     ngx_queue_t          *q;
     tournament_batch_t   *batch;
-    tournament_entry_t   *entry;
     tournament_flight_t  *flight;
 
     batch = query->data;
@@ -1318,39 +1417,50 @@ tournament_batch_done(tournament_pg_query_t *query, tournament_pg_rc_e rc,
 
     while (!ngx_queue_empty(&batch->flights)) {
         q = ngx_queue_head(&batch->flights);
-        ngx_queue_remove(q);
-        ngx_queue_init(q);
-
         flight = ngx_queue_data(q, tournament_flight_t, queue);
-        flight->batch = NULL;
-        flight->times = query->times;
 
-        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
-                       "tournament flight:%p has its result: rc %d, %d rows",
-                       flight, rc, res ? PQntuples(res) : 0);
-
-        entry = NULL;
-
-        if (rc == TOURNAMENT_PG_OK) {
-            entry = tournament_batch_decode(batch, flight, res);
-
-            if (entry && flight->store) {
-                (void) tournament_arena_put(&batch->fetch->zone->arena,
-                                            &flight->key, entry);
-            }
-        }
-
-        if (entry == NULL && flight->store) {
-            tournament_arena_failed(&batch->fetch->zone->arena, &flight->key);
-        }
-
-        tournament_flight_land(flight,
-                               (entry || rc != TOURNAMENT_PG_OK)
-                               ? rc : TOURNAMENT_PG_FAILED,
-                               entry);
+        tournament_batch_give(batch, flight, rc, res);
     }
 
     tournament_batch_free(batch);
+}
+
+
+/* a flight gets its part of the result */
+
+static void
+tournament_batch_give(tournament_batch_t *batch, tournament_flight_t *flight,
+    tournament_pg_rc_e rc, PGresult *res)
+{
+    tournament_zone_t   *zone;
+    tournament_entry_t  *entry;
+
+    zone = batch->fetch->zone;
+    flight->times = batch->query.times;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, batch->fetch->log, 0,
+                   "tournament flight:%p has its result: rc %d, %d rows",
+                   flight, rc, res ? PQntuples(res) : 0);
+
+    entry = NULL;
+
+    if (rc == TOURNAMENT_PG_OK) {
+        entry = tournament_batch_decode(batch, flight, res);
+
+        if (entry == NULL) {
+            rc = TOURNAMENT_PG_FAILED;
+        }
+    }
+
+    if (entry && flight->store) {
+        (void) tournament_arena_put(&zone->arena, &flight->key, entry);
+    }
+
+    if (entry == NULL && flight->store) {
+        tournament_arena_failed(&zone->arena, &flight->key);
+    }
+
+    tournament_flight_land(flight, rc, entry);
 }
 
 
@@ -1373,7 +1483,9 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
                                 endpoint->ncolumns)
         != NGX_OK)
     {
-        if (tournament_fetch_may_log(fetch)) {
+        if (tournament_limit_pass(&fetch->limit, ngx_current_msec,
+                                  TOURNAMENT_RESULT_PAUSE, NULL))
+        {
             ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
                           "tournament: the columns of \"%s\" are not those "
                           "that this module expects: run the install.sql "
@@ -1403,7 +1515,9 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
 
     if (tournament_result_end(result) != NGX_OK) {
 
-        if (tournament_fetch_may_log(fetch)) {
+        if (tournament_limit_pass(&fetch->limit, ngx_current_msec,
+                                  TOURNAMENT_RESULT_PAUSE, NULL))
+        {
             ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
                           "tournament: the result of \"%s\" is larger than "
                           "32m, or there is no memory for it",
@@ -1414,20 +1528,4 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
     }
 
     return &result->entry;
-}
-
-
-static ngx_uint_t
-tournament_fetch_may_log(tournament_fetch_t *fetch)
-{
-    if (fetch->result_logged
-        && ngx_current_msec - fetch->result_logged
-           <= TOURNAMENT_RESULT_PAUSE)
-    {
-        return 0;
-    }
-
-    fetch->result_logged = ngx_current_msec;
-
-    return 1;
 }

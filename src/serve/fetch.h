@@ -73,6 +73,7 @@ struct tournament_waiter_s {
     ngx_msec_t                    arrived;
     uint64_t                      clock;    /* as it arrived */
     ngx_uint_t                    sends;    /* of the flight, then */
+    unsigned                      refused:1;  /* no query for it was sent */
     tournament_pg_times_t         times;    /* of its query; all 0:
                                                another worker's */
 };
@@ -119,13 +120,12 @@ ngx_int_t tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
 /*
  * Sends what the calls of add() and refresh() since the last start() need: one
  * statement for all keys of an endpoint that has one for many, else one for
- * each key.
- * Handlers are called later, never from within this call.  Returns NGX_OK, or
- * NGX_DECLINED where the database cannot be asked: the waiters whose query was
- * not sent do not wait any more.
+ * each key.  Handlers are called later, never from within this call, also where
+ * the database cannot be asked: with PG_UNAVAILABLE, waiter->refused set, in
+ * the same turn of the event loop.
  */
 
-ngx_int_t tournament_fetch_start(tournament_fetch_t *fetch);
+void tournament_fetch_start(tournament_fetch_t *fetch);
 
 
 /*

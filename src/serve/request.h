@@ -13,45 +13,7 @@
 #include <ngx_http.h>
 
 #include "tournament.h"
-
-
-/*
- * From the best; of several parts the worst one names an answer's: that
- * something in it may be old is said whatever was queried for the rest.
- */
-
-typedef enum {
-    TOURNAMENT_NONE = 0,
-    TOURNAMENT_HIT,
-    TOURNAMENT_EXPIRED,
-    TOURNAMENT_MISS,
-    TOURNAMENT_BYPASS,
-    TOURNAMENT_UPDATING,
-    TOURNAMENT_STALE
-} tournament_cache_status_e;
-
-
-/* one entry that an answer is made of */
-
-typedef struct {
-    ngx_uint_t                  endpoint;   /* its index */
-    tournament_key_t            key;
-    tournament_entry_t          entry;      /* when it has arrived */
-    tournament_body_t          *body;       /* the memo's, or NULL */
-    tournament_waiter_t         waiter;
-    unsigned                    arrived:1;
-    unsigned                    stale:1;    /* the entry will do if
-                                               the database fails */
-} tournament_part_t;
-
-
-typedef struct tournament_ctx_s  tournament_ctx_t;
-
-
-/* answers when all parts are there: a value for finalize_request() */
-
-typedef ngx_int_t (*tournament_answer_pt)(ngx_http_request_t *r,
-    tournament_ctx_t *ctx);
+#include "serve/gather.h"
 
 
 /* of one request; lives in a cleanup of its pool */
@@ -78,22 +40,8 @@ struct tournament_ctx_s {
                                                 wait; 0: it did not */
     tournament_part_t           *waited;     /* the last to come */
     unsigned                     queried:1;
-    unsigned                     failed:1;   /* an error is sent */
     unsigned                     counted:1;
 };
-
-
-/*
- * The age, ms, at which an entry in use is refreshed, before its TTL (ms) ends:
- * an eighth of it, two seconds at most.  Until then the memo may answer without
- * a look at the zone.
- */
-
-static ngx_inline ngx_msec_t
-tournament_settled(ngx_msec_t ttl)
-{
-    return ttl - ngx_min(ttl / 8, 2000);
-}
 
 
 /* the content handler of a location with "tournament" */
@@ -112,22 +60,6 @@ tournament_ctx_t *tournament_create_ctx(ngx_http_request_t *r);
  */
 
 tournament_ctx_t *tournament_get_ctx(ngx_http_request_t *r);
-
-
-/* Copies a key to a part.  NGX_OK or NGX_ERROR: no memory. */
-
-ngx_int_t tournament_part_key(ngx_http_request_t *r, tournament_part_t *part,
-    tournament_key_t *key);
-
-
-/*
- * Looks each part up that has neither body nor entry, fetches what is not
- * fresh, and calls ctx->answer when all is there, now or later.  Parts live in
- * the request's pool, with endpoint, waiter.cache and, without a body, key
- * set.  Returns a value for a handler to return.
- */
-
-ngx_int_t tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx);
 
 
 /*

@@ -116,7 +116,7 @@ tournament_warm_start(void *data, ngx_uint_t continued)
     tournament_warm_page(warmer, TOURNAMENT_HUB, hub, 8);
     tournament_warm_page(warmer, TOURNAMENT_STATS, NULL, 0);
 
-    (void) tournament_fetch_start(warmer->fetch);
+    tournament_fetch_start(warmer->fetch);
 
     ngx_memzero(&warmer->query, sizeof(tournament_pg_query_t));
 

@@ -20,7 +20,7 @@ typedef struct {
 
 /*
  * Whether a line may be written at now, ms, at least that many ms after the
- * last one.  1: *held is how many were not written in between.
+ * last one.  1: *held, unless it is NULL, is how many were not in between.
  */
 
 static ngx_inline ngx_uint_t
@@ -32,7 +32,9 @@ tournament_limit_pass(tournament_limit_t *limit, ngx_msec_t now, ngx_msec_t ms,
         return 0;
     }
 
-    *held = limit->held;
+    if (held) {
+        *held = limit->held;
+    }
 
     limit->written = now;
     limit->held = 0;

@@ -1,5 +1,5 @@
 
-#include "serve/body.h"
+#include "serve/memo.h"
 
 
 /*

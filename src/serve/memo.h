@@ -9,8 +9,8 @@
  * asked of the zone's stripes.
  */
 
-#ifndef _TOURNAMENT_BODY_H_INCLUDED_
-#define _TOURNAMENT_BODY_H_INCLUDED_
+#ifndef _TOURNAMENT_MEMO_H_INCLUDED_
+#define _TOURNAMENT_MEMO_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -105,4 +105,4 @@ void tournament_memo_put(tournament_memo_t *memo, tournament_body_t *body);
 void tournament_memo_destroy(tournament_memo_t *memo);
 
 
-#endif /* _TOURNAMENT_BODY_H_INCLUDED_ */
+#endif /* _TOURNAMENT_MEMO_H_INCLUDED_ */
