@@ -195,10 +195,10 @@ SKIP: {
     my $n    = 0;
 
     for my $case (
-        [ 'tournament_cache_find',      0 ],
-        [ 'tournament_cache_make_room', 1 ],
-        [ 'tournament_cache_link',      1 ],
-        [ 'tournament_cache_unlink',    1 ],
+        [ 'tournament_arena_find',      0 ],
+        [ 'tournament_arena_make_room', 1 ],
+        [ 'tournament_arena_link',      1 ],
+        [ 'tournament_arena_unlink',    1 ],
     ) {
         my ($function, $changing) = @$case;
 
