@@ -154,6 +154,26 @@ install: build
 uninstall:
 	@tools/install --uninstall
 
+#:   deb          Debian's package for the distribution's nginx, into build/
+
+.PHONY: deb
+deb:
+	@tools/deps build deb
+	@tools/deb
+
+#:   deb-test     the package in a bare Debian: installed, polled, removed
+
+.PHONY: deb-test
+deb-test: deb
+	@tools/deps deb-test
+	@tools/deb-test
+
+#:   dist         build/ngx_http_tournament_module-VERSION.tar.gz
+
+.PHONY: dist
+dist:
+	@tools/dist
+
 #:   clean        removes build/ and the demonstration's data
 
 .PHONY: clean

@@ -19,6 +19,8 @@ my %NOT_RUN = (
         . ' --add-dynamic-module=/usr/local/src/ngx_http_tournament_module'
         => 'tools/build calls nginx\'s configure, as this does',
     'make modules' => 'and then nginx\'s make',
+    'sudo apt-get install ./libnginx-mod-http-tournament_*.deb'
+        => 'make deb-test installs the package in a bare system',
 );
 
 
@@ -159,8 +161,11 @@ sub command {
     return $line =~ s/host=127\.0\.0\.1 /host=127.0.0.1 port=$port /r
         if $line =~ /^psql /;
 
-    return $line
-        if $line =~ m{^(?:cp -r sql|install -m|echo .* tee |tools/deps )};
+    # Nothing is installed here.
+
+    return $line =~ s/ / --missing /r if $line =~ m{^tools/deps };
+
+    return $line if $line =~ m{^(?:cp -r sql|install -m|echo .* tee )};
 
     return undef;
 }
