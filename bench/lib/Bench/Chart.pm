@@ -230,6 +230,13 @@ sub _for_pages {
 
     $svg =~ s/(<svg\b[^>]*>)/$1\n$STYLE/;
 
+    # Points that no plot here has, groups of nothing, a line for each tag.
+
+    $svg =~ s{<defs>.*?</defs>}{}s;
+    $svg =~ s{<g [^>]*>\s*</g>}{}g;
+    $svg =~ s{(?<!</style>)\s*\n\s*(?!<(?:style|g)\b|[.\}\@])}{ }g;
+    $svg =~ s{[ ]+(?=</?(?:text|g)\b)}{}g;
+
     return $svg;
 }
 
