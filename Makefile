@@ -128,7 +128,7 @@ load-test:
 	bench/load-test
 	tools/readme-bench build/load-test.md . load-test
 
-#:   lint         style, cppcheck and clang-tidy; warnings are errors
+#:   lint         style, layers, cppcheck, clang-tidy; warnings are errors
 
 .PHONY: lint
 lint:
