@@ -1,7 +1,7 @@
 -- What ngx_http_tournament_module needs in a site's database: schema
--- tournament_api with the functions that it calls and two small tables of
--- counts, the indexes that serve them, and the triggers that tell the module
--- of changes and keep the counts.  Nothing of the site's own is changed.
+-- tournament_api with the functions that it calls, the indexes that serve
+-- them, and the triggers that tell the module of changes.  Nothing of the
+-- site's own is changed.
 --
 --     psql -X -v ON_ERROR_STOP=1 -f sql/install.sql \
 --          [-v role=NAME] [-v tables_schema=NAME] [conninfo]
@@ -22,6 +22,12 @@
 --                           was revoked: GRANT CONNECT ON DATABASE ... TO ...)
 --   -v tables_schema=NAME   where the application's tables are
 --                           (default: public)
+--   -v feed=notify|logical|both
+--                           by what the triggers announce changes: see there.
+--                           The default is notify, later the previous choice.
+--   -v listener=NAME        the role that tournament_listen names, if it is
+--                           another one: it may ask what is installed, and
+--                           call nothing else
 --
 -- Text search reads the tournaments one by one, unless the database has the
 -- extension pg_trgm: CREATE EXTENSION pg_trgm; and run this again.
@@ -47,6 +53,14 @@
 \else
     \set role ''
 \endif
+\if :{?listener}
+\else
+    \set listener ''
+\endif
+\if :{?feed}
+\else
+    \set feed ''
+\endif
 
 \set QUIET on
 \o /dev/null
@@ -56,7 +70,9 @@ SET statement_timeout = 0;
 SET search_path = pg_catalog, pg_temp;
 SET default_transaction_isolation = 'read committed';
 SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
-       set_config('tournament_api.role', :'role', false);
+       set_config('tournament_api.role', :'role', false),
+       set_config('tournament_api.listener', :'listener', false),
+       set_config('tournament_api.feed', :'feed', false);
 
 
 -- Helpers of this file are in pg_temp and go with the session.
@@ -105,14 +121,15 @@ LANGUAGE sql AS $$
       FROM (VALUES
            ('read', 'version state states warm hub detail count participants '
                     'registration_context user_registrations platform_stats '
-                    'count_in'),
+                    'feed'),
            ('trigger', 'announce_tournament announce_settings '
                        'announce_schedule announce_registration '
                        'announce_request announce_profile announce_team '
-                       'announce_membership count_registration'),
+                       'announce_membership announce_truncate'),
            ('older', 'notify_tournament notify_settings notify_schedule '
                      'notify_registration notify_request notify_profile '
-                     'notify_team notify_membership')
+                     'notify_team notify_membership count_registration '
+                     'count_in')
            ) AS k (kind, names)
      CROSS JOIN LATERAL string_to_table(names, ' ') AS n (name)
 $$;
@@ -123,7 +140,10 @@ $$;
 DO $do$
 DECLARE
     tables  text := current_setting('tournament_api.tables_schema');
-    role    text := current_setting('tournament_api.role');
+    roles   text[] := ARRAY[current_setting('tournament_api.role'),
+                            current_setting('tournament_api.listener')];
+    feed    text := current_setting('tournament_api.feed');
+    role    text;
     missing text;
     owners  text;
     owner   oid;
@@ -210,12 +230,50 @@ BEGIN
               USING HINT = 'Run this as a superuser.';
     END IF;
 
-    IF role <> '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
-                                   WHERE rolname = role)
+    FOREACH role IN ARRAY roles LOOP
+        IF role <> '' AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+                                       WHERE rolname = role)
+        THEN
+            RAISE EXCEPTION 'role "%" does not exist', role
+                  USING HINT = format('CREATE ROLE %I LOGIN PASSWORD '
+                                      '''...'';', role);
+        END IF;
+    END LOOP;
+
+    -- What the last run chose is in the function that tells it.
+
+    IF feed = '' THEN
+        feed := coalesce((SELECT substring(p.prosrc, 'RETURN ''(\w+)''')
+                            FROM pg_catalog.pg_proc p
+                           WHERE p.oid = to_regprocedure(
+                                             'tournament_api.feed()')),
+                         'notify');
+        PERFORM set_config('tournament_api.feed', feed, false);
+    END IF;
+
+    IF feed NOT IN ('notify', 'logical', 'both') THEN
+        RAISE EXCEPTION 'no such feed: "%"', feed
+              USING HINT = '-v feed=notify, logical or both.';
+    END IF;
+
+    IF feed <> 'notify' AND current_setting('wal_level') <> 'logical' THEN
+        RAISE WARNING 'wal_level is %: nobody hears a feed of kind "%" until '
+                      'it is logical', current_setting('wal_level'), feed;
+    END IF;
+
+    IF feed <> 'notify' AND EXISTS (SELECT
+                                      FROM pg_catalog.pg_publication p
+                                     WHERE p.pubname = 'tournament_api'
+                                       AND (p.puballtables
+                                            OR EXISTS (
+                                               SELECT
+                                                 FROM pg_publication_tables f
+                                                WHERE f.pubname
+                                                      = 'tournament_api')))
     THEN
-        RAISE EXCEPTION 'role "%" does not exist', role
-              USING HINT = format('CREATE ROLE %I LOGIN PASSWORD ''...'';',
-                                  role);
+        RAISE EXCEPTION 'there is a publication tournament_api, with tables'
+              USING HINT = 'The module needs an empty one of that name: '
+                           'rename yours.';
     END IF;
 
     IF NOT pg_try_advisory_lock(hashtext('tournament_api'),
@@ -575,7 +633,7 @@ $$;
 -- its text.  Where CREATE OR REPLACE cannot change what an older version left
 -- (other result columns, other parameters), that one is dropped.  Whoever
 -- could execute the older one can execute the new one; a function of a new
--- name is given to whoever has USAGE on the schema.  That is for functions
+-- name is given to whoever reads already (state).  That is for functions
 -- that are read; nobody else has anything, whatever default privileges say.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define(
     p_signature text, p_definition text)
@@ -621,6 +679,12 @@ BEGIN
                AND n.nspname = 'tournament_api'
                AND a.privilege_type = 'USAGE'
                AND a.grantee NOT IN (0, n.nspowner)
+               AND a.grantee IN (
+                       SELECT r.grantee
+                         FROM pg_catalog.pg_proc p
+                        CROSS JOIN LATERAL aclexplode(p.proacl) r
+                        WHERE p.pronamespace = n.oid
+                          AND p.proname = 'state')
              GROUP BY 1) AS g (grantee, grantable)
      WHERE EXISTS (SELECT
                      FROM pg_temp.tournament_api_functions() f
@@ -693,6 +757,10 @@ SELECT format('ALTER %s OWNER TO %s', o.what, :'owner')
           FROM pg_catalog.pg_class c
          WHERE c.relnamespace = 'tournament_api'::regnamespace
            AND c.relname IN ('registered', 'registered_change')
+        UNION ALL
+        SELECT 'PUBLICATION tournament_api', p.pubowner
+          FROM pg_catalog.pg_publication p
+         WHERE p.pubname = 'tournament_api'
        ) AS o (what, owner)
  WHERE quote_ident(pg_get_userbyid(o.owner)) <> :'owner'
 \gexec
@@ -799,122 +867,6 @@ $body$
 $sql$);
 
 
--- How many registrations each tournament has (PENDING and CONFIRMED), for
--- hub's order by them: to count them all would take the longer the more there
--- are.
---
--- A row of registered is what was counted once.  Who changes registrations
--- does not touch it, since then whoever else changes those of the same
--- tournament would wait for the end of that transaction, or for each other: a
--- trigger puts what changed into registered_change, in rows of the writer's
--- own, and the sum of both is right in every snapshot.  count_in() moves it
--- from there to here.
---
--- A row without tournament says that there is no telling: the counts were
--- never taken, or the table was emptied by TRUNCATE, or the trigger failed.
--- Until install.sql has counted anew, hub counts for itself, as it does where
--- there are more changes than are quickly summed up.
-
-CREATE TABLE IF NOT EXISTS tournament_api.registered (
-    tournament_id  bigint  PRIMARY KEY,
-    n              bigint  NOT NULL
-);
-
-CREATE INDEX IF NOT EXISTS registered_n
-    ON tournament_api.registered (n DESC, tournament_id DESC);
-
-SELECT to_regclass('tournament_api.registered_change') IS NULL AS is_new
-\gset
-
-\if :is_new
-    CREATE TABLE tournament_api.registered_change (
-        tournament_id  bigint,
-        n              bigint  NOT NULL
-    ) WITH (autovacuum_vacuum_threshold = 1000,
-            autovacuum_vacuum_scale_factor = 0);
-
-    CREATE INDEX registered_change_no_telling
-        ON tournament_api.registered_change (tournament_id)
-     WHERE tournament_id IS NULL;
-
-    -- A key would be work for writers; a publication of all tables refuses
-    -- DELETE where there is none.
-    ALTER TABLE tournament_api.registered_change REPLICA IDENTITY FULL;
-
-    INSERT INTO tournament_api.registered_change VALUES (NULL, 0);
-\endif
-
-REVOKE ALL ON tournament_api.registered, tournament_api.registered_change
-    FROM PUBLIC;
-
-
--- count_in: what has changed goes to the counts, one caller at a time; others
--- do not wait, and whoever changes registrations is not in the way.  Counts of
--- the tournaments p_ids that are wrong, because rows came and went past the
--- triggers, are mended.
-SELECT pg_temp.tournament_api_define('count_in(bigint[])', $sql$
-CREATE OR REPLACE FUNCTION tournament_api.count_in(p_ids bigint[])
-RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'
-SET jit = off
-SET enable_seqscan = off
-AS $body$
-BEGIN
-    -- Each statement must see what the last caller left.
-
-    IF current_setting('transaction_isolation') <> 'read committed'
-       OR NOT pg_try_advisory_xact_lock(hashtext('tournament_api'),
-                                        hashtext('registered'))
-    THEN
-        RETURN;
-    END IF;
-
-    IF cardinality(p_ids) > 0 THEN
-        INSERT INTO tournament_api.registered_change
-        SELECT i.id, r.n - coalesce(p.n, 0) - coalesce(c.n, 0)
-          FROM unnest(p_ids) AS i (id)
-         CROSS JOIN LATERAL (
-                   SELECT count(*)
-                     FROM @tables@.tournaments_registration r
-                    WHERE r.tournament_id = i.id
-                      AND r.status IN ('PENDING', 'CONFIRMED')
-               ) AS r (n)
-          LEFT JOIN tournament_api.registered p ON p.tournament_id = i.id
-          LEFT JOIN (SELECT c.tournament_id, sum(c.n)
-                       FROM tournament_api.registered_change c
-                      GROUP BY c.tournament_id) AS c (id, n) ON c.id = i.id
-         WHERE r.n <> coalesce(p.n, 0) + coalesce(c.n, 0);
-    END IF;
-
-    -- Not more than a moment's work: the rest is the next caller's.
-
-    WITH changed AS (
-        DELETE FROM tournament_api.registered_change
-         WHERE ctid = ANY (ARRAY(SELECT c.ctid
-                                   FROM tournament_api.registered_change c
-                                  LIMIT 2000))
-           AND NOT EXISTS (SELECT
-                             FROM tournament_api.registered_change c
-                            WHERE c.tournament_id IS NULL)
-        RETURNING tournament_id, n
-    )
-    INSERT INTO tournament_api.registered AS p
-    SELECT c.tournament_id, sum(c.n)
-      FROM changed c
-     GROUP BY c.tournament_id
-    HAVING sum(c.n) <> 0
-        ON CONFLICT (tournament_id) DO UPDATE SET n = p.n + excluded.n;
-
-EXCEPTION WHEN OTHERS THEN
-    -- The answer does not depend on it, and the next caller tries again.
-    RAISE WARNING 'tournament_api: counts of registrations: %', SQLERRM;
-END
-$body$
-$sql$);
-
-
 -- hub: a page of the tournaments that match, and how many match.
 --
 --     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
@@ -971,10 +923,6 @@ DECLARE
 
     c_table     CONSTANT text := $$@tables@.tournaments_tournament t$$;
 
-    -- So many changes of counts are counted in, so many not summed up.
-    c_many      CONSTANT integer := 500;
-    c_too_many  CONSTANT integer := 20000;
-
     v_now       timestamptz := date_trunc('second', p_now);
     v_statuses  text[] := '{PUBLISHED,RUNNING}';
     v_where     text   := '';
@@ -982,7 +930,6 @@ DECLARE
     v_key       text   := 't.start_at';
     v_order     text   := 'DESC';
     v_until     text   := 'NULL::timestamptz';
-    v_from      text   := c_table;
     v_pattern   text;
     v_few       boolean;
     v_branches  text;
@@ -992,22 +939,7 @@ DECLARE
     v_first     bigint;
     v_valid     timestamptz;
     v_ids       bigint[];
-    v_changed   bigint[];
-    v_changes   bigint[];
-    v_rows      bigint;
-    v_counts    bigint[];
-    v_kept      boolean;
-    v_by_index  boolean := false;
 BEGIN
-    SELECT count(*),
-           NOT EXISTS (SELECT
-                         FROM tournament_api.registered_change c
-                        WHERE c.tournament_id IS NULL)
-      INTO v_rows, v_kept
-      FROM (SELECT
-              FROM tournament_api.registered_change c
-             LIMIT c_too_many + 1) AS c;
-
     -- Rows that the clock takes out for good are left out at once, and the
     -- first of the others to go or to come is the boundary.  An instant that
     -- is reached still counts where the comparison says "or equal": the
@@ -1055,25 +987,10 @@ BEGIN
         v_order := 'ASC';
         v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
     WHEN 'popular' THEN
-        IF v_kept AND v_rows <= c_too_many THEN
-            SELECT array_agg(g.id), array_agg(g.n)
-              INTO v_changed, v_changes
-              FROM (SELECT c.tournament_id, sum(c.n)::bigint
-                      FROM tournament_api.registered_change c
-                     GROUP BY c.tournament_id) AS g (id, n);
-
-            v_by_index := true;
-            v_key := 'coalesce(p.n, 0) + coalesce(d.n, 0)';
-            v_from := v_from || ' LEFT JOIN tournament_api.registered p'
-                                ' ON p.tournament_id = t.id'
-                                ' LEFT JOIN unnest($6, $7) AS d (id, n)'
-                                ' ON d.id = t.id';
-        ELSE
-            v_key := $$(SELECT count(*)
-                          FROM @tables@.tournaments_registration r
-                         WHERE r.tournament_id = t.id
-                           AND r.status IN ('PENDING', 'CONFIRMED'))$$;
-        END IF;
+        v_key := $$(SELECT count(*)
+                      FROM @tables@.tournaments_registration r
+                     WHERE r.tournament_id = t.id
+                       AND r.status IN ('PENDING', 'CONFIRMED'))$$;
     ELSE
         RAISE 'hub: no such sort' USING ERRCODE = '22023';
     END CASE;
@@ -1147,7 +1064,7 @@ BEGIN
                             AND octet_length(p_q) = char_length(p_q)
                             AND lower('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
                                 = 'abcdefghijklmnopqrstuvwxyz'
-                           THEN 'strpos(lower(@ COLLATE "C"), $8) > 0'
+                           THEN 'strpos(lower(@ COLLATE "C"), $6) > 0'
                                 ' OR octet_length(@) > char_length(@)'
                                 ' AND lower(@) LIKE lower($3)'
                            ELSE 'lower(@) LIKE lower($3)' END,
@@ -1169,11 +1086,11 @@ BEGIN
                        ' ORDER BY key %s, id DESC LIMIT $5 OFFSET $5'
                        ' * least($4 - 1, greatest(n.total - 1, 0) / $5))'
                        ' FROM n',
-                       v_key, v_counted, v_from, v_statuses, v_where, v_until,
+                       v_key, v_counted, c_table, v_statuses, v_where, v_until,
                        v_order)
            INTO v_total, v_valid, v_ids
-          USING v_now, p_game, v_pattern, v_page, v_per_page, v_changed,
-                v_changes, lower(p_q COLLATE "C");
+          USING v_now, p_game, v_pattern, v_page, v_per_page,
+                lower(p_q COLLATE "C");
 
         PERFORM set_config('enable_seqscan', 'off', true);
     ELSE
@@ -1187,45 +1104,6 @@ BEGIN
     v_page := least(v_page, greatest((v_total - 1) / v_per_page + 1, 1));
     v_first := (v_page - 1) * v_per_page;
 
-    -- Those with most registrations come as the index of the counts has them,
-    -- but for those whose counts have changed since.
-
-    IF v_by_index AND v_ids IS NULL THEN
-        EXECUTE format('SELECT array_agg(p.id ORDER BY p.key DESC, p.id DESC),'
-                       ' array_agg(p.key ORDER BY p.key DESC, p.id DESC)'
-                       ' FROM (SELECT p.id, p.key FROM ('
-                       '(SELECT t.id, p.n AS key'
-                       ' FROM tournament_api.registered p'
-                       ' JOIN %3$s ON t.id = p.tournament_id'
-                       ' WHERE p.n > 0'
-                       ' AND p.tournament_id NOT IN (SELECT unnest($6))'
-                       ' AND t.status = ANY (%1$L)%2$s'
-                       ' ORDER BY p.n DESC, p.tournament_id DESC'
-                       ' LIMIT $4 + $5)'
-                       ' UNION ALL '
-                       '(SELECT t.id, coalesce(p.n, 0) + d.n'
-                       ' FROM unnest($6, $7) AS d (id, n)'
-                       ' JOIN %3$s ON t.id = d.id'
-                       ' LEFT JOIN tournament_api.registered p'
-                       ' ON p.tournament_id = d.id'
-                       ' WHERE coalesce(p.n, 0) + d.n > 0'
-                       ' AND t.status = ANY (%1$L)%2$s)) AS p'
-                       ' ORDER BY p.key DESC, p.id DESC'
-                       ' OFFSET $4 LIMIT $5) AS p',
-                       v_statuses, v_where || v_counted, c_table)
-           INTO v_ids, v_counts
-          USING v_now, p_game, NULL::text, v_first, v_per_page, v_changed,
-                v_changes;
-
-        -- Those without any come last.
-
-        IF coalesce(cardinality(v_ids), 0)
-           < least(v_per_page, v_total - v_first)
-        THEN
-            v_ids := NULL;
-        END IF;
-    END IF;
-
     -- A branch for each status reads the index in its order, and not further
     -- than to the end of the page.
 
@@ -1233,7 +1111,7 @@ BEGIN
         SELECT string_agg(format('(SELECT t.id, %s AS key FROM %s'
                                  ' WHERE t.status = %L%s'
                                  ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
-                                 v_key, v_from, b.status, v_where || v_counted,
+                                 v_key, c_table, b.status, v_where || v_counted,
                                  v_order),
                           ' UNION ALL ')
           INTO v_branches
@@ -1243,24 +1121,7 @@ BEGIN
                        ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
                        v_branches, v_order)
            INTO v_ids
-          USING v_now, p_game, NULL::text, v_first, v_per_page, v_changed,
-                v_changes;
-    END IF;
-
-    -- What this answer shows comes from the snapshot that it began with.
-
-    IF v_kept
-       AND current_setting('transaction_read_only')::boolean = false
-       AND (v_rows > c_many
-            OR EXISTS (SELECT
-                         FROM unnest(v_ids, v_counts) AS p (id, n)
-                        WHERE p.n <> (
-                              SELECT count(*)
-                                FROM @tables@.tournaments_registration r
-                               WHERE r.tournament_id = p.id
-                                 AND r.status IN ('PENDING', 'CONFIRMED'))))
-    THEN
-        PERFORM tournament_api.count_in(CASE WHEN v_by_index THEN v_ids END);
+          USING v_now, p_game, NULL::text, v_first, v_per_page;
     END IF;
 
     RETURN QUERY
@@ -1769,32 +1630,54 @@ $sql$);
 
 -- Triggers: their functions
 --
--- Each statement that changes what an answer shows sends one notification in
--- channel tournament_changes, in the writer's own transaction: PostgreSQL
--- delivers it when that commits and forgets it when it does not.  A payload
--- is tokens separated by spaces, each once, in order, so that equal changes
--- have equal payloads, of which a transaction sends one:
+-- A row that changes what an answer shows is announced in the writer's own
+-- transaction: heard of once that commits, and never if it does not.  What is
+-- said are tokens, separated by spaces:
 --
 --     t<id>   a tournament: its row, its settings, its schedule
 --     r<id>   the registrations of a tournament
 --     p<id>   a profile: itself, its registrations, memberships, requests
 --     p0      accounts: a profile is new, or has another account
 --     m<id>   a team: itself, its registrations, its memberships
---     *       everything: more than 300 of these, or a TRUNCATE
+--     *       everything: a TRUNCATE, or more than can be told
 --
--- 300 tokens have 6,299 bytes at most; 8,000 would be an error.  Ids only:
--- whoever may connect may listen.
+-- Ids only: whoever may connect may listen.  How it is said is chosen by
+-- -v feed=:
+--
+--     notify   a notification in channel tournament_changes, whose payload is
+--              the tokens.  Needs nothing of the server, but PostgreSQL holds
+--              a lock while a transaction that notifies is flushed, so that
+--              such commits come one after the other.  After 300 rows of a
+--              transaction it is "*", once.
+--     logical  a message in the write-ahead log, which logical decoding finds
+--              (wal_level = logical).  Prefix tournament_api, transactional,
+--              text: the full id of the writer's transaction
+--              (pg_current_xact_id()), a space, the tokens.  However many
+--              there are: the reader has to bound them.
+--     both     each of them, for a change-over without a gap
+--
+-- The first installation has notify, later ones what the one before had.
+--
+-- These functions run for every row that the application writes, and are made
+-- of little for that reason.  They are row triggers: transition tables cost
+-- more, and spill to disk with many rows (temp_file_limit).  They have the
+-- rights and the search_path of whoever writes, so that nothing can be done
+-- with them that he could not do himself; a search_path of their own would
+-- cost as much as all the rest.  So every name says its schema, operators too.
+-- Values are compared byte by byte (*<>): no collation hides a change, no type
+-- lacks the operator.
 --
 -- A trigger must not fail the application's write.  An error becomes a WARNING
 -- and "*", say where a migration has dropped or renamed a column, until
--- install.sql is run again.  (The subtransaction for that has no id and writes
--- nothing: a few microseconds.)  A full queue of notifications fails COMMIT,
--- where nothing can catch it: nothing is sent into one that is nearly full.
--- By default that takes 8 GB of them, and a listener that has stopped reading.
+-- install.sql is run again.  (The subtransaction for that has no id, since the
+-- message is written outside of it: many ids would slow down everybody.)  A
+-- full queue of notifications fails COMMIT, where nothing can catch it:
+-- nothing is sent into one that is nearly full.  By default that takes 8 GB of
+-- them, and a listener that has stopped reading.
 --
--- What goes unnoticed: writes while triggers are disabled, and rows applied
--- by logical replication.  A transaction that has notified cannot be prepared
--- (PREPARE TRANSACTION).
+-- What goes unnoticed: writes while triggers are disabled, and rows of
+-- partitions that are attached or detached.  A transaction that has notified
+-- cannot be prepared (PREPARE TRANSACTION).
 
 -- For each table: its triggers' function, the tokens that a row sends, and
 -- the columns that answers show or depend on.  A new profile, or a profile's
@@ -1816,210 +1699,185 @@ LANGUAGE sql AS $$
     ('tournaments_schedule', 'announce_schedule', 't tournament_id',
      'tournament_id check_in_open_mins check_in_close_mins'),
     ('tournaments_registration', 'announce_registration',
-     'r tournament_id, p user_id, m team_id',
+     'm team_id, p user_id, r tournament_id',
      'id tournament_id user_id team_id status payment_status created_at'),
     ('tournaments_registrationrequest', 'announce_request', 'p requester_id',
      'tournament_id team_id requester_id status'),
-    ('user_profile_userprofile', 'announce_profile', 'p id, 0 user_id',
+    ('user_profile_userprofile', 'announce_profile', '0 user_id, p id',
      'id user_id display_name is_private'),
     ('teams_team', 'announce_team', 'm id',
      'id name tag game captain_id'),
     ('teams_teammembership', 'announce_membership',
-     'p profile_id, m team_id',
+     'm team_id, p profile_id',
      'team_id profile_id role status')
 $$;
 
--- Makes the function of one table's triggers.
---
--- Rows before and after are matched by id in a FULL JOIN: an id that changes
--- is one row gone and another come, and a plan that was made for one row is a
--- hash join still when a hundred thousand come.  They are compared byte by
--- byte (*<>): no collation hides a change, no type lacks the operator.
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define_trigger(
-    p_rel oid, p_fname text, p_tokens text, p_shown text)
-RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    definition text := $sql$
-CREATE OR REPLACE FUNCTION tournament_api.@fname@()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    payload text;
-BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        payload := '*';
-
-    ELSIF TG_OP = 'UPDATE' THEN
-        SELECT CASE WHEN count(*) > 300 THEN '*'
-                    ELSE string_agg(t.kind || t.id, ' '
-                                    ORDER BY t.kind, t.id) END
-          INTO payload
-          FROM (SELECT DISTINCT v.kind, v.id
-                  FROM before b
-                  FULL JOIN after a ON a.id = b.id
-                 CROSS JOIN LATERAL (VALUES
-                       @updated@
-                       ) v (kind, id)
-                 WHERE v.id IS NOT NULL
-                   AND ROW(@before@)::record
-                       *<> ROW(@after@)::record
-                 LIMIT 301) t;
-
-    ELSE
-        SELECT CASE WHEN count(*) > 300 THEN '*'
-                    ELSE string_agg(t.kind || t.id, ' '
-                                    ORDER BY t.kind, t.id) END
-          INTO payload
-          FROM (SELECT DISTINCT v.kind, v.id
-                  FROM changed c
-                 CROSS JOIN LATERAL (VALUES
-                       @changed@
-                       ) v (kind, id)
-                 WHERE v.id IS NOT NULL
-                 LIMIT 301) t;
-    END IF;
-
-    IF payload IS NULL THEN
-        RETURN NULL;
-    END IF;
-
-    IF pg_notification_queue_usage() > 0.9 THEN
-        RAISE WARNING 'tournament_api: the notification queue is nearly '
-                      'full, a change in %.% is not announced',
-                      TG_TABLE_SCHEMA, TG_TABLE_NAME;
-    ELSE
-        PERFORM pg_notify('tournament_changes', payload);
-    END IF;
-
-    RETURN NULL;
-
-EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'tournament_api: a change in %.% is announced as a change '
-                  'of everything: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM
-          USING HINT = 'Run install.sql again.';
-
+-- How a payload is announced, for each feed.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_announcement(p_feed text)
+RETURNS text
+LANGUAGE sql AS $$
+    SELECT CASE WHEN p_feed IN ('notify', 'both') THEN $sql$
     BEGIN
-        PERFORM pg_notify('tournament_changes', '*');
-    EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING 'tournament_api: it is not announced: %', SQLERRM;
-    END;
+        -- A mark for each row that this transaction has announced
 
-    RETURN NULL;
-END
-$body$
-$sql$;
-    part       record;
-BEGIN
-    definition := replace(definition, '@fname@', p_fname);
+        marks := pg_catalog.concat(
+            pg_catalog.current_setting('tournament_api.marks', true), '.');
 
-    FOR part IN
-        SELECT '@' || side || '@' AS mark,
-               string_agg(format('%s.%I', left(side, 1), f.attname),
-                          ', ' ORDER BY f.attnum) AS text
-          FROM pg_catalog.pg_attribute f
-         CROSS JOIN (VALUES ('before'), ('after')) AS sides (side)
-         WHERE f.attrelid = p_rel
-           AND NOT f.attisdropped
-           AND f.attname = ANY (string_to_array(p_shown, ' '))
-         GROUP BY side
-        UNION ALL
-        SELECT mark,
-               string_agg(format(CASE WHEN t[1] = '0' THEN account
-                                      ELSE token END, t[1], t[2]),
-                          E',\n                       ')
-          FROM unnest(string_to_array(p_tokens, ', ')) AS words
-         CROSS JOIN LATERAL string_to_array(words, ' ') AS t
-         CROSS JOIN (VALUES
-               ('@updated@',
-                '(''%1$s'' COLLATE "C", b.%2$I::bigint), (''%1$s'', a.%2$I)',
-                '(''p'', CASE WHEN b.%2$I IS DISTINCT FROM a.%2$I '
-                'THEN 0 END)'),
-               ('@changed@',
-                '(''%1$s'' COLLATE "C", c.%2$I::bigint)',
-                '(''p'', CASE WHEN TG_OP = ''INSERT'' THEN 0 END)')
-               ) AS uses (mark, token, account)
-         GROUP BY mark
-    LOOP
-        definition := replace(definition, part.mark, part.text);
-    END LOOP;
+        IF pg_catalog.length(marks) OPERATOR(pg_catalog.<=) 301 THEN
+            marks := pg_catalog.set_config('tournament_api.marks', marks,
+                                           true);
 
-    PERFORM pg_temp.tournament_api_define(p_fname || '()', definition);
-END
-$$;
+            IF pg_catalog.pg_notification_queue_usage()
+               OPERATOR(pg_catalog.>) 0.9
+            THEN
+                RAISE WARNING 'tournament_api: the notification queue is '
+                              'nearly full, a change in %.% is not announced',
+                              TG_TABLE_SCHEMA, TG_TABLE_NAME;
 
-SELECT pg_temp.tournament_api_define_trigger(t.rel, f.fname, f.tokens,
-                                             f.shown)
-  FROM pg_temp.tournament_api_feed() f
-  JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
- WHERE t.rel IS NOT NULL;
+            ELSIF pg_catalog.length(marks) OPERATOR(pg_catalog.=) 301 THEN
+                PERFORM pg_catalog.pg_notify('tournament_changes', '*');
 
-
--- The registrations' other triggers, which keep the counts.  Reading what has
--- changed may fail, as above; writing it is done outside of that block, since
--- a subtransaction that writes needs a number of its own, and a transaction of
--- many such statements would slow down others.
-SELECT pg_temp.tournament_api_define('count_registration()', $sql$
-CREATE OR REPLACE FUNCTION tournament_api.count_registration()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    ids      bigint[];
-    changes  bigint[];
-BEGIN
-    BEGIN
-        IF TG_OP = 'INSERT' OR TG_OP = 'DELETE' THEN
-            SELECT array_agg(g.id), array_agg(g.n)
-              INTO ids, changes
-              FROM (SELECT c.tournament_id AS id,
-                           CASE WHEN TG_OP = 'INSERT' THEN count(*)
-                                ELSE - count(*) END AS n
-                      FROM changed c
-                     WHERE c.status IN ('PENDING', 'CONFIRMED')
-                     GROUP BY c.tournament_id) AS g;
-
-        ELSIF TG_OP = 'UPDATE' THEN
-            SELECT array_agg(g.id), array_agg(g.n)
-              INTO ids, changes
-              FROM (SELECT v.id, sum(v.n) AS n
-                      FROM (SELECT b.tournament_id, -1
-                              FROM before b
-                             WHERE b.status IN ('PENDING', 'CONFIRMED')
-                            UNION ALL
-                            SELECT a.tournament_id, 1
-                              FROM after a
-                             WHERE a.status IN ('PENDING', 'CONFIRMED')
-                           ) AS v (id, n)
-                     GROUP BY v.id
-                    HAVING sum(v.n) <> 0) AS g;
-
-        ELSE
-            ids := '{NULL}';
-            changes := '{0}';
+            ELSE
+                PERFORM pg_catalog.pg_notify('tournament_changes', payload);
+            END IF;
         END IF;
 
     EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING 'tournament_api: a change in %.% is not counted: %',
-                      TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM
-              USING HINT = 'Run install.sql again.';
-
-        ids := '{NULL}';
-        changes := '{0}';
+        RAISE WARNING 'tournament_api: a change in %.% is not announced: %',
+                      TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM;
     END;
+$sql$ ELSE '' END
 
-    IF ids IS NOT NULL THEN
-        INSERT INTO tournament_api.registered_change (tournament_id, n)
-        SELECT * FROM unnest(ids, changes);
+    -- 3577 is pg_logical_emit_message(boolean, text, text), in any version
+
+           || CASE WHEN p_feed IN ('logical', 'both') THEN $sql$
+    IF pg_catalog.has_function_privilege(3577::pg_catalog.oid, 'EXECUTE') THEN
+        lsn := pg_catalog.pg_logical_emit_message(true, 'tournament_api',
+                   pg_catalog.concat(pg_catalog.pg_current_xact_id(), ' ',
+                                     payload));
+    ELSE
+        RAISE WARNING 'tournament_api: a change in %.% is not announced: '
+                      'permission denied for function '
+                      'pg_logical_emit_message', TG_TABLE_SCHEMA,
+                      TG_TABLE_NAME;
     END IF;
+$sql$ ELSE '' END
+$$;
 
+-- Makes a function of triggers, with what is to be announced.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_define_trigger(
+    p_fname text, p_payload text)
+RETURNS void
+LANGUAGE sql AS $$
+    SELECT pg_temp.tournament_api_define(p_fname || '()', format($sql$
+CREATE OR REPLACE FUNCTION tournament_api.%I()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $body$
+DECLARE
+    payload  pg_catalog.text;
+    marks    pg_catalog.text;
+    lsn      pg_catalog.pg_lsn;
+BEGIN
+%s
+    IF payload IS NULL THEN
+        RETURN NULL;
+    END IF;
+%s
     RETURN NULL;
 END
 $body$
-$sql$);
+$sql$, p_fname, p_payload, pg_temp.tournament_api_announcement(
+           current_setting('tournament_api.feed'))))
+$$;
+
+SELECT pg_temp.tournament_api_define_trigger('announce_truncate',
+                                             '    payload := ''*'';');
+
+-- One for each table.  A token is the text of an id, null where there is none;
+-- of an update that of both rows, if they differ.
+WITH tables AS (
+    SELECT f.fname, f.tokens,
+           string_agg(format('OLD.%I', a.attname), ', ' ORDER BY a.attnum)
+           AS old,
+           string_agg(format('NEW.%I', a.attname), ', ' ORDER BY a.attnum)
+           AS new
+      FROM pg_temp.tournament_api_feed() f
+      JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = t.rel
+     WHERE a.attname = ANY (string_to_array(f.shown, ' '))
+       AND NOT a.attisdropped
+     GROUP BY f.fname, f.tokens
+), tokens AS (
+    SELECT t.fname, t.old, t.new, w.n,
+           CASE WHEN k.kind = '0' THEN '''p0'''
+                ELSE format('''%s'' OPERATOR(pg_catalog.||) '
+                            'NEW.%I::pg_catalog.text', k.kind, k.col)
+           END AS inserted,
+           CASE WHEN k.kind <> '0'
+                THEN format('''%s'' OPERATOR(pg_catalog.||) '
+                            'OLD.%I::pg_catalog.text', k.kind, k.col)
+           END AS deleted,
+           format('CASE WHEN ROW(OLD.%1$I)::pg_catalog.record OPERATOR(pg_catalog.*<>) '
+                  'ROW(NEW.%1$I)::pg_catalog.record THEN ', k.col) AS if_other
+      FROM tables t
+     CROSS JOIN LATERAL unnest(string_to_array(t.tokens, ', '))
+                        WITH ORDINALITY AS w (words, n)
+     CROSS JOIN LATERAL (
+               SELECT split_part(w.words, ' ', 1), split_part(w.words, ' ', 2)
+           ) AS k (kind, col)
+)
+SELECT pg_temp.tournament_api_define_trigger(t.fname, format($sql$
+    BEGIN
+        IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+            payload := pg_catalog.concat_ws(' ',
+                %1$s);
+
+        ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+            payload := pg_catalog.concat_ws(' ',
+                %2$s);
+
+        ELSIF ROW(%4$s)::pg_catalog.record
+              OPERATOR(pg_catalog.*<>)
+              ROW(%5$s)::pg_catalog.record
+        THEN
+            payload := pg_catalog.concat_ws(' ',
+                %3$s);
+        END IF;
+
+    EXCEPTION WHEN OTHERS THEN
+        payload := '*';
+        RAISE WARNING 'tournament_api: a change in %%.%% is announced as a '
+                      'change of everything: %%', TG_TABLE_SCHEMA,
+                      TG_TABLE_NAME, SQLERRM
+              USING HINT = 'Run install.sql again.';
+    END;
+$sql$,
+           string_agg(t.inserted, E',\n                ' ORDER BY t.n),
+           string_agg(t.deleted, E',\n                ' ORDER BY t.n),
+           string_agg(coalesce(t.if_other || t.deleted || E' END,\n'
+                               '                ' || t.inserted,
+                               t.if_other || t.inserted || ' END'),
+                      E',\n                ' ORDER BY t.n),
+           t.old, t.new))
+  FROM tokens t
+ GROUP BY t.fname, t.old, t.new;
+
+
+-- feed: by what the triggers announce: notify, logical or both.
+--
+--     SELECT tournament_api.feed()
+SELECT pg_temp.tournament_api_define('feed()', format($sql$
+CREATE OR REPLACE FUNCTION tournament_api.feed()
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    RETURN %L;
+END
+$body$
+$sql$, current_setting('tournament_api.feed')));
 
 
 -- Does all of it run on this site's tables?
@@ -2032,9 +1890,10 @@ SELECT (SELECT count(*) FROM tournament_api.state('')),
        (SELECT count(*) FROM tournament_api.registration_context(0, '')),
        (SELECT count(*) FROM tournament_api.participants('')),
        (SELECT count(*) FROM tournament_api.user_registrations(0)),
-       (SELECT count(*) FROM tournament_api.platform_stats());
+       (SELECT count(*) FROM tournament_api.platform_stats()),
+       tournament_api.feed();
 
-SELECT :'role' <> '' AS has_role \gset
+SELECT :'role' <> '' AS has_role, :'listener' <> '' AS has_listener \gset
 \if :has_role
     GRANT USAGE ON SCHEMA tournament_api TO :"role";
     SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure,
@@ -2045,6 +1904,31 @@ SELECT :'role' <> '' AS has_role \gset
      WHERE p.pronamespace = 'tournament_api'::regnamespace
     \gexec
 \endif
+\if :has_listener
+    GRANT USAGE ON SCHEMA tournament_api TO :"listener";
+    GRANT EXECUTE ON FUNCTION tournament_api.feed(), tournament_api.version()
+       TO :"listener";
+\endif
+
+
+-- Logical decoding asks for a publication, which is empty: the messages are
+-- none of its business.
+
+SELECT CASE WHEN f.wanted THEN 'CREATE' ELSE 'DROP' END
+       || ' PUBLICATION tournament_api'
+  FROM (SELECT current_setting('tournament_api.feed') <> 'notify',
+               EXISTS (SELECT
+                         FROM pg_catalog.pg_publication p
+                        WHERE p.pubname = 'tournament_api'
+                          AND NOT p.puballtables
+                          AND NOT EXISTS (
+                              SELECT
+                                FROM pg_catalog.pg_publication_tables t
+                               WHERE t.pubname = p.pubname)
+                          AND pg_has_role(p.pubowner, 'MEMBER'))
+       ) AS f (wanted, present)
+ WHERE f.wanted <> f.present
+\gexec
 
 COMMIT;
 
@@ -2057,76 +1941,67 @@ COMMIT;
 -- as it should be is not touched, and needs no lock.
 --
 -- The triggers fire ALWAYS, for replicas' and loaders' sessions as well
--- (session_replication_role).  A partitioned table's partitions have them
--- too, for who writes to one by its name; one that is added later has them
--- after the next run.
+-- (session_replication_role).  A partitioned table's partitions have the row
+-- triggers from it, those that are added later too; those for TRUNCATE they
+-- have after the next run.
 
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trigger_commands()
 RETURNS TABLE (rel oid, command text)
 LANGUAGE sql AS $$
     WITH RECURSIVE tree AS (
-        SELECT t.rel, f.prefix, f.fname
-          FROM (SELECT tab, 'tournament_api_' AS prefix, fname
-                  FROM pg_temp.tournament_api_feed()
-                UNION ALL
-                VALUES ('tournaments_registration', 'tournament_api_count_',
-                        'count_registration')) AS f
+        SELECT t.rel, f.fname, false AS inherited, 0 AS depth
+          FROM pg_temp.tournament_api_feed() f
           JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
          WHERE t.rel IS NOT NULL
         UNION
-        SELECT i.inhrelid, tree.prefix, tree.fname
+        SELECT i.inhrelid, tree.fname, c.relispartition, tree.depth + 1
           FROM tree
           JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.rel
+          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
     ), wanted AS (
-        SELECT tree.rel, tree.fname, tree.prefix || e.name AS name, e.tgtype,
-               e.event, e.old, e.new
+        SELECT tree.rel, tree.depth, e.name, e.fname, e.tgtype, e.event,
+               tree.inherited AND e.name = 'tournament_api_row' AS inherited
           FROM tree
           JOIN pg_catalog.pg_class c ON c.oid = tree.rel
-         CROSS JOIN (VALUES
-               ('insert', 4, 'INSERT', NULL, 'changed'),
-               ('update', 16, 'UPDATE', 'before', 'after'),
-               ('delete', 8, 'DELETE', 'changed', NULL),
-               ('truncate', 32, 'TRUNCATE', NULL, NULL)
-               ) AS e (name, tgtype, event, old, new)
+         CROSS JOIN LATERAL (VALUES
+               ('tournament_api_row', tree.fname, 29,
+                'INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'),
+               ('tournament_api_truncate', 'announce_truncate', 32,
+                'TRUNCATE ON %s FOR EACH STATEMENT')
+               ) AS e (name, fname, tgtype, event)
          WHERE c.relkind IN ('r', 'p')
     ), ours AS (
         SELECT g.tgrelid AS rel, g.tgname AS name, w.name IS NOT NULL AS known,
                coalesce(g.tgtype = w.tgtype
                         AND g.tgfoid = to_regprocedure(
                                 'tournament_api.' || w.fname || '()')
-                        AND g.tgoldtable IS NOT DISTINCT FROM w.old
-                        AND g.tgnewtable IS NOT DISTINCT FROM w.new
-                        AND g.tgenabled = 'A' AND g.tgqual IS NULL, false)
-               AS good
+                        AND g.tgenabled = 'A' AND g.tgqual IS NULL
+                        AND g.tgattr = ''::int2vector, false) AS good
           FROM pg_catalog.pg_trigger g
           JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
           LEFT JOIN wanted w ON w.rel = g.tgrelid AND w.name = g.tgname
          WHERE p.pronamespace = 'tournament_api'::regnamespace
            AND starts_with(g.tgname, 'tournament_api_')
     )
-    SELECT c.rel, string_agg(c.command, '; ' ORDER BY c.name)
-      FROM (SELECT w.rel, w.name, 1 AS step,
-                   format('CREATE OR REPLACE TRIGGER %1$I AFTER %2$s ON %3$s '
-                          '%4$s FOR EACH STATEMENT '
-                          'EXECUTE FUNCTION tournament_api.%5$s(); '
-                          'ALTER TABLE ONLY %3$s ENABLE ALWAYS TRIGGER %1$I',
-                          w.name, w.event, w.rel::regclass,
-                          CASE WHEN coalesce(w.old, w.new) IS NOT NULL
-                               THEN concat_ws(' ', 'REFERENCING',
-                                              'OLD TABLE AS ' || w.old,
-                                              'NEW TABLE AS ' || w.new)
-                               ELSE '' END, w.fname) AS command
+    SELECT c.rel, string_agg(c.command, '; ' ORDER BY c.step, c.name)
+      FROM (SELECT w.rel, w.name, w.depth, 1 AS step,
+                   CASE WHEN w.inherited THEN '' ELSE format(
+                       'CREATE OR REPLACE TRIGGER %I AFTER ' || w.event
+                       || ' EXECUTE FUNCTION tournament_api.%I(); ',
+                       w.name, w.rel::regclass, w.fname) END
+                   || format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I',
+                             w.rel::regclass, w.name) AS command
               FROM wanted w
              WHERE NOT EXISTS (SELECT FROM ours o
                                 WHERE o.rel = w.rel AND o.name = w.name
                                   AND o.good)
             UNION ALL
-            SELECT o.rel, o.name, 2,
+            SELECT o.rel, o.name, 0, 2,
                    format('DROP TRIGGER %I ON %s', o.name, o.rel::regclass)
               FROM ours o
              WHERE NOT o.known) AS c
-     GROUP BY c.rel, c.step
-     ORDER BY c.step, c.rel
+     GROUP BY c.rel
+     ORDER BY min(c.step), max(c.depth), c.rel
 $$;
 
 -- Runs commands that lock a table, in a transaction of their own.
@@ -2213,6 +2088,9 @@ SELECT format('DROP FUNCTION %s', p.oid::regprocedure)
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgfoid = p.oid)
 \gexec
 
+DROP TABLE IF EXISTS tournament_api.registered,
+                     tournament_api.registered_change;
+
 DO $do$
 DECLARE
     users text;
@@ -2231,50 +2109,6 @@ BEGIN
     END IF;
 END
 $do$;
-
-
--- Counts
---
--- The triggers are there: from now on every change of registrations is in
--- registered_change.  What is counted here are those of one snapshot; the
--- changes of this very snapshot are in it.
-
-DO $do$
-BEGIN
-    IF NOT EXISTS (SELECT
-                     FROM pg_temp.tournament_api_tables() t
-                     JOIN pg_catalog.pg_class c ON c.oid = t.rel
-                    WHERE t.name = 'tournaments_registration'
-                      AND c.relkind IN ('r', 'p'))
-    THEN
-        RETURN;
-    END IF;
-
-    PERFORM pg_advisory_xact_lock(hashtext('tournament_api'),
-                                  hashtext('registered'));
-
-    EXECUTE format($sql$
-        WITH counts AS MATERIALIZED (
-            SELECT r.tournament_id::bigint AS id, count(*) AS n
-              FROM %I.tournaments_registration r
-             WHERE r.status IN ('PENDING', 'CONFIRMED')
-             GROUP BY r.tournament_id
-        ), counted AS (
-            DELETE FROM tournament_api.registered_change
-        ), gone AS (
-            DELETE FROM tournament_api.registered p
-             WHERE p.tournament_id NOT IN (SELECT c.id FROM counts c)
-        )
-        INSERT INTO tournament_api.registered AS p (tournament_id, n)
-        SELECT c.id, c.n
-          FROM counts c
-            ON CONFLICT (tournament_id) DO UPDATE SET n = excluded.n
-         WHERE p.n <> excluded.n
-        $sql$, current_setting('tournament_api.tables_schema'));
-END
-$do$;
-
-ANALYZE tournament_api.registered;
 
 
 SELECT pg_advisory_unlock(hashtext('tournament_api'), hashtext('install'));

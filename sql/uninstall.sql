@@ -89,6 +89,16 @@ SELECT format('CALL pg_temp.tournament_api_locked(%s, %L)', g.tgrelid,
 
 DROP SCHEMA IF EXISTS tournament_api CASCADE;
 
+SELECT 'DROP PUBLICATION tournament_api'
+  FROM pg_catalog.pg_publication p
+ WHERE p.pubname = 'tournament_api'
+   AND NOT p.puballtables
+   AND NOT EXISTS (SELECT
+                     FROM pg_catalog.pg_publication_tables t
+                    WHERE t.pubname = p.pubname)
+   AND pg_has_role(p.pubowner, 'MEMBER')
+\gexec
+
 SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname)
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid

@@ -1795,7 +1795,7 @@ subtest 'plans on large tables' => sub {
 
     my $log = $pg->log_since;
 
-    unlike $log, qr/Seq Scan on (?!registered_change)/,
+    unlike $log, qr/Seq Scan/,
         'reads no table from end to end';
     unlike $log, qr/Gather/, 'and keeps no other process busy';
 
@@ -1837,7 +1837,7 @@ subtest 'plans on large tables' => sub {
     ($plan) = $plans->($search[0]);
     like $plan, qr/Bitmap Index Scan on tournament_api_text/,
         'text search uses its index';
-    unlike $plan, qr/Seq Scan on (?!registered_change)/,
+    unlike $plan, qr/Seq Scan/,
         'and reads no table from end to end';
 };
 

@@ -49,7 +49,7 @@ my @STATE = (
 # What the module calls, what these call, and what says which version it is
 
 my @FUNCTIONS = map { "tournament_api.$_" } (
-    'count(text)', 'count_in(bigint[])', 'detail(text)',
+    'count(text)', 'detail(text)', 'feed()',
     'hub(text,text,text,text,text,text,integer,integer,timestamp with time '
         . 'zone)',
     'participants(text)',
@@ -287,12 +287,44 @@ subtest 'a fresh install' => sub {
     is_deeply [ $db->rows(q{
         SELECT proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
          WHERE p.pronamespace = 'tournament_api'::regnamespace
-           AND (NOT prosecdef OR NOT 'search_path=pg_catalog, pg_temp'
-                                     = ANY (coalesce(proconfig, '{}'))
+           AND (prosecdef <> (prorettype <> 'trigger'::regtype)
+                OR prosecdef <> ('search_path=pg_catalog, pg_temp'
+                                 = ANY (coalesce(proconfig, '{}')))
                 OR lanname <> 'plpgsql'
                 OR prosqlbody IS NOT NULL)}) ], [],
-        'each function is plpgsql in a string, with its owner\'s rights and '
-        . 'a fixed search_path';
+        'each function is plpgsql in a string; those that are read have '
+        . 'their owner\'s rights and a fixed search_path, triggers neither';
+};
+
+
+# A read that wrote would fail on a standby, wait for a lost synchronous one,
+# and grow a table of ours.
+
+subtest 'a read writes nothing' => sub {
+    my $db = database(demo => 1);
+
+    install($db);
+    is $db->value(q{SELECT count(*) FROM pg_class
+                     WHERE relnamespace = 'tournament_api'::regnamespace}), 0,
+        'there is nothing to write to';
+
+    for my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE') {
+        $db->rows("BEGIN ISOLATION LEVEL $level READ ONLY");
+        $db->rows(qq{
+            SELECT FROM tournament_api.state('valorant-masters');
+            SELECT FROM tournament_api.states('{valorant-masters}');
+            SELECT FROM tournament_api.warm();
+            SELECT FROM tournament_api.hub('', '', '', '', '$_', '', 1, 12);
+            SELECT FROM tournament_api.detail('valorant-masters');
+            SELECT FROM tournament_api.count('valorant-masters');
+            SELECT FROM tournament_api.registration_context(1, 'busy-bees');
+            SELECT FROM tournament_api.participants('valorant-masters');
+            SELECT FROM tournament_api.user_registrations(1);
+            SELECT FROM tournament_api.platform_stats()}) for '', 'popular';
+        is $db->value('SELECT pg_current_xact_id_if_assigned()'), undef,
+            $level;
+        $db->rows('COMMIT');
+    }
 };
 
 
@@ -316,7 +348,7 @@ subtest 'a second run changes nothing' => sub {
 subtest 'rights' => sub {
     my $db = database(demo => 1);
 
-    $pg->create_role($_) for 'reader', 'Odd Name', 'stranger';
+    $pg->create_role($_) for 'reader', 'Odd Name', 'stranger', 'ear';
 
     install($db, role => 'reader');
     install($db, role => 'Odd Name');
@@ -328,14 +360,9 @@ subtest 'rights' => sub {
             q{SELECT confirmed FROM tournament_api.state('valorant-masters')}),
             3, "$role calls a function";
 
-        for my $table (@TABLES, 'tournaments_schedule',
-                       'tournament_api.registered',
-                       'tournament_api.registered_change')
-        {
-            my ($name) = $table =~ /(\w+)$/;
-
+        for my $table (@TABLES, 'tournaments_schedule') {
             like failure { $nginx->rows("SELECT FROM $table") },
-                qr/permission denied for table $name/,
+                qr/permission denied for table $table/,
                 "$role does not read $table";
         }
 
@@ -344,6 +371,11 @@ subtest 'rights' => sub {
         like failure { $nginx->rows('CREATE TABLE tournament_api.t ()') },
             qr/permission denied for schema/, "$role makes nothing there";
     }
+
+    install($db, listener => 'ear');
+    is_deeply [ executable($db, 'ear') ],
+        [ map { "tournament_api.$_()" } qw(feed version) ],
+        'who listens may ask what is installed';
 
     my $stranger = $pg->session(user => 'stranger', dbname => $db->{name});
 
@@ -570,7 +602,15 @@ subtest 'an upgrade' => sub {
         GRANT EXECUTE ON FUNCTION tournament_api.state(text) TO nginx3
               WITH GRANT OPTION;
         CREATE INDEX tournament_api_older
-            ON tournaments_tournamentsettings (start_at)});
+            ON tournaments_tournamentsettings (start_at);
+        CREATE TABLE tournament_api.registered (tournament_id bigint);
+        CREATE TABLE tournament_api.registered_change (tournament_id bigint);
+        CREATE FUNCTION tournament_api.count_registration() RETURNS trigger
+        LANGUAGE plpgsql AS 'BEGIN INSERT INTO
+            tournament_api.registered_change VALUES (1); RETURN NULL; END';
+        CREATE TRIGGER tournament_api_count_insert AFTER INSERT
+            ON tournaments_registration FOR EACH STATEMENT
+               EXECUTE FUNCTION tournament_api.count_registration()});
 
     # A reader at work, who must see the old one or the new one.
 
@@ -603,9 +643,16 @@ subtest 'an upgrade' => sub {
           FROM pg_proc p CROSS JOIN LATERAL aclexplode(proacl) a
           LEFT JOIN pg_roles r ON r.oid = a.grantee
          WHERE p.oid = 'tournament_api.version()'::regprocedure
-         ORDER BY 1}) ], [ ['nginx1'], ['nginx2'], ['postgres'] ],
-        'a new function is for whoever has the schema';
+         ORDER BY 1}) ], [ ['nginx1'], ['postgres'] ],
+        'a new function is for whoever reads already';
     is_deeply [ ours($db) ], \@INDEXES, 'the older index is gone';
+    is_deeply [ $db->rows(q{
+        SELECT relname FROM pg_class
+         WHERE relnamespace = 'tournament_api'::regnamespace
+        UNION ALL
+        SELECT tgname FROM pg_trigger
+         WHERE starts_with(tgname, 'tournament_api_count')}) ], [],
+        'so are tables and triggers that counted';
 
     like failure { $reader->rows(q{EXECUTE q ('valorant-night-cup')}) },
         qr/cached plan must not change result type/,

@@ -1,6 +1,6 @@
 # What the triggers cost whoever writes: registrations a second, each in a
-# durable transaction of its own; how much of that is NOTIFY, which commits one
-# transaction after the other; and what a site can do about it.
+# durable transaction of its own, announced by NOTIFY, which commits one
+# transaction after the other, or by messages in the log.
 
 package Bench::Case::Writer;
 
@@ -16,18 +16,6 @@ my $MANY    = 20_000;
 my $TABLE   = 'tournaments_registration';
 my $WITHOUT = 'without triggers';
 my $BATCH   = 10;
-
-# The announcing trigger's function with everything but the announcement.
-
-my $QUIET = q{
-    DO $$
-    BEGIN
-        EXECUTE replace(pg_get_functiondef(
-            'tournament_api.announce_registration()'::regprocedure),
-            'PERFORM pg_notify(''tournament_changes'', payload);', 'NULL;');
-    END
-    $$};
-
 
 sub pgbench {
     my ($pg, $seconds, %options) = @_;
@@ -76,6 +64,7 @@ return {
             name    => 'writer',
             load    => ['schema', 'install'],
             durable => 1,
+            conf    => { wal_level => 'logical' },
         );
 
         $pg->psql(<<"END");
@@ -95,10 +84,6 @@ SELECT 'Bench ' || n, 'bench-' || n, 'valorant', 'PUBLISHED', 16, now(),
 VACUUM ANALYZE;
 END
 
-        my $announcing = $pg->value(q{
-            SELECT pg_get_functiondef(
-                'tournament_api.announce_registration()'::regprocedure)});
-
         my $subject = sub {
             my ($name, $triggers, %options) = @_;
 
@@ -106,10 +91,10 @@ END
                 name   => $name,
                 base   => $options{base},
                 before => sub {
-                    $pg->rows("TRUNCATE $TABLE,
-                                        tournament_api.registered_change");
+                    $pg->load('install', feed => $options{feed})
+                        if $options{feed};
+                    $pg->rows("TRUNCATE $TABLE");
                     $pg->rows("ALTER TABLE $TABLE $triggers TRIGGER USER");
-                    $pg->rows($options{quiet} ? $QUIET : $announcing);
                     $pg->rows('CHECKPOINT');
                 },
                 measure => sub { pgbench($pg, $bench->seconds, %options) },
@@ -121,15 +106,18 @@ END
 
         $bench->compare($result, unit => 'inserts/s', base => $WITHOUT,
             subjects => [
-                $subject->('with triggers', 'ENABLE'),
-                $subject->('with triggers that do not notify', 'ENABLE',
-                           quiet => 1),
+                $subject->('with triggers, feed notify', 'ENABLE',
+                           feed => 'notify'),
+                $subject->('with triggers, feed logical', 'ENABLE',
+                           feed => 'logical'),
                 $subject->($WITHOUT, 'DISABLE'),
-                $subject->("with, $BATCH in a transaction", 'ENABLE', @batch,
+                $subject->("with, logical, $BATCH in a transaction", 'ENABLE',
+                           @batch, feed => 'logical',
                            base => "without, $BATCH in a transaction"),
                 $subject->("without, $BATCH in a transaction", 'DISABLE',
                            @batch),
-                $subject->('with, synchronous_commit off', 'ENABLE', @async,
+                $subject->('with, notify, synchronous_commit off', 'ENABLE',
+                           @async, feed => 'notify',
                            base => 'without, synchronous_commit off'),
                 $subject->('without, synchronous_commit off', 'DISABLE',
                            @async),
