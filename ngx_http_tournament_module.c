@@ -51,6 +51,8 @@ static char *ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name);
+static char *ngx_http_tournament_feed(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -70,6 +72,7 @@ static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
     tournament_main_conf_t *tmcf);
+static void ngx_http_tournament_feed_delay(void *data, uint64_t us);
 static void ngx_http_tournament_exit_process(ngx_cycle_t *cycle);
 
 
@@ -175,6 +178,13 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_tournament_coalesce,
       NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("tournament_feed"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_feed,
+      NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
@@ -395,6 +405,11 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_value(tmcf->prepare, 1);
     ngx_conf_init_value(tmcf->listen, 1);
+
+    if (tmcf->feed_kind == NULL) {
+        tmcf->feed_kind = &tournament_notify_kind;
+    }
+
     ngx_conf_init_value(tmcf->warm, 1);
     ngx_conf_init_msec_value(tmcf->slow, 100);
     ngx_conf_init_uint_value(tmcf->cache_version, 1);
@@ -537,7 +552,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
                                     tmcf->prepare
                                     ? tmcf->database.query_timeout
                                     : 0,
-                                    tmcf->listen, &identity);
+                                    tmcf->listen && tmcf->feed_kind->primary,
+                                    &identity);
     if (tmcf->database.targets == NULL) {
         return NGX_ERROR;
     }
@@ -547,7 +563,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     if (tmcf->listen_conninfo.directive.data) {
         tmcf->listen_targets =
             tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
-                                        0, 1, NULL);
+                                        0, tmcf->feed_kind->primary, NULL);
         if (tmcf->listen_targets == NULL) {
             return NGX_ERROR;
         }
@@ -558,7 +574,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     tmcf->space = tournament_hash(secret, &identity, sizeof(uint64_t));
 
     tmcf->database.prepare = tmcf->prepare;
-    tmcf->database.primary = tmcf->listen;
+    tmcf->database.primary = tmcf->listen && tmcf->feed_kind->primary;
     tmcf->database.nstatements = TOURNAMENT_STATEMENTS;
     tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 
@@ -900,6 +916,40 @@ ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
 
 
 static char *
+ngx_http_tournament_feed(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    tournament_main_conf_t *tmcf = conf;
+
+    ngx_uint_t   i;
+    ngx_str_t   *value;
+
+    static tournament_source_kind_t  *kinds[] = {
+        &tournament_notify_kind
+    };
+
+    if (tmcf->feed_kind) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+
+        if (value[1].len == kinds[i]->name.len
+            && ngx_strncmp(value[1].data, kinds[i]->name.data, value[1].len)
+               == 0)
+        {
+            tmcf->feed_kind = kinds[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_tournament_invalid(cf, "\"notify\" or \"logical\"",
+                                       &value[1]);
+}
+
+
+static char *
 ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     tournament_main_conf_t *tmcf = conf;
@@ -1235,7 +1285,7 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
 {
-    tournament_outage_t  *outage;
+    tournament_feed_conf_t  conf;
 
     if (tmcf->warm) {
         tmcf->warmer = tournament_warm_create(cycle->pool,
@@ -1249,29 +1299,36 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
 
     if (tmcf->listen) {
 
+        ngx_memzero(&conf, sizeof(tournament_feed_conf_t));
+
+        conf.zone = &tmcf->zone;
+        conf.targets = tmcf->listen_targets;
+        conf.connect_timeout = tmcf->database.connect_timeout;
+        conf.kind = tmcf->feed_kind;
+        conf.delay = ngx_http_tournament_feed_delay;
+        conf.delay_data = tmcf;
+
         /* where both lead to the same place, an outage is both's */
 
-        outage = tmcf->database.outage;
+        conf.outage = tmcf->database.outage;
 
         if (tmcf->listen_conninfo.directive.data) {
-            outage = &tmcf->zone.outages[TOURNAMENT_OUTAGE_LISTENER];
+            conf.outage = &tmcf->zone.outages[TOURNAMENT_OUTAGE_LISTENER];
         }
 
         /* what was loaded before it listens would have to be loaded again */
 
-        tmcf->feed = tournament_feed_create(cycle->pool, cycle->log,
-                                            &tmcf->zone, tmcf->listen_targets,
-                                            outage,
-                                            tmcf->database.connect_timeout,
-                                            tmcf->warm
-                                            ? tournament_warm_start
-                                            : NULL, tmcf->warmer);
+        if (tmcf->warm) {
+            conf.begun = tournament_warm_start;
+            conf.begun_data = tmcf->warmer;
+        }
+
+        tmcf->feed = tournament_feed_create(cycle->pool, cycle->log, &conf);
 
         if (tmcf->feed == NULL) {
             return NGX_ERROR;
         }
 
-        tournament_feed_measure(tmcf->feed, tmcf->metrics);
         tournament_fetch_gate(tmcf->fetch);
 
         return NGX_OK;
@@ -1284,6 +1341,15 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_tournament_feed_delay(void *data, uint64_t us)
+{
+    tournament_main_conf_t *tmcf = data;
+
+    tournament_metrics_observe(&tmcf->metrics->counters->delay, us);
 }
 
 

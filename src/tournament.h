@@ -39,6 +39,7 @@ typedef struct {
     tournament_conninfo_t        listen_conninfo;
                                             /* none: the database's */
     ngx_array_t                 *listen_targets;
+    tournament_source_kind_t    *feed_kind;
     ngx_flag_t                   warm;
     ngx_msec_t                   slow;       /* 0: no slow log */
 

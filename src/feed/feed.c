@@ -1,11 +1,40 @@
 
+/*
+ * Who listens, and what that means for what is cached.  How changes come is a
+ * source's business (source.h); this room elects the listener, starts its
+ * source, hands over to a successor, and makes everything suspect where a
+ * change may have gone by.
+ *
+ *     IDLE       another worker listens, or is about to
+ *     STARTING   elected: the source does not tell of changes yet
+ *     FOLLOWING  it does; of what was committed before another listener has
+ *                yet to say that it has heard all
+ *     LISTENING  all that is committed is heard
+ *     LEAVING    the same, and another listener is up: what was committed
+ *                before has yet to be heard here
+ *
+ *     IDLE      -> STARTING   elected(): the lease was vacant
+ *     STARTING  -> FOLLOWING  up(): a predecessor listens
+ *     STARTING  -> LISTENING  up(): nobody does, everything is suspect
+ *     FOLLOWING -> LISTENING  handover(): the predecessor has said so; or it
+ *                             is dead or too slow, and everything is suspect
+ *     LISTENING -> LEAVING    yield(): a successor is up
+ *     FOLLOWING, LISTENING,
+ *     LEAVING   -> STARTING   lost(): the source, or the server, is
+ *     LEAVING   -> IDLE       drained(): the successor is told so
+ *     STARTING  -> IDLE       tick(): the lease went to another worker
+ *     any       -> IDLE       destroy(): the process exits
+ *
+ * A listener that is up may have doubts: it listens, but changes may go by or
+ * come late.  With any of them the feed counts as down, and TTLs bound how old
+ * an answer can be; after the last of them everything is suspect.
+ */
+
 #include <ngx_event.h>
 
 #include "feed/feed.h"
-#include "pg/conninfo.h"
-#include "pg/pg.h"
-#include "rules/hash.h"
-#include "rules/text.h"
+#include "zone/atomic.h"
+#include "zone/timer.h"
 
 
 /* ms; how often a worker looks at the lease, and the holder beats */
@@ -14,15 +43,17 @@
 /* ms; a holder that has not beaten for so long has hung */
 #define TOURNAMENT_FEED_LEASE      700
 
-/* ms; a query now and then shows that the other end is there */
+/* ms; between checks that the server is there, and of what it says */
 #define TOURNAMENT_FEED_HEARTBEAT  2000
-#define TOURNAMENT_FEED_ANSWER     1000
+
+/* ms; between attempts to start the source */
+#define TOURNAMENT_FEED_AGAIN      1000
 
 /* ms; an old listener has so long to hear what was on its way to it */
 #define TOURNAMENT_FEED_HANDOVER   1000
 
-/* ms; an exiting listener waits so long for its successor */
-#define TOURNAMENT_FEED_EXIT       1000
+/* ms; an exiting listener looks often for its successor, then rarely */
+#define TOURNAMENT_FEED_SOON       1000
 
 /* percent; so full the queue of notifications is about to swallow some */
 #define TOURNAMENT_FEED_QUEUE      50
@@ -31,113 +62,118 @@
 #define TOURNAMENT_FEED_QUEUE_LOW  40
 
 
+/* bits of the zone's doubts */
+
+enum {
+    TOURNAMENT_FEED_QUEUED = 1,    /* the queue of notifications fills up */
+    TOURNAMENT_FEED_DEAF = 2,      /* the triggers announce otherwise */
+    TOURNAMENT_FEED_UNARMED = 4,   /* triggers are missing or disabled */
+    TOURNAMENT_FEED_LATE = 8       /* the source is */
+};
+
+
 typedef enum {
-    TOURNAMENT_FEED_IDLE = 0,     /* another worker listens */
-    TOURNAMENT_FEED_CONNECTING,   /* elected, LISTEN not confirmed */
+    TOURNAMENT_FEED_IDLE = 0,
+    TOURNAMENT_FEED_STARTING,
+    TOURNAMENT_FEED_FOLLOWING,
     TOURNAMENT_FEED_LISTENING,
-    TOURNAMENT_FEED_LEAVING       /* listening, and succeeded */
+    TOURNAMENT_FEED_LEAVING
 } tournament_feed_phase_e;
 
 
 struct tournament_feed_s {
-    tournament_feed_phase_e   phase;
-    ngx_log_t                *log;
-    tournament_zone_t       *zone;
-    tournament_listener_t    *listener;
-    uint64_t                  lease;       /* ours, held or not */
+    tournament_feed_phase_e    phase;
+    ngx_log_t                 *log;
+    tournament_feed_conf_t     conf;
+    tournament_zone_t         *zone;
+    tournament_listener_t     *listener;
+    tournament_source_kind_t  *kind;
+    uint64_t                   lease;       /* ours, held or not */
 
-    tournament_pg_conf_t      conf;
-    tournament_pg_t          *pg;          /* unless IDLE */
-    ngx_pool_t               *pool;        /* pg's */
-    tournament_pg_query_t     query;       /* LISTEN, heartbeat */
-    unsigned                  asking:1;
-    unsigned                  follows:1;   /* on one that beats */
+    ngx_pool_t                *pool;        /* the session's */
+    tournament_session_t      *session;     /* unless IDLE */
+    void                      *source;      /* NULL: not started */
+    tournament_source_conf_t   source_conf;
 
-    uint64_t                  source;      /* a hash */
-    uint64_t                  predecessor; /* the lease that is yet
-                                              to be drained, or 0 */
+    uint64_t                   server;      /* of the source; a hash */
+    uint64_t                   triggers;    /* as last seen; a hash */
+    uint64_t                   doubts;
 
-    ngx_event_t               tick;
-    ngx_event_t               handover;    /* from it */
-    ngx_event_t               drained;     /* after the answer */
-    ngx_event_t               hold;        /* keeps an old worker */
-    ngx_msec_t                asked;       /* the last heartbeat */
-    ngx_msec_t                confirmed;   /* LISTEN was */
-    ngx_msec_t                exiting;
+    uint64_t                   predecessor; /* FOLLOWING: its lease */
+    ngx_msec_t                 confirmed;   /* FOLLOWING: since */
 
-    tournament_feed_begun_pt  begun;
-    void                     *data;
+    ngx_event_t                tick;
+    ngx_event_t                handover;    /* from the predecessor */
+    ngx_event_t                hold;        /* keeps an old worker */
+    ngx_msec_t                 asked;       /* the last check */
+    ngx_msec_t                 started;     /* the source was, last */
+    ngx_msec_t                 exiting;     /* since */
+    ngx_msec_t                 patience;    /* ms; exiting for so long */
 
-    tournament_metrics_t     *metrics;
+    unsigned                   follows:1;   /* on one that beat */
+    unsigned                   settling:1;  /* see source.h */
 };
 
 
+static void tournament_feed_change(tournament_feed_t *feed,
+    tournament_feed_phase_e phase);
 static void tournament_feed_tick(ngx_event_t *ev);
-static void tournament_feed_hold(ngx_event_t *ev);
 static void tournament_feed_inherit(tournament_feed_t *feed);
 static void tournament_feed_beat(tournament_feed_t *feed);
 static ngx_uint_t tournament_feed_vacant(tournament_feed_t *feed,
     uint64_t lease);
-static uint64_t tournament_feed_source(ngx_array_t *targets);
 static void tournament_feed_yield(tournament_feed_t *feed);
-static void tournament_feed_drained(ngx_event_t *ev);
+static uint64_t tournament_feed_origin(tournament_feed_t *feed);
 static void tournament_feed_elected(tournament_feed_t *feed);
+static ngx_int_t tournament_feed_open(tournament_feed_t *feed);
 static void tournament_feed_idle(tournament_feed_t *feed);
-static void tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement);
-static void tournament_feed_answered(tournament_pg_query_t *query,
-    tournament_pg_rc_e rc, PGresult *res);
-static void tournament_feed_queue(tournament_feed_t *feed, PGresult *res);
-static void tournament_feed_up(tournament_feed_t *feed);
+static void tournament_feed_down(tournament_feed_t *feed);
+
+static void tournament_feed_ready(void *data);
+static void tournament_feed_checked(void *data, tournament_report_t *report,
+    uint64_t took);
+static void tournament_feed_start(tournament_feed_t *feed,
+    tournament_report_t *report);
+static void tournament_feed_judge(tournament_feed_t *feed,
+    tournament_report_t *report);
+static void tournament_feed_judge_queue(tournament_feed_t *feed,
+    ngx_uint_t percent);
+static ngx_uint_t tournament_feed_doubt(tournament_feed_t *feed,
+    uint64_t doubt, ngx_uint_t on);
+static void tournament_feed_notified(void *data, char *payload);
+
+static void tournament_feed_up(void *data, uint64_t position,
+    ngx_uint_t settling);
 static void tournament_feed_handover(ngx_event_t *ev);
 static void tournament_feed_begin(tournament_feed_t *feed,
     ngx_uint_t continued);
-static void tournament_feed_ready(void *data);
+static void tournament_feed_settled(void *data);
+static void tournament_feed_token(void *data, tournament_token_t *token);
+static void tournament_feed_heard(void *data);
+static void tournament_feed_late(void *data, ngx_uint_t late);
+static void tournament_feed_lag(void *data, tournament_source_lag_t *lag);
+static void tournament_feed_drained(void *data);
 static void tournament_feed_lost(void *data);
-static void tournament_feed_closing(void *data);
-static void tournament_feed_notify(void *data, char *payload);
-static void tournament_feed_token(tournament_feed_t *feed, u_char *p,
-    size_t len);
+static void tournament_feed_exiting(void *data);
+static void tournament_feed_hold(ngx_event_t *ev);
 
 
-enum {
-    TOURNAMENT_FEED_STATEMENT_LISTEN = 0,
-    TOURNAMENT_FEED_STATEMENT_HEARTBEAT,
-    TOURNAMENT_FEED_STATEMENT_DRAIN,
-    TOURNAMENT_FEED_STATEMENTS
-};
-
-
-static tournament_pg_statement_t  tournament_feed_listen =
-    { "tournament_listen", "LISTEN tournament_changes", 0 };
-
-static tournament_pg_statement_t  tournament_feed_heartbeat =
-    { "tournament_heartbeat",
-      "SELECT (pg_catalog.pg_notification_queue_usage() * 100)::int4", 0 };
-
-/*
- * Whoever notifies is made to read the queue of notifications up to its own
- * one, before the statement ends.  Any other statement could be answered
- * before the server process is told of what was committed a moment ago.
- * Nobody listens there.
- */
-
-static tournament_pg_statement_t  tournament_feed_drain =
-    { "tournament_drain", "SELECT pg_notify('tournament_drain', '')", 0 };
-
-static tournament_pg_statement_t
-    *tournament_feed_statements[] =
-{
-    &tournament_feed_listen,
-    &tournament_feed_heartbeat,
-    &tournament_feed_drain
+static const tournament_source_hooks_t  tournament_feed_hooks = {
+    tournament_feed_up,
+    tournament_feed_settled,
+    tournament_feed_token,
+    tournament_feed_heard,
+    tournament_feed_late,
+    tournament_feed_lag,
+    tournament_feed_drained,
+    tournament_feed_lost,
+    tournament_feed_exiting
 };
 
 
 tournament_feed_t *
 tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_zone_t *zone, ngx_array_t *targets,
-    tournament_outage_t *outage, ngx_msec_t connect_timeout,
-    tournament_feed_begun_pt begun, void *data)
+    tournament_feed_conf_t *conf)
 {
     tournament_feed_t  *feed;
 
@@ -147,99 +183,30 @@ tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
     }
 
     feed->log = log;
-    feed->zone = zone;
-    feed->listener = zone->listener;
-    feed->lease = tournament_worker_id(zone->generation);
-    feed->source = tournament_feed_source(targets);
-    feed->begun = begun;
-    feed->data = data;
+    feed->conf = *conf;
+    feed->kind = conf->kind;
+    feed->zone = conf->zone;
+    feed->listener = conf->zone->listener;
+    feed->lease = tournament_worker_id(conf->zone->generation);
+    feed->patience = conf->kind->patience;
 
-    feed->conf.targets = targets;
-    feed->conf.connections = 1;
-    feed->conf.queue = 4;
-    feed->conf.connect_timeout = connect_timeout;
-    feed->conf.query_timeout = TOURNAMENT_FEED_ANSWER;
-    feed->conf.statements = tournament_feed_statements;
-    feed->conf.nstatements = TOURNAMENT_FEED_STATEMENTS;
-    feed->conf.outage = outage;
-    feed->conf.prepare = 1;
-    feed->conf.primary = 1;
-    feed->conf.ready = tournament_feed_ready;
-    feed->conf.lost = tournament_feed_lost;
-    feed->conf.notify = tournament_feed_notify;
-    feed->conf.closing = tournament_feed_closing;
-    feed->conf.data = feed;
+    feed->source_conf.log = log;
+    feed->source_conf.targets = conf->targets;
+    feed->source_conf.connect_timeout = conf->connect_timeout;
+    feed->source_conf.hooks = &tournament_feed_hooks;
+    feed->source_conf.data = feed;
 
-    feed->tick.handler = tournament_feed_tick;
-    feed->tick.data = feed;
-    feed->tick.log = log;
-    feed->tick.cancelable = 1;
+    tournament_timer_init(&feed->tick, tournament_feed_tick, feed, log, 1);
+    tournament_timer_init(&feed->handover, tournament_feed_handover, feed, log,
+                          1);
 
-    feed->handover.handler = tournament_feed_handover;
-    feed->handover.data = feed;
-    feed->handover.log = log;
-    feed->handover.cancelable = 1;
+    /* the one that keeps an exiting worker */
 
-    feed->drained.handler = tournament_feed_drained;
-    feed->drained.data = feed;
-    feed->drained.log = log;
-    feed->drained.cancelable = 1;
-
-    feed->hold.handler = tournament_feed_hold;
-    feed->hold.data = feed;
-    feed->hold.log = log;
+    tournament_timer_init(&feed->hold, tournament_feed_hold, feed, log, 0);
 
     tournament_feed_tick(&feed->tick);
 
     return feed;
-}
-
-
-/*
- * What names the server and the database: who listens elsewhere does not go on
- * with what was heard here.
- */
-
-static uint64_t
-tournament_feed_source(ngx_array_t *targets)
-{
-    u_char                secret[16];
-    uint64_t              hash;
-    ngx_uint_t            i, k;
-    const char           *keyword, *value;
-    tournament_target_t  *target;
-
-    ngx_memzero(secret, sizeof(secret));
-
-    hash = 0;
-    target = targets->elts;
-
-    for (i = 0; i < targets->nelts; i++) {
-
-        for (k = 0; target[i].keywords[k]; k++) {
-            keyword = target[i].keywords[k];
-            value = target[i].values[k];
-
-            if (value
-                && (ngx_strcmp(keyword, "host") == 0
-                    || ngx_strcmp(keyword, "hostaddr") == 0
-                    || ngx_strcmp(keyword, "port") == 0
-                    || ngx_strcmp(keyword, "dbname") == 0))
-            {
-                hash = tournament_hash(secret, value, ngx_strlen(value));
-                ngx_memcpy(secret, &hash, sizeof(uint64_t));
-            }
-        }
-    }
-
-    return hash;
-}
-
-
-void
-tournament_feed_measure(tournament_feed_t *feed, tournament_metrics_t *metrics)
-{
-    feed->metrics = metrics;
 }
 
 
@@ -248,21 +215,16 @@ tournament_feed_destroy(tournament_feed_t *feed)
 {
     uint64_t  lease;
 
-    if (feed->tick.timer_set) {
-        ngx_del_timer(&feed->tick);
-    }
+    tournament_timer_stop(&feed->tick);
 
-    if (feed->hold.timer_set) {
-        ngx_del_timer(&feed->hold);
-    }
+    tournament_timer_stop(&feed->hold);
 
     tournament_feed_idle(feed);
 
     /* nobody need wait for the lease to run out */
 
     lease = feed->lease;
-    (void) __atomic_compare_exchange_n(&feed->listener->lease, &lease, 0, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    (void) tournament_atomic_set(&feed->listener->lease, &lease, 0);
 }
 
 
@@ -274,17 +236,39 @@ tournament_feed_state(tournament_zone_t *zone)
 
     listener = zone->listener;
 
-    beat = __atomic_load_n(&listener->beat, __ATOMIC_ACQUIRE);
+    beat = tournament_atomic_acquire(&listener->beat);
 
-    if (__atomic_load_n(&listener->up, __ATOMIC_ACQUIRE) == 0
-        || __atomic_load_n(&listener->doubts, __ATOMIC_ACQUIRE) != 0
-        || tournament_elapsed((ngx_msec_t) beat)
-           > TOURNAMENT_FEED_LEASE)
+    if (tournament_atomic_acquire(&listener->up) == 0
+        || tournament_atomic_acquire(&listener->doubts) != 0
+        || tournament_elapsed((ngx_msec_t) beat) > TOURNAMENT_FEED_LEASE)
     {
         return TOURNAMENT_FEED_DOWN;
     }
 
     return TOURNAMENT_FEED_UP;
+}
+
+
+/* the one place where the phase changes */
+
+static void
+tournament_feed_change(tournament_feed_t *feed, tournament_feed_phase_e phase)
+{
+    static const char  *names[] = {
+        "idle", "starting", "following", "listening", "leaving"
+    };
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, feed->log, 0,
+                   "tournament feed: %s -> %s", names[feed->phase],
+                   names[phase]);
+
+    feed->phase = phase;
+
+    if (phase != TOURNAMENT_FEED_FOLLOWING) {
+        feed->predecessor = 0;
+
+        tournament_timer_stop(&feed->handover);
+    }
 }
 
 
@@ -298,15 +282,13 @@ tournament_feed_tick(ngx_event_t *ev)
     feed = ev->data;
     listener = feed->listener;
 
-    lease = __atomic_load_n(&listener->lease, __ATOMIC_SEQ_CST);
+    lease = tournament_atomic_load(&listener->lease);
 
     if (feed->phase == TOURNAMENT_FEED_IDLE) {
 
         if (!ngx_exiting
             && tournament_feed_vacant(feed, lease)
-            && __atomic_compare_exchange_n(&listener->lease, &lease,
-                                           feed->lease, 0, __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST))
+            && tournament_atomic_set(&listener->lease, &lease, feed->lease))
         {
             tournament_feed_elected(feed);
         }
@@ -314,12 +296,11 @@ tournament_feed_tick(ngx_event_t *ev)
     } else if (lease == feed->lease) {
         tournament_feed_inherit(feed);
 
-        __atomic_store_n(&listener->beat, (uint64_t) ngx_current_msec,
-                         __ATOMIC_SEQ_CST);
+        tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
 
         tournament_feed_beat(feed);
 
-    } else if (feed->phase == TOURNAMENT_FEED_CONNECTING) {
+    } else if (feed->phase == TOURNAMENT_FEED_STARTING) {
         tournament_feed_idle(feed);
 
     } else {
@@ -337,41 +318,39 @@ tournament_feed_inherit(tournament_feed_t *feed)
 {
     uint64_t  up;
 
-    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+    up = tournament_atomic_load(&feed->listener->up);
 
-    if (feed->phase == TOURNAMENT_FEED_CONNECTING
+    if (feed->phase == TOURNAMENT_FEED_STARTING
         && up != 0 && up != feed->lease
         && (!feed->follows || !tournament_worker_lives(up)))
     {
-        (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
-                                           __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST);
+        (void) tournament_atomic_set(&feed->listener->up, &up, 0);
     }
 }
 
 
-/* a query from time to time: a peer that is gone does not answer */
+/* a check from time to time: a peer that is gone does not answer */
 
 static void
 tournament_feed_beat(tournament_feed_t *feed)
 {
     ngx_msec_t  passed;
 
-    if (feed->asking) {
-        return;
-    }
-
     passed = ngx_current_msec - feed->asked;
 
-    if (feed->phase == TOURNAMENT_FEED_LISTENING
-        && passed >= TOURNAMENT_FEED_HEARTBEAT)
-    {
-        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_HEARTBEAT);
+    if (feed->source == NULL && feed->started) {
+        passed = ngx_max(passed, ngx_current_msec - feed->started);
+    }
 
-    } else if (feed->phase == TOURNAMENT_FEED_CONNECTING
-               && passed >= TOURNAMENT_FEED_ANSWER)
+    if (passed >= (feed->phase == TOURNAMENT_FEED_STARTING
+                   ? TOURNAMENT_FEED_AGAIN : TOURNAMENT_FEED_HEARTBEAT))
     {
-        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_LISTEN);
+        feed->asked = ngx_current_msec;
+        tournament_session_check(feed->session);
+    }
+
+    if (feed->source) {
+        feed->kind->beat(feed->source);
     }
 }
 
@@ -391,11 +370,10 @@ tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
         return 0;
     }
 
-    beat = __atomic_load_n(&feed->listener->beat, __ATOMIC_SEQ_CST);
+    beat = tournament_atomic_load(&feed->listener->beat);
 
     return !tournament_worker_lives(lease)
-           || tournament_elapsed((ngx_msec_t) beat)
-              > TOURNAMENT_FEED_LEASE;
+           || tournament_elapsed((ngx_msec_t) beat) > TOURNAMENT_FEED_LEASE;
 }
 
 
@@ -411,41 +389,36 @@ tournament_feed_yield(tournament_feed_t *feed)
 
     if (feed->phase == TOURNAMENT_FEED_LISTENING) {
 
-        up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+        up = tournament_atomic_load(&feed->listener->up);
 
-        /* what its own predecessor has not heard it cannot vouch for */
-
-        if (up == 0 || up == feed->lease || feed->predecessor) {
+        if (up == 0 || up == feed->lease) {
             return;
         }
 
-        feed->phase = TOURNAMENT_FEED_LEAVING;
+        tournament_feed_change(feed, TOURNAMENT_FEED_LEAVING);
     }
 
-    if (feed->phase == TOURNAMENT_FEED_LEAVING
-        && !feed->asking && !feed->drained.timer_set)
-    {
-        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_DRAIN);
+    /* while it follows it cannot vouch for what its predecessor heard */
+
+    if (feed->phase == TOURNAMENT_FEED_LEAVING) {
+        feed->kind->drain(feed->source,
+                          tournament_atomic_load(&feed->listener->position));
     }
 }
 
 
-/* LEAVING -> IDLE: all is heard, and the successor is told */
+/* all is heard, and the successor is told */
 
 static void
-tournament_feed_drained(ngx_event_t *ev)
+tournament_feed_drained(void *data)
 {
-    tournament_feed_t  *feed;
+    tournament_feed_t  *feed = data;
 
-    feed = ev->data;
-
-    __atomic_store_n(&feed->listener->drained, feed->lease, __ATOMIC_SEQ_CST);
+    tournament_atomic_store(&feed->listener->drained, feed->lease);
 
     tournament_feed_idle(feed);
 }
 
-
-/* IDLE -> CONNECTING */
 
 static void
 tournament_feed_elected(tournament_feed_t *feed)
@@ -455,47 +428,84 @@ tournament_feed_elected(tournament_feed_t *feed)
 
     listener = feed->listener;
 
-    /* one that hangs holds its connection, but hears of nothing */
+    /* a hung holder is still connected, but handles nothing */
 
-    beat = __atomic_exchange_n(&listener->beat, (uint64_t) ngx_current_msec,
-                               __ATOMIC_SEQ_CST);
+    beat = tournament_atomic_swap(&listener->beat, (uint64_t) ngx_current_msec);
 
     feed->follows = (tournament_elapsed((ngx_msec_t) beat)
                      <= TOURNAMENT_FEED_LEASE);
 
-    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, feed->log, 0,
-                   "tournament feed: this worker is elected");
+    /* what was said of doubts need not be said again */
 
-    feed->pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, feed->log);
-    if (feed->pool == NULL) {
+    feed->doubts = tournament_atomic_load(&listener->doubts)
+                   & ~(uint64_t) TOURNAMENT_FEED_LATE;
+
+    if (tournament_feed_open(feed) != NGX_OK) {
         return;
     }
 
-    feed->phase = TOURNAMENT_FEED_CONNECTING;
+    tournament_feed_change(feed, TOURNAMENT_FEED_STARTING);
+
+    feed->started = 0;
 
     tournament_feed_inherit(feed);
-
-    feed->pg = tournament_pg_create(feed->pool, feed->log, &feed->conf);
-    if (feed->pg == NULL) {
-        tournament_feed_idle(feed);
-    }
 }
 
 
-/* any phase -> IDLE */
+static ngx_int_t
+tournament_feed_open(tournament_feed_t *feed)
+{
+    tournament_session_conf_t  conf;
+
+    feed->pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, feed->log);
+    if (feed->pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&conf, sizeof(tournament_session_conf_t));
+
+    conf.targets = feed->conf.targets;
+    conf.outage = feed->conf.outage;
+    conf.connect_timeout = feed->conf.connect_timeout;
+    conf.statements = feed->kind->statements;
+    conf.nstatements = feed->kind->nstatements;
+    conf.primary = feed->kind->primary;
+    conf.ready = tournament_feed_ready;
+    conf.lost = tournament_feed_lost;
+    conf.notify = tournament_feed_notified;
+    conf.closing = tournament_feed_exiting;
+    conf.checked = tournament_feed_checked;
+    conf.data = feed;
+
+    feed->session = tournament_session_create(feed->pool, feed->log, &conf);
+
+    if (feed->session == NULL) {
+        ngx_destroy_pool(feed->pool);
+        feed->pool = NULL;
+        return NGX_ERROR;
+    }
+
+    feed->source_conf.session = feed->session;
+
+    return NGX_OK;
+}
+
 
 static void
 tournament_feed_idle(tournament_feed_t *feed)
 {
     uint64_t  up;
 
-    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+    if (feed->phase == TOURNAMENT_FEED_IDLE) {
+        return;
+    }
 
-    if (feed->predecessor
-        || ((feed->phase == TOURNAMENT_FEED_LISTENING
-             || feed->phase == TOURNAMENT_FEED_LEAVING)
+    up = tournament_atomic_load(&feed->listener->up);
+
+    if (feed->phase == TOURNAMENT_FEED_FOLLOWING
+        || (feed->phase != TOURNAMENT_FEED_STARTING
             && up != 0 && up != feed->lease
-            && __atomic_load_n(&feed->listener->drained, __ATOMIC_SEQ_CST)
+            && tournament_atomic_load(&feed->listener->drained)
                != feed->lease))
     {
         /* what was on its way here, or there, nobody has heard */
@@ -503,102 +513,154 @@ tournament_feed_idle(tournament_feed_t *feed)
         tournament_clock_suspect_all(feed->zone->clock);
     }
 
-    feed->phase = TOURNAMENT_FEED_IDLE;
-    feed->predecessor = 0;
+    tournament_feed_change(feed, TOURNAMENT_FEED_IDLE);
+    tournament_feed_down(feed);
 
-    if (feed->handover.timer_set) {
-        ngx_del_timer(&feed->handover);
-    }
+    tournament_session_destroy(feed->session);
+    feed->session = NULL;
 
-    if (feed->drained.timer_set) {
-        ngx_del_timer(&feed->drained);
-    }
+    ngx_destroy_pool(feed->pool);
+    feed->pool = NULL;
+}
+
+
+/* without a source nothing is heard here */
+
+static void
+tournament_feed_down(tournament_feed_t *feed)
+{
+    uint64_t  up;
 
     up = feed->lease;
-    (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    (void) tournament_atomic_set(&feed->listener->up, &up, 0);
 
-    if (feed->asking && feed->query.deadline.timer_set) {
-        ngx_del_timer(&feed->query.deadline);
+    if (feed->source) {
+        feed->kind->stop(feed->source);
+        feed->source = NULL;
     }
 
-    feed->asking = 0;
-
-    if (feed->pg) {
-        tournament_pg_destroy(feed->pg);
-        feed->pg = NULL;
-    }
-
-    if (feed->pool) {
-        ngx_destroy_pool(feed->pool);
-        feed->pool = NULL;
-    }
+    feed->settling = 0;
+    feed->doubts &= ~(uint64_t) TOURNAMENT_FEED_LATE;
 }
 
 
 static void
-tournament_feed_ask(tournament_feed_t *feed, ngx_uint_t statement)
+tournament_feed_ready(void *data)
 {
-    ngx_memzero(&feed->query, sizeof(tournament_pg_query_t));
-
-    feed->query.statement = statement;
-    feed->query.timeout = TOURNAMENT_FEED_ANSWER;
-    feed->query.background = 1;
-    feed->query.bound = 1;
-    feed->query.handler = tournament_feed_answered;
-    feed->query.data = feed;
+    tournament_feed_t  *feed = data;
 
     feed->asked = ngx_current_msec;
-
-    if (tournament_pg_send(feed->pg, &feed->query) == NGX_OK) {
-        feed->asking = 1;
-    }
+    tournament_session_check(feed->session);
 }
 
 
 static void
-tournament_feed_answered(tournament_pg_query_t *query, tournament_pg_rc_e rc,
-    PGresult *res)
+tournament_feed_checked(void *data, tournament_report_t *report, uint64_t took)
 {
-    tournament_feed_t  *feed;
+    tournament_feed_t  *feed = data;
 
-    feed = query->data;
-    feed->asking = 0;
+    if (report == NULL) {
 
-    if (rc != TOURNAMENT_PG_OK) {
+        /* lost, or as good as lost */
 
-        /* lost, or as good as lost: LISTEN must be confirmed anew */
-
-        if (feed->phase != TOURNAMENT_FEED_CONNECTING) {
+        if (feed->phase != TOURNAMENT_FEED_STARTING) {
             tournament_feed_lost(feed);
         }
 
         return;
     }
 
-    if (query->statement == TOURNAMENT_FEED_STATEMENT_LISTEN) {
-        tournament_feed_up(feed);
+    if (feed->source == NULL) {
+        tournament_feed_start(feed, report);
         return;
     }
 
-    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
-                     __ATOMIC_SEQ_CST);
-
-    if (feed->metrics) {
-        tournament_metrics_observe(&feed->metrics->counters->delay,
-                                   query->times.done
-                                   - query->times.handed);
+    if (report->server != feed->server) {
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "tournament: the server that is listened to was "
+                      "promoted, or is another one: listening anew");
+        tournament_feed_lost(feed);
+        return;
     }
 
-    if (query->statement == TOURNAMENT_FEED_STATEMENT_HEARTBEAT) {
-        tournament_feed_queue(feed, res);
+    tournament_feed_judge(feed, report);
+    tournament_feed_heard(feed);
 
-    } else {
-
-        /* notifications that came with the answer are handled after it */
-
-        ngx_add_timer(&feed->drained, 0);
+    if (feed->conf.delay && feed->phase != TOURNAMENT_FEED_STARTING) {
+        feed->conf.delay(feed->conf.delay_data, took);
     }
+
+    feed->kind->checked(feed->source, report);
+}
+
+
+static void
+tournament_feed_start(tournament_feed_t *feed, tournament_report_t *report)
+{
+    if (report->server != feed->server) {
+        feed->server = report->server;
+        feed->triggers = 0;
+    }
+
+    tournament_feed_judge(feed, report);
+
+    feed->started = ngx_current_msec;
+    feed->source = feed->kind->start(&feed->source_conf, report);
+}
+
+
+static void
+tournament_feed_judge(tournament_feed_t *feed, tournament_report_t *report)
+{
+    tournament_source_kind_t  *kind;
+
+    kind = feed->kind;
+
+    if (kind->announced == TOURNAMENT_SESSION_NOTIFY) {
+        tournament_feed_judge_queue(feed, report->queue);
+    }
+
+    if (tournament_feed_doubt(feed, TOURNAMENT_FEED_DEAF,
+                              !(report->announced & kind->announced)))
+    {
+        if (feed->doubts & TOURNAMENT_FEED_DEAF) {
+            ngx_log_error(NGX_LOG_ERR, feed->log, 0,
+                          "tournament: \"tournament_feed %V\", but the "
+                          "database's triggers do not announce changes that "
+                          "way, and TTLs bound how old answers are: run "
+                          "install.sql with -v feed=%V or -v feed=both",
+                          &kind->name, &kind->name);
+
+        } else {
+            ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                          "tournament: the database's triggers announce "
+                          "changes by \"%V\" again", &kind->name);
+        }
+    }
+
+    if (tournament_feed_doubt(feed, TOURNAMENT_FEED_UNARMED, !report->armed)) {
+
+        if (feed->doubts & TOURNAMENT_FEED_UNARMED) {
+            ngx_log_error(NGX_LOG_ERR, feed->log, 0,
+                          "tournament: the triggers that announce changes are "
+                          "missing or disabled, and TTLs bound how old "
+                          "answers are: run install.sql");
+
+        } else {
+            ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                          "tournament: the triggers that announce changes are "
+                          "there again");
+        }
+
+    } else if (feed->triggers && feed->triggers != report->triggers) {
+        tournament_clock_suspect_all(feed->zone->clock);
+
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "tournament: the triggers that announce changes, or "
+                      "their tables, are others: what is cached may be old");
+    }
+
+    feed->triggers = report->triggers;
 }
 
 
@@ -609,86 +671,116 @@ tournament_feed_answered(tournament_pg_query_t *query, tournament_pg_rc_e rc,
  */
 
 static void
-tournament_feed_queue(tournament_feed_t *feed, PGresult *res)
+tournament_feed_judge_queue(tournament_feed_t *feed, ngx_uint_t percent)
 {
-    int32_t     percent;
     ngx_uint_t  doubted;
 
-    if (PQntuples(res) != 1 || PQgetlength(res, 0, 0) != sizeof(int32_t)) {
+    doubted = (feed->doubts & TOURNAMENT_FEED_QUEUED) != 0;
+
+    if (!tournament_feed_doubt(feed, TOURNAMENT_FEED_QUEUED,
+                               percent >= (doubted
+                                           ? TOURNAMENT_FEED_QUEUE_LOW
+                                           : TOURNAMENT_FEED_QUEUE)))
+    {
         return;
     }
 
-    ngx_memcpy(&percent, PQgetvalue(res, 0, 0), sizeof(int32_t));
-    percent = ntohl(percent);
-
-    doubted = (__atomic_load_n(&feed->listener->doubts, __ATOMIC_SEQ_CST) != 0);
-
-    if (!doubted && percent >= TOURNAMENT_FEED_QUEUE) {
-        __atomic_store_n(&feed->listener->doubts, 1, __ATOMIC_SEQ_CST);
-
+    if (!doubted) {
         ngx_log_error(NGX_LOG_ERR, feed->log, 0,
-                      "tournament: the queue of notifications is %d %% full, "
+                      "tournament: the queue of notifications is %ui %% full, "
                       "changes may go by: some session that listens has been "
                       "in one transaction for long", percent);
 
-    } else if (doubted && percent < TOURNAMENT_FEED_QUEUE_LOW) {
-        tournament_clock_suspect_all(feed->zone->clock);
-        __atomic_store_n(&feed->listener->doubts, 0, __ATOMIC_SEQ_CST);
-
+    } else {
         ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
-                      "tournament: the queue of notifications is %d %% full, "
+                      "tournament: the queue of notifications is %ui %% full, "
                       "all changes are heard again", percent);
     }
 }
 
 
-/*
- * CONNECTING -> LISTENING: LISTEN is confirmed.  What is committed from now on
- * is heard here.  What was before, one that still listens may have heard, or
- * is about to: nothing is suspect if it says so.
- */
+/* 1: that is new, and to be logged */
 
-static void
-tournament_feed_up(tournament_feed_t *feed)
+static ngx_uint_t
+tournament_feed_doubt(tournament_feed_t *feed, uint64_t doubt, ngx_uint_t on)
 {
-    uint64_t                up, drained;
     tournament_listener_t  *listener;
 
     listener = feed->listener;
 
-    up = __atomic_load_n(&listener->up, __ATOMIC_SEQ_CST);
+    if (((feed->doubts & doubt) != 0) == on) {
+        return 0;
+    }
 
-    if (feed->follows && up != 0 && up != feed->lease
-        && __atomic_load_n(&listener->doubts, __ATOMIC_SEQ_CST) == 0
-        && __atomic_load_n(&listener->source, __ATOMIC_SEQ_CST)
-           == feed->source)
-    {
-        feed->predecessor = up;
+    feed->doubts ^= doubt;
 
-    } else {
+    if (!on) {
         tournament_clock_suspect_all(feed->zone->clock);
     }
 
-    feed->phase = TOURNAMENT_FEED_LISTENING;
+    if (tournament_atomic_load(&listener->up) == feed->lease) {
+        tournament_atomic_store(&listener->doubts, feed->doubts);
+    }
+
+    return 1;
+}
+
+
+static void
+tournament_feed_notified(void *data, char *payload)
+{
+    tournament_feed_t  *feed = data;
+
+    if (feed->source) {
+        feed->kind->notified(feed->source, payload);
+    }
+}
+
+
+/*
+ * What is committed from now on is heard here.  What was before, one that still
+ * listens may have heard, or is about to: nothing is suspect if it says so.
+ */
+
+static void
+tournament_feed_up(void *data, uint64_t position, ngx_uint_t settling)
+{
+    uint64_t                up, drained;
+    tournament_feed_t      *feed = data;
+    tournament_listener_t  *listener;
+
+    listener = feed->listener;
+    feed->settling = settling;
+
+    up = tournament_atomic_load(&listener->up);
+
+    if (feed->follows && up != 0 && up != feed->lease
+        && tournament_atomic_load(&listener->doubts) == 0
+        && tournament_atomic_load(&listener->source)
+           == tournament_feed_origin(feed))
+    {
+        tournament_feed_change(feed, TOURNAMENT_FEED_FOLLOWING);
+        feed->predecessor = up;
+        feed->confirmed = ngx_current_msec;
+
+    } else {
+        tournament_clock_suspect_all(feed->zone->clock);
+        tournament_feed_change(feed, TOURNAMENT_FEED_LISTENING);
+    }
 
     /* what it once said as it was succeeded does not hold any more */
 
     drained = feed->lease;
-    (void) __atomic_compare_exchange_n(&listener->drained, &drained, 0, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    (void) tournament_atomic_set(&listener->drained, &drained, 0);
 
-    /* the next tick asks whether there are doubts */
+    tournament_feed_heard(feed);
 
-    feed->asked = ngx_current_msec - TOURNAMENT_FEED_HEARTBEAT;
-    __atomic_store_n(&listener->doubts, 0, __ATOMIC_SEQ_CST);
+    tournament_atomic_store(&listener->doubts, feed->doubts);
+    tournament_atomic_store(&listener->source, tournament_feed_origin(feed));
+    tournament_atomic_store(&listener->position, position);
+    tournament_atomic_store(&listener->up, feed->lease);
 
-    __atomic_store_n(&listener->heard, (uint64_t) ngx_current_msec,
-                     __ATOMIC_SEQ_CST);
-    __atomic_store_n(&listener->source, feed->source, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&listener->up, feed->lease, __ATOMIC_SEQ_CST);
-
-    if (feed->predecessor) {
-        feed->confirmed = ngx_current_msec;
+    if (feed->phase == TOURNAMENT_FEED_FOLLOWING) {
         tournament_feed_handover(&feed->handover);
 
     } else {
@@ -697,31 +789,42 @@ tournament_feed_up(tournament_feed_t *feed)
 }
 
 
+/*
+ * What names the stream of changes: who hears another one does not go on with
+ * what was heard of this one.
+ */
+
+static uint64_t
+tournament_feed_origin(tournament_feed_t *feed)
+{
+    return feed->server ^ feed->kind->announced;
+}
+
+
 static void
 tournament_feed_handover(ngx_event_t *ev)
 {
-    ngx_uint_t              over;
-    tournament_feed_t      *feed;
-    tournament_listener_t  *listener;
+    ngx_uint_t          over;
+    tournament_feed_t  *feed;
 
     feed = ev->data;
-    listener = feed->listener;
 
     /* looked at before its word: it may die having given it */
 
     over = !tournament_worker_lives(feed->predecessor)
-           || ngx_current_msec - feed->confirmed
-              >= TOURNAMENT_FEED_HANDOVER;
+           || ngx_current_msec - feed->confirmed >= TOURNAMENT_FEED_HANDOVER;
 
-    if (__atomic_load_n(&listener->drained, __ATOMIC_SEQ_CST)
+    if (tournament_atomic_load(&feed->listener->drained)
         == feed->predecessor)
     {
+        tournament_feed_change(feed, TOURNAMENT_FEED_LISTENING);
         tournament_feed_begin(feed, 1);
         return;
     }
 
     if (over) {
         tournament_clock_suspect_all(feed->zone->clock);
+        tournament_feed_change(feed, TOURNAMENT_FEED_LISTENING);
         tournament_feed_begin(feed, 0);
         return;
     }
@@ -733,35 +836,82 @@ tournament_feed_handover(ngx_event_t *ev)
 static void
 tournament_feed_begin(tournament_feed_t *feed, ngx_uint_t continued)
 {
-    feed->predecessor = 0;
+    if (continued) {
+        feed->settling = 0;
+    }
 
     ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
                   "tournament: listening to changes%s",
                   continued ? ", without interruption" : "");
 
-    if (feed->begun) {
-        feed->begun(feed->data, continued);
+    if (feed->conf.begun) {
+        feed->conf.begun(feed->conf.begun_data, continued);
+    }
+}
+
+
+/* while it follows another one vouches for what came before */
+
+static void
+tournament_feed_settled(void *data)
+{
+    tournament_feed_t  *feed = data;
+
+    if (feed->settling && feed->phase != TOURNAMENT_FEED_FOLLOWING) {
+        tournament_clock_suspect_all(feed->zone->clock);
+    }
+
+    feed->settling = 0;
+}
+
+
+static void
+tournament_feed_heard(void *data)
+{
+    tournament_feed_t  *feed = data;
+
+    tournament_atomic_store(&feed->listener->heard,
+                            (uint64_t) ngx_current_msec);
+}
+
+
+static void
+tournament_feed_late(void *data, ngx_uint_t late)
+{
+    tournament_feed_t  *feed = data;
+
+    if (!tournament_feed_doubt(feed, TOURNAMENT_FEED_LATE, late)) {
+        return;
+    }
+
+    if (late) {
+        ngx_log_error(NGX_LOG_WARN, feed->log, 0,
+                      "tournament: changes come late, and TTLs bound how old "
+                      "answers are: the server is busy, or does not answer");
+
+    } else {
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "tournament: changes come in time again");
     }
 }
 
 
 static void
-tournament_feed_ready(void *data)
+tournament_feed_lag(void *data, tournament_source_lag_t *lag)
 {
-    tournament_feed_t  *feed = data;
+    tournament_feed_t      *feed = data;
+    tournament_listener_t  *listener;
 
-    feed->phase = TOURNAMENT_FEED_CONNECTING;
+    listener = feed->listener;
 
-    if (!feed->asking) {
-        tournament_feed_ask(feed, TOURNAMENT_FEED_STATEMENT_LISTEN);
-    }
+    ngx_memcpy(listener->slot, lag->name, sizeof(listener->slot));
+
+    tournament_atomic_store(&listener->behind, lag->behind);
+    tournament_atomic_store(&listener->behind_ms, lag->behind_ms);
 }
 
 
-/*
- * LISTENING, LEAVING -> CONNECTING: changes go by unheard.  What was asked is
- * forgotten: an answer is one of the connection that the question went to.
- */
+/* changes go by unheard */
 
 static void
 tournament_feed_lost(void *data)
@@ -769,15 +919,10 @@ tournament_feed_lost(void *data)
     uint64_t            up;
     tournament_feed_t  *feed = data;
 
-    if (feed->asking) {
-        (void) tournament_pg_cancel(&feed->query);
-        feed->asking = 0;
-    }
-
-    up = __atomic_load_n(&feed->listener->up, __ATOMIC_SEQ_CST);
+    up = tournament_atomic_load(&feed->listener->up);
 
     if (feed->phase == TOURNAMENT_FEED_LEAVING
-        || (feed->phase == TOURNAMENT_FEED_LISTENING
+        || (feed->phase != TOURNAMENT_FEED_STARTING
             && up != 0 && up != feed->lease))
     {
         /* when it ceased to hear the successor may not have heard yet */
@@ -785,39 +930,36 @@ tournament_feed_lost(void *data)
         tournament_clock_suspect_all(feed->zone->clock);
     }
 
-    up = feed->lease;
-    (void) __atomic_compare_exchange_n(&feed->listener->up, &up, 0, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-
-    feed->phase = TOURNAMENT_FEED_CONNECTING;
-    feed->predecessor = 0;
-
-    if (feed->handover.timer_set) {
-        ngx_del_timer(&feed->handover);
-    }
-
-    if (feed->drained.timer_set) {
-        ngx_del_timer(&feed->drained);
-    }
+    tournament_feed_change(feed, TOURNAMENT_FEED_STARTING);
+    tournament_feed_down(feed);
 }
 
 
 /*
  * The worker begins to exit.  After a reload it stays until a worker of the
- * new configuration listens, which is soon, and it has heard all before.
+ * new configuration listens, and it has heard all before.
  */
 
 static void
-tournament_feed_closing(void *data)
+tournament_feed_exiting(void *data)
 {
     tournament_feed_t  *feed = data;
 
-    if ((feed->phase != TOURNAMENT_FEED_LISTENING
-         && feed->phase != TOURNAMENT_FEED_LEAVING)
+    ngx_core_conf_t  *ccf;
+
+    if (feed->hold.timer_set
+        || feed->phase == TOURNAMENT_FEED_STARTING
         || tournament_workers_generation(feed->zone->workers)
            == feed->zone->generation)
     {
         return;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if (ccf->shutdown_timeout) {
+        feed->patience = ngx_min(feed->patience, ccf->shutdown_timeout);
     }
 
     feed->exiting = ngx_current_msec;
@@ -829,89 +971,68 @@ tournament_feed_closing(void *data)
 static void
 tournament_feed_hold(ngx_event_t *ev)
 {
+    ngx_msec_t          passed;
     tournament_feed_t  *feed;
 
     feed = ev->data;
 
-    if ((feed->phase != TOURNAMENT_FEED_LISTENING
-         && feed->phase != TOURNAMENT_FEED_LEAVING)
-        || ngx_current_msec - feed->exiting >= TOURNAMENT_FEED_EXIT)
+    if (feed->phase == TOURNAMENT_FEED_IDLE
+        || feed->phase == TOURNAMENT_FEED_STARTING)
     {
+        return;
+    }
+
+    passed = ngx_current_msec - feed->exiting;
+
+    if (passed >= feed->patience) {
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "tournament: an old worker ceases to listen before its "
+                      "successor listens");
         return;
     }
 
     tournament_feed_yield(feed);
 
-    ngx_add_timer(&feed->hold, TOURNAMENT_FEED_TICK / 10);
+    ngx_add_timer(&feed->hold, passed < TOURNAMENT_FEED_SOON
+                               ? TOURNAMENT_FEED_TICK / 10
+                               : TOURNAMENT_FEED_TICK);
 }
 
 
 static void
-tournament_feed_notify(void *data, char *payload)
+tournament_feed_token(void *data, tournament_token_t *token)
 {
-    u_char             *p, *last;
-    tournament_feed_t  *feed = data;
+    tournament_feed_t   *feed = data;
+    tournament_clock_t  *clock;
 
-    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, feed->log, 0,
-                   "tournament feed: \"%s\"", payload);
+    clock = feed->zone->clock;
 
-    __atomic_store_n(&feed->listener->heard, (uint64_t) ngx_current_msec,
-                     __ATOMIC_SEQ_CST);
+    tournament_atomic_add(&feed->listener->changes, 1);
 
-    for (p = (u_char *) payload; *p; p = last) {
-
-        while (*p == ' ') {
-            p++;
-        }
-
-        for (last = p; *last && *last != ' '; last++) { /* void */ }
-
-        if (last != p) {
-            tournament_feed_token(feed, p, last - p);
-        }
-    }
-}
-
-
-static void
-tournament_feed_token(tournament_feed_t *feed, u_char *p, size_t len)
-{
-    int64_t             id;
-    tournament_zone_t  *zone;
-
-    zone = feed->zone;
-
-    (void) __atomic_add_fetch(&feed->listener->changes, 1, __ATOMIC_RELAXED);
-
-    if (tournament_text_id(p + 1, len - 1, &id) != 0) {
-
-        /* "*", or what a newer install.sql may have come to send */
-
-        tournament_clock_change_all(zone->clock);
-        return;
-    }
-
-    switch (*p) {
+    switch (token->kind) {
 
     case 't':
-        tournament_clock_change(zone->clock, TOURNAMENT_TOURNAMENT, id);
-        tournament_clock_change(zone->clock, TOURNAMENT_ROWS, 0);
+        tournament_clock_change(clock, TOURNAMENT_TOURNAMENT, token->id);
+        tournament_clock_change(clock, TOURNAMENT_ROWS, 0);
         break;
 
     case 'r':
-        tournament_clock_change(zone->clock, TOURNAMENT_TOURNAMENT, id);
-        tournament_clock_change(zone->clock, TOURNAMENT_COUNTS, 0);
+        tournament_clock_change(clock, TOURNAMENT_TOURNAMENT, token->id);
+        tournament_clock_change(clock, TOURNAMENT_COUNTS, 0);
         break;
 
     case 'p':
-        tournament_clock_change(zone->clock, TOURNAMENT_PROFILE, id);
+        tournament_clock_change(clock, TOURNAMENT_PROFILE, token->id);
         break;
 
     case 'm':
-        tournament_clock_change(zone->clock, TOURNAMENT_TEAM, id);
+        tournament_clock_change(clock, TOURNAMENT_TEAM, token->id);
         break;
 
     default:
-        tournament_clock_change_all(zone->clock);
+
+        /* everything, or what a newer install.sql may have come to send */
+
+        tournament_clock_change_all(clock);
     }
 }

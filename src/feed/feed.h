@@ -1,22 +1,18 @@
 
 /*
  * The feed of committed changes: one worker of the node listens to PostgreSQL
- * and turns notifications into changes of the zone, where all workers see them
+ * and turns what it hears into changes of the zone, where all workers see them
  * at once.
  *
  * The listener's place is a lease in the zone, held by one worker of one
  * generation of the configuration.  The holder beats; a worker of the same
  * generation takes a lease over whose holder is dead or has not beaten for a
  * while, one of a newer generation takes it at once.  Two that listen at the
- * same time do no harm: at a reload the old one goes on until the new one's
- * LISTEN is confirmed and all that was committed before has arrived, and says
- * so in the zone, so that no change goes by.  Wherever one may have gone by,
- * everything that is cached becomes suspect: after LISTEN is confirmed and
- * before the feed is up, or as soon as it is known that the old one will not
- * say it: it is dead, or has taken too long.
- *
- * A payload is tokens separated by spaces: t<id> a tournament, r<id> the
- * registrations of one, p<id> a profile, m<id> a team, * everything.
+ * same time do no harm: at a reload the old one goes on until the new one
+ * listens and all that was committed before has arrived, and says so in the
+ * zone, so that no change goes by.  Wherever one may have gone by, everything
+ * that is cached becomes suspect: before the feed is up, or as soon as it is
+ * known that the old one will not say it: it is dead, or has taken too long.
  */
 
 #ifndef _TOURNAMENT_FEED_H_INCLUDED_
@@ -26,8 +22,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "feed/source.h"
+#include "pg/pg.h"
 #include "zone/zone.h"
-#include "serve/metrics.h"
 
 
 typedef struct tournament_feed_s  tournament_feed_t;
@@ -40,34 +37,34 @@ typedef enum {
 
 
 /*
- * Called in the listening worker once the feed is up.  continued is 0 where
- * what was cached before is suspect, or nothing was.
+ * begun, called in the listening worker once the feed is up: continued is 0
+ * where what was cached before is suspect, or nothing was.  delay: how long, in
+ * us, a heartbeat took; what was committed before it was sent has been heard
+ * before its answer.  (Notifications have no time in them: no writer is
+ * burdened with it.)  Either may be NULL.
  */
 
-typedef void (*tournament_feed_begun_pt)(void *data, ngx_uint_t continued);
+typedef struct {
+    tournament_zone_t         *zone;
+    ngx_array_t               *targets;     /* where to listen */
+    tournament_outage_t       *outage;
+    ngx_msec_t                 connect_timeout;
+    tournament_source_kind_t  *kind;
+
+    void                     (*begun)(void *data, ngx_uint_t continued);
+    void                      *begun_data;
+    void                     (*delay)(void *data, uint64_t us);
+    void                      *delay_data;
+} tournament_feed_conf_t;
 
 
 /*
- * Joins the election, of a worker whose targets are those to listen at, and
- * whose outages are told of there.  begun, called with data, may be NULL.
- * Memory is taken from pool.  NULL: no memory.
+ * Joins the election.  conf is copied; memory is taken from pool.  NULL: no
+ * memory.
  */
 
 tournament_feed_t *tournament_feed_create(ngx_pool_t *pool, ngx_log_t *log,
-    tournament_zone_t *zone, ngx_array_t *targets,
-    tournament_outage_t *outage, ngx_msec_t connect_timeout,
-    tournament_feed_begun_pt begun, void *data);
-
-
-/*
- * Measures how far it is behind, as long as this worker listens: into metrics'
- * delay goes how long each heartbeat takes.  What was committed before the
- * heartbeat was sent has been heard before its answer.  (Notifications have no
- * time in them: no writer is burdened with it.)
- */
-
-void tournament_feed_measure(tournament_feed_t *feed,
-    tournament_metrics_t *metrics);
+    tournament_feed_conf_t *conf);
 
 
 /* Leaves the lease to others: the process exits. */

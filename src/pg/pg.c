@@ -396,6 +396,32 @@ tournament_pg_attend(tournament_pg_query_t *query)
 }
 
 
+void
+tournament_pg_forget(tournament_pg_query_t *query)
+{
+    if (tournament_pg_cancel(query) == NGX_OK) {
+        return;
+    }
+
+    if (query->deadline.timer_set) {
+        ngx_del_timer(&query->deadline);
+    }
+
+    if (query->state == TOURNAMENT_PG_SENT) {
+        query->slot->query = NULL;
+        query->state = TOURNAMENT_PG_DONE;
+        tournament_pg_guard(query->slot->conn);
+    }
+}
+
+
+ngx_uint_t
+tournament_pg_target(tournament_pg_t *pg)
+{
+    return pg->conns[0].target;
+}
+
+
 ngx_uint_t
 tournament_pg_away(tournament_pg_t *pg)
 {

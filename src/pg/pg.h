@@ -190,6 +190,16 @@ ngx_int_t tournament_pg_cancel(tournament_pg_query_t *query);
 void tournament_pg_attend(tournament_pg_query_t *query);
 
 
+/* Takes a query back, also where it is under way: nobody hears its result. */
+
+void tournament_pg_forget(tournament_pg_query_t *query);
+
+
+/* The index in conf->targets of the address of the first connection. */
+
+ngx_uint_t tournament_pg_target(tournament_pg_t *pg);
+
+
 /* Brings the gauges in conf->metrics up to date; this room does so itself. */
 
 void tournament_pg_report(tournament_pg_t *pg);

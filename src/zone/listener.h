@@ -18,13 +18,17 @@ typedef struct {
     uint64_t                     beat;        /* ms; the holder lives */
     uint64_t                     up;          /* the lease that listens */
     uint64_t                     doubts;      /* not 0: changes may go by */
-    uint64_t                     source;      /* where; a hash */
+    uint64_t                     source;      /* where and how; a hash */
+    uint64_t                     position;    /* since this LSN, or 0 */
     uint64_t                     drained;     /* a lease that was succeeded,
                                                  and has heard all before */
     uint64_t                     heard;       /* ms; the last message */
     uint64_t                     changes;     /* tokens handled so far */
     uint64_t                     warmed;      /* the space of keys that is
                                                  loaded */
+    uint64_t                     behind;      /* bytes of the server's log */
+    uint64_t                     behind_ms;
+    char                         slot[64];    /* there, or "" */
 } tournament_listener_t;
 
 
