@@ -266,6 +266,19 @@ subtest 'Prometheus' => sub {
         is join(' ', $query->('ALERTS{alertstate="firing"}')), '',
             'and no alert fires';
 
+        # Each expression of the dashboard has something to show.
+
+        for my $expr (slurp(project('examples/grafana.json'))
+                      =~ /"expr": "((?:[^"\\]|\\.)*)"/g)
+        {
+            $expr =~ s/\\(.)/$1/g;
+            $expr =~ s/\$__rate_interval/10s/g;
+            $expr =~ s/\$instance/.*/g;
+
+            ok eval { poll_until { 0 < (() = $query->($expr)) } 10, $expr },
+                $expr;
+        }
+
         1;
     };
     my $error = $@;
