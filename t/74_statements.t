@@ -4,6 +4,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Tournament::Endpoints;
 use Tournament::Test;
 
 my $API = '/tournaments/api';
@@ -19,11 +20,7 @@ my $nginx = Tournament::Nginx->new(
     workers   => 2,
     http      => $api->{http},
     locations => $api->{locations},
-    server    => [
-        map { "tournament_ttl $_ 1h;" }
-            qw(state hub detail count participants registration_context
-               user_registrations platform_stats missing)
-    ],
+    server    => [ map { "tournament_ttl $_ 1h;" } ttls() ],
 );
 
 my $connection = $nginx->connect_workers;

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Tournament::Test;
+use Tournament::Endpoints;
 use Tournament::Feed;
 
 my $STATEMENT = '%FROM tournament_api.state($1)%';
@@ -21,35 +22,16 @@ my @account = ('X-Account' => $account);
 # A TTL belongs to a location: an entry that one has stored has expired at
 # another. X is the endpoint's part of a path.
 
-my @EXPIRED = map { "tournament_ttl $_ 1ms;" } qw(state hub detail count
-    registration_context user_registrations participants platform_stats
-    missing);
+my @EXPIRED = map { "tournament_ttl $_ 1ms;" } ttls();
 
-sub location {
-    my ($prefix, @more) = @_;
-
-    return map {
-        my ($path, $what) = @$_;
-        "location ~ ^/$prefix/$path\$ { @more tournament $what; }"
-    } [ 'hub/',                        'hub' ],
-      [ '(?<slug>[^/]+)/state/',       'state $slug' ],
-      [ 'states/',                     'states' ],
-      [ '(?<slug>[^/]+)/detail/',      'detail $slug' ],
-      [ '(?<slug>[^/]+)/count/',       'count $slug' ],
-      [ '(?<slug>[^/]+)/context/',     'registration_context $slug' ],
-      [ '(?<slug>[^/]+)/participants/', 'participants $slug' ],
-      [ 'me/',                         'user_registrations' ],
-      [ 'stats/',                      'platform_stats' ];
-}
-
-my @LOCATIONS = (
-    location('kept'),
-    location('expired', @EXPIRED),
-    location('strict', 'tournament_stale 0;'),
-    location('strictly_expired', 'tournament_stale 0;', @EXPIRED),
-    location('coalesced', 'tournament_coalesce hub 1s;'),
-    location('two', 'tournament_ttl state 2s;'),
-    location('four', 'tournament_ttl state 4s;'),
+my @LOCATIONS = map { s{/api/}{/}r } (
+    locations('kept'),
+    locations('expired', @EXPIRED),
+    locations('strict', 'tournament_stale 0;'),
+    locations('strictly_expired', 'tournament_stale 0;', @EXPIRED),
+    locations('coalesced', 'tournament_coalesce hub 1s;'),
+    locations('two', 'tournament_ttl state 2s;'),
+    locations('four', 'tournament_ttl state 4s;'),
     'location ~ ^/purge/(?<slug>.*)$ { tournament purge $slug; }',
 );
 
@@ -194,8 +176,8 @@ subtest 'expired, of all endpoints' => sub {
         'every/detail/'  => 'UPDATING',
         'every/count/'   => 'UPDATING',
         'stats/'         => 'UPDATING',
-        'every/context/' => 'EXPIRED',
-        'me/'            => 'EXPIRED',
+        'every/register/context/' => 'EXPIRED',
+        'me/registrations/' => 'EXPIRED',
         'every/participants/' => 'EXPIRED',
         'absent/state/'  => 'EXPIRED',
         'absent/detail/' => 'EXPIRED',
@@ -276,8 +258,8 @@ subtest 'suspect, and what is never shown then' => sub {
     my $t = tournament(slug => 'suspected');
 
     my %path = (
-        'suspected/context/'      => [@account],
-        'me/'                     => [@account],
+        'suspected/register/context/'      => [@account],
+        'me/registrations/'                  => [@account],
         'suspected/participants/' => [ 'X-Staff' => 1 ],
         'none/state/'             => [],
         'none/count/'             => [],
@@ -484,8 +466,8 @@ subtest 'the database is gone' => sub {
         'orphan/count/'   => [],
         'hub/'            => [],
         'states/?slugs=orphan' => [],
-        'orphan/context/' => [@account],
-        'me/'             => [@account],
+        'orphan/register/context/' => [@account],
+        'me/registrations/'          => [@account],
         'orphan/participants/' => [ 'X-Staff' => 1 ],
         'void/state/'     => [],
     );
@@ -520,8 +502,8 @@ subtest 'the database is gone' => sub {
         'orphan/count/'   => '200 STALE Age',
         'hub/'            => '200 STALE Age',
         'states/?slugs=orphan' => '200 STALE Age',
-        'orphan/context/' => '50x EXPIRED -',
-        'me/'             => '50x EXPIRED -',
+        'orphan/register/context/' => '50x EXPIRED -',
+        'me/registrations/'          => '50x EXPIRED -',
         'orphan/participants/' => '50x EXPIRED -',
         'void/state/'     => '50x EXPIRED -',
     }, 'what was is shown, but for a 404 and what is guarded'
@@ -770,7 +752,7 @@ subtest "a user's entries while the feed is down" => sub {
                     http => 'tournament_listen "host=/nonexistent";');
     my $t    = tournament(slug => 'unheard');
     my $connection = $node->connect;
-    my @paths = ('/kept/unheard/context/', '/kept/me/');
+    my @paths = ('/kept/unheard/register/context/', '/kept/me/registrations/');
     my (%before, %late);
 
     cached($connection, $_, @account) for @paths;
@@ -809,7 +791,7 @@ subtest "a user's entries while the feed is down" => sub {
 subtest "a user's entries when the listener has died" => sub {
     my $node = node('orphaned');
     my $t    = tournament(slug => 'orphaned');
-    my $path = '/kept/orphaned/context/';
+    my $path = '/kept/orphaned/register/context/';
 
     handled($pg, $node);
 

@@ -7,6 +7,7 @@ use lib "$FindBin::Bin/lib";
 
 use IO::Socket::INET;
 
+use Tournament::Endpoints;
 use Tournament::Test;
 use Tournament::Feed;
 
@@ -81,8 +82,7 @@ subtest 'the document' => sub {
     my $endpoints = join ',', map {
         qq("$_":{) . join(',', map { qq("$_":0) } @COLUMNS)
             . ',"hit_rate":null}'
-    } qw(state states hub detail participants count registration_context
-         user_registrations platform_stats);
+    } names(counted => 1);
     my @bounds = (qw(0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1
                      2.5 null));
     my $empty  = '{"count":0,"sum":0.000000,"buckets":['

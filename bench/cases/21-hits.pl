@@ -9,28 +9,13 @@ use utf8;
 use Bench::Answers;
 use Bench::HTTP qw(response);
 use Bench::Result;
+use Tournament::Endpoints;
 use Tournament::Nginx;
 
 my $ROUNDS  = 3;
 my $SECONDS = 1;
 
-my $SLUG = '(?<slug>[^/]+)';
-
-# Path below /tournaments/, location, directive; for a user, for staff.
-
-my @ENDPOINTS = (
-    ['state',  'api/bench-cached/state/', "~ /api/$SLUG/state/", '$slug'],
-    ['hub',    'api/hub/',                '/tournaments/api/hub/'],
-    ['detail', 'api/bench-cached/detail/', "~ /api/$SLUG/detail/", '$slug'],
-    ['participants', 'api/bench-cached/participants/',
-     "~ /api/$SLUG/participants/", '$slug', 'X-Staff'],
-    ['count',  'api/bench-cached/count/', "~ /api/$SLUG/count/", '$slug'],
-    ['registration_context', 'api/bench-cached/register/context/',
-     "~ /api/$SLUG/register/context/", '$slug', 'X-Account'],
-    ['user_registrations', 'api/me/registrations/',
-     '/tournaments/api/me/registrations/', '', 'X-Account'],
-    ['platform_stats', 'api/stats/', '/tournaments/api/stats/'],
-);
+my @ENDPOINTS = endpoints(cached => 1);
 
 
 sub subject {
@@ -76,18 +61,20 @@ return {
              WHERE p.user_id < 9000000
              GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1});
 
-        my %value = ('X-Account' => $account, 'X-Staff' => 1);
+        my %value = (account => $account, staff => 1);
         my (@subjects, @bytes);
 
         for my $endpoint (@ENDPOINTS) {
-            my ($name, $path, $location, $argument, $header) = @$endpoint;
-
-            my %headers = $header ? ($header => $value{$header}) : ();
+            my ($name, $path) = ($endpoint->{name}, $endpoint->{paths}[0]);
+            my $slug    = $path =~ /SLUG/;
+            my %headers = map { ('X-' . ucfirst $_ => $value{$_}) }
+                grep { $endpoint->{$_} } keys %value;
 
             my $answers = Bench::Answers->new($bench,
-                path      => "/tournaments/$path",
-                location  => $location,
-                directive => 'tournament ' . join(' ', $name, $argument || ())
+                path      => '/tournaments/' . $path =~ s/SLUG/bench-cached/r,
+                location  => $slug ? "~ /$path" =~ s/SLUG/(?<slug>[^\/]+)/r
+                                   : "/tournaments/$path",
+                directive => "tournament $name" . ($slug ? ' $slug' : '')
                     . "; tournament_ttl $name 1h;",
                 headers   => \%headers,
                 http      => join("\n", @{ $api{http} }),
@@ -118,7 +105,8 @@ return {
 
         $result->note("Ratios are to `return 200` with the same bytes; $ROUNDS "
             . "rounds of $SECONDS s. What is a user’s ("
-            . join(', ', map { "`$_->[0]`" } grep { $_->[4] } @ENDPOINTS)
+            . join(', ', map { "`$_->{name}`" }
+                         grep { $_->{account} || $_->{staff} } @ENDPOINTS)
             . ') is rendered for each request, the rest once a second. The '
             . "user has $registrations registrations.");
     },

@@ -10,6 +10,7 @@ use utf8;
 use Bench::Client;
 use Bench::Report qw(number);
 use Bench::Stats qw(median quantile);
+use Tournament::Endpoints;
 use Tournament::Nginx;
 use Tournament::Util qw(now);
 
@@ -17,15 +18,10 @@ my @SIZES    = (100, 10_000, 100_000);
 my $REQUESTS = 100;
 my $SECONDS  = 1;
 
-my @CACHED = qw(state hub detail participants count registration_context
-                user_registrations platform_stats);
-
-
 # What is asked for by a user, and by staff: the participants are for nobody
 # else before a tournament starts.
 
-my %FOR_USERS = map { $_ => 1 }
-    qw(participants registration_context user_registrations);
+my %FOR_USERS = map { $_ => 1 } names(account => 1), names(staff => 1);
 
 
 # What takes as long whatever the database's size: so many times what it does
@@ -68,9 +64,9 @@ sub node {
         module => 1,
         http   => join("\n", $bench->module_conf(postgres => $pg),
                        @{ $api{http} },
-                       map({ "tournament_ttl $_ 0;" } @CACHED),
+                       map({ "tournament_ttl $_ 0;" } ttls()),
                        map({ "tournament_coalesce $_ 0;" }
-                           qw(hub platform_stats))),
+                           names(coalesced => 1))),
         server => join("\n", @{ $api{locations} }),
     );
 }

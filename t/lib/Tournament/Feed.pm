@@ -23,6 +23,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Tournament::Endpoints;
 use Tournament::Nginx;
 use Tournament::Util qw(poll_until);
 
@@ -30,9 +31,6 @@ our @EXPORT = qw(options handled unheard listener wait_listening feed_backend
                  bare);
 
 my $LISTENING = qr/ (\d+)#\d+: (?:\*\d+ )?tournament: listening to changes/;
-
-my @TTLS = qw(state hub detail count registration_context user_registrations
-              participants platform_stats missing);
 
 my $barrier = 0;
 my $tournament;
@@ -45,12 +43,7 @@ sub options {
     my $http  = delete $more{http} // [];
     my $warm  = delete $more{warm};
     my $feed  = $more{feed} // 1;
-    my @fresh = map {
-        (my $location = $_) =~ s{\^/tournaments/}{^/fresh/};
-        $location =~ s{(\{ )}{$1 . join '', map { "tournament_ttl $_ 0; " }
-                                            @TTLS}e;
-        $location
-    } @{ $api{locations} };
+    my @fresh = locations('fresh', map { "tournament_ttl $_ 0;" } ttls());
 
     return (
         feed      => 1,
@@ -58,8 +51,8 @@ sub options {
         http      => [
             @{ $api{http} },
             $feed && !$warm ? 'tournament_warm off;' : (),
-            (map { "tournament_ttl $_ 1h;" } @TTLS),
-            (map { "tournament_coalesce $_ 0;" } qw(hub platform_stats)),
+            (map { "tournament_ttl $_ 1h;" } ttls()),
+            (map { "tournament_coalesce $_ 0;" } names(coalesced => 1)),
             ref $http ? @$http : $http,
         ],
         %more,

@@ -88,6 +88,7 @@ use parent 'Tournament::Server';
 use Carp;
 use IO::Socket::INET;
 use POSIX ();
+use Tournament::Endpoints;
 use Tournament::HTTP;
 use Tournament::Util qw(
     alive at_end build_dir children free_port poll_until project reap run slurp
@@ -256,29 +257,12 @@ sub state_location {
 
 
 sub api {
-    my $at = sub { "location ~ ^/tournaments/$_[0]\$ { tournament $_[1]; }" };
-
     return (
         http => [ map {
             "map \$http_x_$_ \$$_ { default \$http_x_$_; }"
             . " tournament_" . ($_ eq 'staff' ? $_ : 'user') . " \$$_;"
         } qw(account staff) ],
-        locations => [
-            $at->('(?:api/hub/)?',                      'hub'),
-            $at->('game/(?<game>[^/]*)/',               'hub $game'),
-            $at->('api/(?<slug>[^/]+)/state/',          'state $slug'),
-            $at->('api/states/',                        'states'),
-            $at->('t/(?<slug>[^/]+)/',                  'detail $slug'),
-            $at->('api/(?<slug>[^/]+)/detail/',         'detail $slug'),
-            $at->('api/(?<slug>[^/]+)/participants/',   'participants $slug'),
-            $at->('api/(?<slug>[^/]+)/count/',          'count $slug'),
-            $at->('api/(?<slug>[^/]+)/register/context/',
-                  'registration_context $slug'),
-            $at->('api/me/registrations/',              'user_registrations'),
-            $at->('api/stats/',                         'platform_stats'),
-            $at->('status',                             'status'),
-            $at->('metrics',                            'metrics'),
-        ],
+        locations => [ locations('tournaments') ],
     );
 }
 
