@@ -19,6 +19,7 @@ JOBS ?= 2
 N ?= 20
 BENCH ?=
 SEED ?=
+FEED ?=
 VALGRIND ?=
 TESTS ?= $(sort $(wildcard t/*.t))
 
@@ -94,7 +95,8 @@ fuzz:
 	@$(FUZZ) fuzz SECONDS=$(SECONDS)
 
 #:   soak         random faults of the database under load, for SECONDS=600;
-#:                SEED=n the same ones again, VALGRIND=1 under valgrind
+#:                SEED=n the same ones again, FEED=logical with that feed,
+#:                VALGRIND=1 under valgrind
 
 .PHONY: soak
 soak: SECONDS ?= 600
@@ -102,7 +104,7 @@ soak:
 	@tools/deps build run test
 	@tools/build
 	TOURNAMENT_SOAK=$(SECONDS) TOURNAMENT_SEED=$(SEED) \
-	    TOURNAMENT_VALGRIND=$(VALGRIND) prove -v -It/lib t/soak/faults.t
+	    TOURNAMENT_FEED=$(FEED) TOURNAMENT_VALGRIND=$(VALGRIND) prove -v -It/lib t/soak/faults.t
 
 #:   bench        the measurements, into build/bench.md and build/bench.json,
 #:                docs/benchmarks.md and README.md, in ten minutes;

@@ -1,6 +1,6 @@
-# From a commit to the first answer that shows it: the commit's return starts
-# the clock, and both workers of a node are asked, in a tight loop, until each
-# has given a fresh answer.
+# From a commit to the first answer that shows it, for both kinds of feed: the
+# commit's return starts the clock, and both workers of a node are asked, in a
+# tight loop, until each has given a fresh answer.
 
 package Bench::Case::Fresh;
 
@@ -9,10 +9,10 @@ use warnings;
 use utf8;
 
 use Bench::Client;
+use Bench::HTTP qw(response);
 use Bench::Machine qw(on_core);
-use Bench::Report qw(number);
 use Bench::Stats qw(median quantile);
-use Tournament::Util qw(now reap spawn);
+use Tournament::Util qw(now poll_until reap spawn);
 
 my $TOURNAMENTS = 10_000;
 my $WARM_UP     = 20;
@@ -85,15 +85,19 @@ sub change {
 }
 
 
-sub report {
-    my ($result, $name, @took) = @_;
+# The median of notify is what logical's is compared with.
 
-    $result->row(
+sub report {
+    my ($result, $name, $base, @took) = @_;
+
+    my $row = $result->row(
         name   => "$name, median",
         unit   => 'ms',
         value  => median(@took),
-        target => [at_most => 2],
+        target => [at_most => $base ? 1.5 : 2],
         more   => { count => scalar @took },
+        $base ? (ratio => median(@took) / $base->{value},
+                 ratio_to => $base->{name}) : (),
     );
 
     $result->row(
@@ -104,7 +108,71 @@ sub report {
         more   => { greatest => quantile(1, @took) },
     );
 
-    return;
+    return $row;
+}
+
+
+sub measure {
+    my ($bench, $result, $feed, $base) = @_;
+
+    my $pg = $bench->postgres_of($TOURNAMENTS, durable => 1, logical => 1);
+
+    $pg->rows('ALTER ROLE tournament REPLICATION');
+    $pg->load('install', feed => $feed);
+
+    my $nginx = $bench->nginx(
+        name    => 'fresh',
+        workers => 2,
+        module  => 1,
+        http    => $bench->module_conf(postgres => $pg, feed => $feed),
+        server  => q{
+            add_header X-Worker $pid;
+
+            location ~ ^/tournaments/api/(?<slug>[^/]+)/state/$ {
+                tournament state $slug;
+                tournament_ttl state 1h;
+            }
+
+            location = /status {
+                tournament status;
+            }
+
+            location = /worker {
+                return 200 worker;
+            }
+        },
+    );
+
+    poll_until {
+        response($nginx->port, '/status')->{body}
+            =~ /"feed":\{"state":"up"/
+    } 30, 'the node listens';
+
+    my $writer  = Bench::Client->postgres($pg);
+    my @clients = connections($nginx);
+    my $commits = $bench->quick ? 50 : 500;
+    my %row;
+
+    change($writer, @clients) for 1 .. $WARM_UP;
+
+    $row{idle} = report($result, "$feed, idle node", $base->{idle},
+                        map { change($writer, @clients) } 1 .. $commits);
+
+    my $wrk = spawn({}, on_core($bench->load, qw(wrk -t 1 -c 8 -d 120s),
+        'http://127.0.0.1:' . $nginx->port
+        . '/tournaments/api/bench-cached/state/'));
+
+    my @took = map { change($writer, @clients) } 1 .. $WARM_UP + $commits;
+
+    die "wrk ended before the commits did\n" if defined reap($wrk, 0);
+
+    kill 'TERM', $wrk;
+    reap($wrk, 10);
+
+    $row{busy} = report($result, "$feed, while `wrk` polls", $base->{busy},
+                        @took[2 * $WARM_UP .. $#took]);
+
+    return \%row;
 }
 
 
@@ -117,50 +185,11 @@ return {
 
         $bench->need('wrk', 'taskset');
 
-        my $pg    = $bench->postgres_of($TOURNAMENTS, durable => 1);
-        my $nginx = $bench->nginx(
-            name    => 'fresh',
-            workers => 2,
-            module  => 1,
-            http    => $bench->module_conf(postgres => $pg, feed => 1),
-            server  => q{
-                add_header X-Worker $pid;
+        my $notify = measure($bench, $result, 'notify', {});
 
-                location ~ ^/tournaments/api/(?<slug>[^/]+)/state/$ {
-                    tournament state $slug;
-                    tournament_ttl state 1h;
-                }
+        measure($bench, $result, 'logical', $notify);
 
-                location = /worker {
-                    return 200 worker;
-                }
-            },
-        );
-
-        my $writer  = Bench::Client->postgres($pg);
-        my @clients = connections($nginx);
-        my $commits = $bench->quick ? 50 : 500;
-
-        change($writer, @clients) for 1 .. $WARM_UP;
-
-        report($result, 'idle node',
-               map { change($writer, @clients) } 1 .. $commits);
-
-        my $wrk = spawn({}, on_core($bench->load, qw(wrk -t 1 -c 8 -d 120s),
-            'http://127.0.0.1:' . $nginx->port
-            . '/tournaments/api/bench-cached/state/'));
-
-        my @took = map { change($writer, @clients) } 1 .. $WARM_UP + $commits;
-
-        die "wrk ended before the commits did\n" if defined reap($wrk, 0);
-
-        kill 'TERM', $wrk;
-        reap($wrk, 10);
-
-        report($result, 'while `wrk` polls',
-               @took[2 * $WARM_UP .. $#took]);
-
-        $result->note(number($commits) . ' durable commits each, to random '
+        $result->note('Durable commits, to random '
             . 'tournaments that are cached; from the commit’s return to the '
             . 'first answer with the change, of each of two workers. They '
             . 'share a core; `wrk` keeps 8 connections busy from the other, '

@@ -33,7 +33,7 @@ package Bench;
 #                              what the sub returns; where it skips, a row
 #                              that says so, and undef
 #   $bench->wrk(...)           one load; see below
-#   $bench->compare($result, ...)
+#   $bench->compare($result, ...), pairs
 #                              subjects measured in turn; see below
 
 use strict;
@@ -43,10 +43,10 @@ use utf8;
 use Bench::Django;
 use Bench::Machine qw(cores on_core busy busy_clock);
 use Bench::Nginx;
-use Bench::Stats qw(median);
+use Bench::Stats qw(median quantile);
 use Carp;
 use JSON::PP ();
-use List::Util qw(min);
+use List::Util qw(max min);
 use Scalar::Util ();
 use Tournament::Nginx;
 use Tournament::Postgres;
@@ -215,6 +215,8 @@ sub module_conf {
         tournament_database "$conninfo";
         tournament_database_connections $connections;
         tournament_listen ${\ ($options{feed} ? 'on' : 'off') };
+        ${\ (($options{feed} // '') eq 'logical'
+             ? 'tournament_feed logical;' : '') }
         tournament_warm off;
     };
 }
@@ -395,6 +397,57 @@ sub compare {
     $result->note('The load left the server’s core idle at times, so that '
         . 'these could be faster than measured: ' . join(', ', @idle) . '.')
         if @idle;
+
+    return;
+}
+
+
+# Measures each subject right after, or right before, the one that it is
+# compared with: subjects are as for compare(), and base is such a subject too.
+# The ratio is the median of the pairs', of which there are at least seven in a
+# run that is not quick; its quartiles stand beside it.
+
+sub pairs {
+    my ($self, $result, %options) = @_;
+
+    my $rounds = $self->{quick} ? 2 : max(7, $self->{rounds});
+    my (%samples, %ratios);
+
+    for my $round (1 .. $rounds) {
+        for my $subject (@{ $options{subjects} }) {
+            my @pair = ($subject, $subject->{base});
+            my %rate;
+
+            for my $one ($round % 2 ? @pair : reverse @pair) {
+                $one->{before}->();
+                $rate{ $one->{name} } = $one->{measure}->()->{rate};
+            }
+
+            my ($rate, $base) = map { $rate{ $_->{name} } } @pair;
+
+            push @{ $samples{ $subject->{name} } }, $rate;
+            push @{ $ratios{ $subject->{name} } }, $rate / $base;
+
+            $self->say(sprintf '  round %d: %-44s %8.0f %s, %.2f of %.0f',
+                       $round, $subject->{name}, $rate, $options{unit},
+                       $rate / $base, $base);
+        }
+    }
+
+    for my $subject (@{ $options{subjects} }) {
+        my @ratios = @{ $ratios{ $subject->{name} } };
+
+        $result->row(
+            name      => $subject->{name},
+            unit      => $options{unit},
+            samples   => $samples{ $subject->{name} },
+            target    => $subject->{target},
+            ratio     => median(@ratios),
+            ratio_to  => $subject->{base}{name},
+            ratios    => \@ratios,
+            quartiles => [ quantile(0.25, @ratios), quantile(0.75, @ratios) ],
+        );
+    }
 
     return;
 }

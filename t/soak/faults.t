@@ -4,6 +4,7 @@
 #
 #   TOURNAMENT_SOAK     seconds, 600 by default
 #   TOURNAMENT_SEED     which faults: the same ones in the same order
+#   TOURNAMENT_FEED     notify or logical; by default the seed decides
 #   TOURNAMENT_VALGRIND 1: nginx under valgrind
 
 use FindBin;
@@ -20,7 +21,10 @@ my $begin = now();
 
 diag "seed $SEED, $SECONDS s";
 
-my $outage = Tournament::Outage->new(tcp => chance(0.5));
+my $outage = Tournament::Outage->new(
+    tcp  => chance(0.5),
+    kind => $ENV{TOURNAMENT_FEED} || (chance(0.5) ? 'logical' : 'notify'),
+);
 my $nginx  = $outage->nginx;
 my $pg     = $outage->pg;
 

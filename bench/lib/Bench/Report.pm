@@ -79,6 +79,9 @@ my @COLUMNS = (
                                  : sprintf('%.2f', $_[0]{ratio})
             : ''
     }],
+    ['quartiles', 'right', sub {
+        join ' – ', map { sprintf '%.2f', $_ } @{ $_[0]{quartiles} // [] }
+    }],
     ['target',   'right', \&_target],
     ['p50',      'right', sub { _time($_[0]{p50_us}) }],
     ['p99',      'right', sub { _time($_[0]{p99_us}) }],

@@ -7,7 +7,7 @@ package Bench::Result;
 #       value      the figure; samples => [...] in its place reports their
 #                  median, and the least and the greatest beside it
 #       unit       of the value, "requests/s" say
-#       ratio      to the row that the case compares with
+#       ratio      to the row that the case compares with; quartiles => [2]
 #       target     [at_least => 0.95] or [at_most => 1.10]: for the ratio, or,
 #                  where the row has none, for the value
 #       p50_us, p99_us   latency

@@ -7,7 +7,8 @@ package Tournament::Outage;
 #
 # makes a PostgreSQL, a proxy before it, some tournaments, and an nginx of two
 # workers with all endpoints and the feed. Options: http, for nginx; tcp => 1
-# for a proxy on a port; seconds that a fault may take to be over.
+# for a proxy on a port; seconds that a fault may take to be over; kind, of the
+# feed: notify by default, or logical.
 #
 #   $outage->pg, proxy, nginx, tournaments
 #   $outage->faults            the names of all that is known to go wrong
@@ -68,9 +69,11 @@ sub new {
     my ($class, %options) = @_;
 
     my $self = bless { all => $WORKERS * $CONNECTIONS + 1 }, $class;
+    my $kind = $options{kind} // 'notify';
 
     my $pg = $self->{pg} = Tournament::Postgres->new(
-        load => [qw(schema install)],
+        load    => [qw(schema install)],
+        logical => 1,
 
         # A client that falls silent as it logs in holds up a shutdown so long;
         # and what was mended is not to be lost as the server is killed.
@@ -87,7 +90,8 @@ sub new {
         ],
     );
 
-    $pg->rows("ALTER ROLE tournament PASSWORD '$PASSWORD'");
+    $pg->rows("ALTER ROLE tournament PASSWORD '$PASSWORD' REPLICATION");
+    $pg->load('install', feed => $kind) if $kind ne 'notify';
     $pg->create_role('stranger', password => 'x');
 
     $self->{tournaments} = [ map {
@@ -107,6 +111,7 @@ sub new {
             "tournament_database_connections $CONNECTIONS;
              tournament_connect_timeout ${SLOW}s;
              tournament_query_timeout ${\ (700 * $SLOW) }ms;",
+            $kind eq 'notify' ? () : "tournament_feed $kind;",
             @{ $api{http} }, $options{http} // (),
         ],
         locations => [
