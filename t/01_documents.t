@@ -172,6 +172,7 @@ my %RUN_BY = (
     nginx => 't/02_configurations.t',
     sh    => 't/03_commands.t',
     perl  => 't/03_commands.t',
+    conf  => 't/03_commands.t',
     yaml  => 't/91_metrics.t',
 );
 

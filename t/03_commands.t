@@ -356,6 +356,19 @@ END
 };
 
 
+subtest 'settings of PostgreSQL' => sub {
+    for my $block (blocks('conf')) {
+        my %conf = $block->{text} =~ /^(\w+) = '?(.*?)'?$/gm;
+        my $pg   = Tournament::Postgres->new(load => [], conf => \%conf);
+
+        is $pg->value("SELECT setting FROM pg_settings WHERE name = '$_'"
+                      . " AND source = 'configuration file'") ne '', 1,
+            "$block->{section}: $_" for sort keys %conf;
+        $pg->stop;
+    }
+};
+
+
 subtest 'the test to begin with' => sub {
     my ($block) = blocks('perl');
 

@@ -21,7 +21,8 @@ use Tournament::Util qw(project run_ok slurp);
 
 our @EXPORT_OK = qw(documents blocks section rows anchors source);
 
-my @FIRST = qw(README.md docs/install.md docs/recipes.md docs/operations.md);
+my @FIRST = qw(README.md docs/install.md docs/recipes.md docs/feed.md
+               docs/operations.md);
 
 my (%documents, $source);
 

@@ -49,7 +49,14 @@ sub application {
 sub demo {
     my ($self) = @_;
 
-    return $self->{demo} //= Tournament::Postgres->new;
+    return $self->{demo} //= do {
+        my $pg = Tournament::Postgres->new(conf => { wal_level => 'logical' });
+
+        $pg->psql('ALTER ROLE tournament REPLICATION');
+        $pg->load('install', role => 'tournament', feed => 'both');
+
+        $pg;
+    };
 }
 
 
@@ -110,6 +117,8 @@ sub at_home {
     $text =~ s{127\.0\.0\.1:8000}{'127.0.0.1:' . $self->application->port}ge;
     $text =~ s{host=10\.0\.0\.1,10\.0\.0\.2 (target_\S+) .*user=nginx}
               { $self->_several($1) }ge;
+    $text =~ s{host=10\.0\.0\.1 dbname=\w+ user=\w+}
+              { $self->demo->conninfo_tcp }ge;
     $text =~ s{host=127\.0\.0\.1 port=5432 .*user=nginx}
               { $self->demo->conninfo_tcp }ge;
     $text =~ s{host=127\.0\.0\.1 port=6432 .*user=nginx}
