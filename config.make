@@ -3,7 +3,7 @@
 
 cat << END                                                    >> $NGX_MAKEFILE
 
-$NGX_OBJS/addon/endpoints/page.o: \\
+$NGX_OBJS/addon/endpoints/status.o: \\
 	$NGX_OBJS/page.inc
 
 $NGX_OBJS/page.inc: $ngx_addon_dir/src/endpoints/status.html

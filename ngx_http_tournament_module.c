@@ -9,8 +9,10 @@
 #include <ngx_http.h>
 
 #include "tournament.h"
+#include "endpoints/table.h"
 #include "serve/request.h"
 #include "rules/hash.h"
+#include "version.h"
 
 
 /* bounds of a directive's number or time, and how to say them */
@@ -50,7 +52,8 @@ static char *ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name);
+static tournament_endpoint_t *ngx_http_tournament_entries(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_http_tournament_feed(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_listen(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -433,11 +436,8 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    for (i = 0; i < TOURNAMENT_TTLS; i++) {
-        tlcf->ttl[i] = NGX_CONF_UNSET_MSEC;
-    }
-
     for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
+        tlcf->ttl[i] = NGX_CONF_UNSET_MSEC;
         tlcf->coalesce[i] = NGX_CONF_UNSET_MSEC;
     }
 
@@ -458,14 +458,14 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     u_char                    *p;
     ngx_uint_t                 i;
+    tournament_endpoint_t    **ep;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     /* "if" and "limit_except" have a configuration, but no handler */
 
-    if (clcf->noname && prev->served) {
-        conf->served = 1;
+    if (clcf->noname && prev->endpoint) {
         conf->endpoint = prev->endpoint;
         conf->argument = prev->argument;
 
@@ -474,15 +474,16 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
-    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
-        ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i],
-                                  tournament_endpoints[i].ttl);
+    for (ep = tournament_endpoints; *ep; ep++) {
+        i = (*ep)->number;
+
+        ngx_conf_merge_msec_value(conf->ttl[i], prev->ttl[i], (*ep)->ttl);
         ngx_conf_merge_msec_value(conf->coalesce[i], prev->coalesce[i],
-                                  tournament_endpoints[i].coalesce);
+                                  (*ep)->coalesce);
     }
 
-    ngx_conf_merge_msec_value(conf->ttl[TOURNAMENT_TTL_MISSING],
-                              prev->ttl[TOURNAMENT_TTL_MISSING],
+    ngx_conf_merge_msec_value(conf->ttl[TOURNAMENT_MISSING],
+                              prev->ttl[TOURNAMENT_MISSING],
                               TOURNAMENT_MISSING_TTL);
 
     ngx_conf_merge_msec_value(conf->stale, prev->stale, 300000);
@@ -805,22 +806,25 @@ ngx_http_tournament_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     tournament_loc_conf_t *tlcf = conf;
 
-    ngx_int_t   i, ttl;
-    ngx_str_t  *value;
+    ngx_int_t               i, ttl;
+    ngx_str_t              *value;
+    tournament_endpoint_t  *endpoint;
 
     value = cf->args->elts;
 
     if (value[1].len == sizeof("missing") - 1
         && ngx_strncmp(value[1].data, "missing", value[1].len) == 0)
     {
-        i = TOURNAMENT_TTL_MISSING;
+        i = TOURNAMENT_MISSING;
 
     } else {
-        i = ngx_http_tournament_entries(cf, &value[1]);
+        endpoint = ngx_http_tournament_entries(cf, &value[1]);
 
-        if (i == NGX_ERROR) {
+        if (endpoint == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        i = endpoint->number;
     }
 
     if (tlcf->ttl[i] != NGX_CONF_UNSET_MSEC) {
@@ -847,18 +851,21 @@ ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     tournament_loc_conf_t *tlcf = conf;
 
-    ngx_int_t   i, ms;
-    ngx_str_t  *value;
+    ngx_int_t               i, ms;
+    ngx_str_t              *value;
+    tournament_endpoint_t  *endpoint;
 
     value = cf->args->elts;
 
-    i = ngx_http_tournament_entries(cf, &value[1]);
+    endpoint = ngx_http_tournament_entries(cf, &value[1]);
 
-    if (i == NGX_ERROR) {
+    if (endpoint == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (tournament_endpoints[i].audience != TOURNAMENT_PUBLIC) {
+    i = endpoint->number;
+
+    if (endpoint->audience != TOURNAMENT_PUBLIC) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "answers of \"%V\" are not coalesced: a change "
                            "shows at once", &value[1]);
@@ -885,33 +892,39 @@ ngx_http_tournament_coalesce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* the index of an endpoint that has entries in the cache */
+/* an endpoint that has entries in the cache; NULL: it has not, or is unknown */
 
-static ngx_int_t
+static tournament_endpoint_t *
 ngx_http_tournament_entries(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_int_t   i;
-    ngx_str_t  *args;
+    ngx_str_t              *args;
+    tournament_endpoint_t  *endpoint;
 
     args = cf->args->elts;
 
-    i = tournament_endpoint_find(name);
+    endpoint = tournament_endpoint_find(name);
 
-    if (i == NGX_ERROR) {
+    if (endpoint == NULL) {
         (void) ngx_http_tournament_unknown(cf, name, 1);
-        return NGX_ERROR;
+        return NULL;
     }
 
-    if (tournament_endpoints[i].statement.sql == NULL) {
+    if (endpoint->source) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" has no entries of its own in the cache "
-                           "for \"%V\"%s", name, &args[0],
-                           i == TOURNAMENT_STATES
-                           ? ", those of \"state\" serve it" : "");
-        return NGX_ERROR;
+                           "for \"%V\", those of \"%V\" serve it",
+                           name, &args[0], &endpoint->source->name);
+        return NULL;
     }
 
-    return i;
+    if (endpoint->statement.sql == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has no entries of its own in the cache "
+                           "for \"%V\"", name, &args[0]);
+        return NULL;
+    }
+
+    return endpoint;
 }
 
 
@@ -1006,25 +1019,22 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     tournament_loc_conf_t *tlcf = conf;
 
-    ngx_int_t                  i;
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
     tournament_endpoint_t     *endpoint;
     tournament_main_conf_t    *tmcf;
 
-    if (tlcf->served) {
+    if (tlcf->endpoint) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    i = tournament_endpoint_find(&value[1]);
+    endpoint = tournament_endpoint_find(&value[1]);
 
-    if (i == NGX_ERROR) {
+    if (endpoint == NULL) {
         return ngx_http_tournament_unknown(cf, &value[1], 0);
     }
-
-    endpoint = &tournament_endpoints[i];
 
     if (cf->args->nelts == 2
         && endpoint->argument == TOURNAMENT_MUST_ARGUMENT)
@@ -1051,8 +1061,7 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    tlcf->served = 1;
-    tlcf->endpoint = i;
+    tlcf->endpoint = endpoint;
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
     tmcf->used = 1;
@@ -1184,16 +1193,16 @@ static char *
 ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t missing)
 {
-    u_char      *p, names[256];
-    ngx_str_t   *args;
-    ngx_uint_t   i;
+    u_char                  *p, names[1024];
+    ngx_str_t               *args;
+    tournament_endpoint_t  **ep;
 
     args = cf->args->elts;
     p = names;
 
-    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
-        p = ngx_slprintf(p, names + sizeof(names), "%s\"%V\"", i ? ", " : "",
-                         &tournament_endpoints[i].name);
+    for (ep = tournament_endpoints; *ep; ep++) {
+        p = ngx_slprintf(p, names + sizeof(names), "%s\"%V\"",
+                         (p == names) ? "" : ", ", &(*ep)->name);
     }
 
     if (missing) {
@@ -1222,6 +1231,10 @@ ngx_http_tournament_init_module(ngx_cycle_t *cycle)
     }
 
     tournament_zone_begin(&tmcf->zone);
+
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                  "tournament: ngx_http_tournament_module/"
+                  TOURNAMENT_VERSION);
 
     return tournament_wake_init(cycle->log);
 }
@@ -1291,6 +1304,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
         tmcf->warmer = tournament_warm_create(cycle->pool,
                                               cycle->log, &tmcf->zone,
                                               tmcf->pg, tmcf->fetch,
+                                              tournament_endpoints,
                                               tmcf->space);
         if (tmcf->warmer == NULL) {
             return NGX_ERROR;

@@ -12,7 +12,7 @@
 #include "serve/memo.h"
 #include "zone/zone.h"
 #include "pg/conninfo.h"
-#include "endpoints/endpoint.h"
+#include "serve/endpoint.h"
 #include "feed/feed.h"
 #include "serve/fetch.h"
 #include "serve/json.h"
@@ -62,14 +62,13 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t                   served;     /* endpoint is set */
-    ngx_uint_t                   endpoint;
+    tournament_endpoint_t       *endpoint;   /* NULL: another handler */
     tournament_value_t          *argument;   /* NULL: none, as the
                                                 next two */
     tournament_value_t          *user;
     tournament_value_t          *staff;
 
-    ngx_msec_t                   ttl[TOURNAMENT_TTLS];
+    ngx_msec_t                   ttl[TOURNAMENT_ENDPOINTS];
     ngx_msec_t                   coalesce[TOURNAMENT_ENDPOINTS];
     ngx_msec_t                   stale;
     time_t                       max_age;

@@ -12,7 +12,8 @@ use Tournament::Test;
 use Tournament::Feed;
 
 my $API     = '/tournaments/api';
-my @COLUMNS = qw(requests hits misses expired stale updating bypass errors);
+my @COLUMNS = qw(requests hits misses expired stale updating bypass errors
+                 errors_4xx errors_5xx);
 
 my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
 
@@ -68,6 +69,11 @@ sub counted(&$$$) {
 
     my %more = map { $_ => $after->{$_} - $before->{$_} } @COLUMNS;
 
+    # Errors are of the client unless it is said.
+
+    $expected->{errors_4xx} = $expected->{errors}
+        if $expected->{errors} && !$expected->{errors_5xx};
+
     return is_deeply { map { $_ => $more{$_} } grep { $more{$_} } @COLUMNS },
         $expected, $name;
 }
@@ -91,7 +97,8 @@ subtest 'the document' => sub {
         . '"queued":0,"in_flight":<int>}';
 
     is_json($response, <<"END", 'of a node that has done nothing');
-        {"success":true,"timestamp":<instant>,"uptime":<int>,"generation":1,
+        {"success":true,"timestamp":<instant>,"version":<string>,
+         "nginx":<string>,"host":<string>,"uptime":<int>,"generation":1,
          "workers":2,
          "endpoints":{$endpoints},
          "cache":{"entries":0,"missing":0,
@@ -264,7 +271,7 @@ subtest 'one endpoint, each kind of answer' => sub {
 
     is_deeply $count, { requests => 34, hits => 27, misses => 2, expired => 2,
         stale => 0, updating => 0, bypass => 0, errors => 6,
-        hit_rate => 0 + sprintf('%.4f', 27 / 31) }, 'all of them';
+        errors_4xx => 6, errors_5xx => 0, hit_rate => 0 + sprintf('%.4f', 27 / 31) }, 'all of them';
     like $asker->get('/tournaments/status')->body,
         qr/"hit_rate":0\.8710\b/, 'a rate has four decimals';
 };
@@ -447,7 +454,7 @@ subtest 'a failing database' => sub {
     } 'state', { requests => 1, stale => 1 }, 'is counted as stale';
     counted {
         is $asker->get("$API/$slugs[4]/detail/")->status, 503, 'an unknown one';
-    } 'detail', { requests => 1, misses => 1, errors => 1 },
+    } 'detail', { requests => 1, misses => 1, errors => 1, errors_5xx => 1 },
         'is a miss and an error';
 
     $pg->start;

@@ -71,6 +71,8 @@ subtest 'the text' => sub {
     # what does not change by itself
 
     my %expected = (
+        "tournament_build_info{version=\"$json->{version}\","
+            . "nginx=\"$json->{nginx}\"}"         => 1,
         'tournament_cache_entries'               => $json->{cache}{entries},
         'tournament_cache_missing_entries'       => 1,
         'tournament_cache_cells{state="used"}'   => $json->{cache}{cells}{used},
@@ -103,8 +105,8 @@ subtest 'the text' => sub {
 
         $expected{"tournament_requests_total{endpoint=\"$endpoint\","
                   . 'status="none"}'} = $none;
-        $expected{"tournament_request_errors_total{endpoint=\"$endpoint\"}"}
-            = $e->{errors};
+        $expected{"tournament_request_errors_total{endpoint=\"$endpoint\","
+                  . "class=\"$_\"}"} = $e->{"errors_$_"} for qw(4xx 5xx);
     }
 
     for my $worker (0, 1) {

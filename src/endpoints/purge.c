@@ -1,9 +1,14 @@
 
+/*
+ * Endpoint "purge": takes back all that shows a tournament, those whose slug
+ * matches a glob ("*" any characters, "?" one), or everything.  The zone is
+ * walked in steps, between which requests get their turn.
+ */
+
 #include <ngx_event.h>
 
+#include "endpoints/table.h"
 #include "serve/answer.h"
-#include "serve/facts.h"
-#include "endpoints/purge.h"
 #include "serve/request.h"
 #include "rules/text.h"
 
@@ -14,7 +19,7 @@
 
 typedef struct {
     ngx_http_request_t  *request;
-    tournament_zone_t  *zone;
+    tournament_zone_t   *zone;
     ngx_str_t            pattern;
     uint64_t             space;
     uint32_t             bucket;
@@ -22,14 +27,13 @@ typedef struct {
 } tournament_purge_t;
 
 
+static ngx_int_t tournament_purge_handler(ngx_http_request_t *r);
 static ngx_uint_t tournament_purge_valid(ngx_str_t *pattern);
 static void tournament_purge_step(ngx_event_t *ev);
 static ngx_uint_t tournament_purge_visit(void *data, u_char *key,
     size_t key_len, tournament_entry_t *entry);
-static void tournament_purge_card(tournament_purge_t *purge, u_char *base,
-    tournament_card_t *card);
-static void tournament_purge_cards(tournament_purge_t *purge, u_char *base,
-    uint32_t offset, uint32_t n);
+static ngx_uint_t tournament_purge_key(tournament_purge_t *purge,
+    u_char *key);
 static ngx_uint_t tournament_purge_matches(tournament_purge_t *purge,
     u_char *slug, size_t len);
 static ngx_int_t tournament_purge_answer(ngx_http_request_t *r,
@@ -41,7 +45,17 @@ static ngx_str_t  tournament_purge_method = ngx_string("PURGE");
 static ngx_str_t  tournament_purge_cache = ngx_string("no-store");
 
 
-ngx_int_t
+/* it has no entries: it ends those of others */
+
+tournament_endpoint_t  tournament_endpoint_purge = {
+    .name = ngx_string("purge"),
+    .number = 10,
+    .argument = TOURNAMENT_MUST_ARGUMENT,
+    .handler = tournament_purge_handler
+};
+
+
+static ngx_int_t
 tournament_purge_handler(ngx_http_request_t *r)
 {
     ngx_int_t                rc;
@@ -162,114 +176,70 @@ tournament_purge_step(ngx_event_t *ev)
 
 
 /*
- * Entries show tournaments in their facts, or have a slug in their keys.  What
- * is found is purged as a thing, which reaches memos and other entries; what
- * has no id, a 404, is dropped.
+ * Entries have a slug in their key, or show tournaments, or both.  What is
+ * found is purged as a thing, which reaches memos and other entries; an entry
+ * of the slug itself, which may be a 404, is dropped.
  */
 
 static ngx_uint_t
 tournament_purge_visit(void *data, u_char *key, size_t key_len,
     tournament_entry_t *entry)
 {
-    u_char                      *slug, *base;
-    uint32_t                     i;
-    tournament_hub_t            *hub;
-    tournament_purge_t          *purge = data;
-    tournament_detail_t         *detail;
-    tournament_registration_t   *reg;
-    tournament_registrations_t  *registrations;
+    ngx_uint_t           i, n, found;
+    tournament_purge_t  *purge = data;
+    tournament_shown_t  *shown;
 
     if (ngx_memcmp(key, &purge->space, sizeof(uint64_t)) != 0) {
         return 0;
     }
 
-    base = entry->facts;
-    slug = key + TOURNAMENT_KEY_PREFIX;
+    found = tournament_purge_key(purge, key);
 
-    switch (tournament_endpoint_number(key[TOURNAMENT_KEY_PREFIX - 1])) {
-
-    case TOURNAMENT_CONTEXT:
-        slug += ngx_strlen(slug) + 1;
-
-        /* fall through */
-
-    case TOURNAMENT_STATE:
-    case TOURNAMENT_COUNT:
-        if (!tournament_purge_matches(purge, slug, ngx_strlen(slug))) {
-            return 0;
-        }
-
-        /* the facts of all three begin with the tournament's id */
-
-        if (!entry->missing) {
-            tournament_clock_purge(purge->zone->clock,
-                                   TOURNAMENT_TOURNAMENT,
-                                   *(int64_t *) base);
-        }
-
-        return 1;
-
-    case TOURNAMENT_PARTICIPANTS:
-        return tournament_purge_matches(purge, slug, ngx_strlen(slug));
-
-    case TOURNAMENT_DETAIL:
-        if (entry->missing) {
-            return tournament_purge_matches(purge, slug, ngx_strlen(slug));
-        }
-
-        detail = (tournament_detail_t *) base;
-        tournament_purge_card(purge, base, &detail->card);
-        tournament_purge_cards(purge, base, detail->related, detail->n);
-        return 0;
-
-    case TOURNAMENT_HUB:
-        hub = (tournament_hub_t *) base;
-        tournament_purge_cards(purge, base, hub->cards, hub->n);
-        return 0;
-
-    case TOURNAMENT_REGISTRATIONS:
-        registrations = (tournament_registrations_t *) base;
-        reg = (tournament_registration_t *)
-                  (base + registrations->registrations);
-
-        for (i = 0; i < registrations->n; i++) {
-            tournament_purge_card(purge, base, &reg[i].card);
-        }
-
-        return 0;
-
-    default:
-        return 0;
+    if (entry->missing) {
+        return found;
     }
-}
 
-
-static void
-tournament_purge_card(tournament_purge_t *purge, u_char *base,
-    tournament_card_t *card)
-{
-    if (tournament_purge_matches(purge, base + card->slug.offset,
-                                 card->slug.len))
-    {
-        tournament_clock_purge(purge->zone->clock,
-                               TOURNAMENT_TOURNAMENT,
-                               card->facts.id);
-    }
-}
-
-
-static void
-tournament_purge_cards(tournament_purge_t *purge, u_char *base,
-    uint32_t offset, uint32_t n)
-{
-    uint32_t            i;
-    tournament_card_t  *card;
-
-    card = (tournament_card_t *) (base + offset);
+    shown = tournament_result_shown(entry, &n);
 
     for (i = 0; i < n; i++) {
-        tournament_purge_card(purge, base, &card[i]);
+
+        if (shown[i].slug.offset
+            ? tournament_purge_matches(purge,
+                                       entry->facts + shown[i].slug.offset,
+                                       shown[i].slug.len)
+            : found)
+        {
+            tournament_clock_purge(purge->zone->clock, TOURNAMENT_TOURNAMENT,
+                                   shown[i].id);
+        }
     }
+
+    return found;
+}
+
+
+/* whether the slug in a key matches; of some endpoints there is none */
+
+static ngx_uint_t
+tournament_purge_key(tournament_purge_t *purge, u_char *key)
+{
+    u_char                 *p;
+    ngx_uint_t              i;
+    tournament_endpoint_t  *endpoint;
+
+    endpoint = tournament_endpoint_numbered(key[TOURNAMENT_KEY_PREFIX - 1]);
+
+    if (endpoint == NULL || endpoint->slug == 0) {
+        return 0;
+    }
+
+    p = key + TOURNAMENT_KEY_PREFIX;
+
+    for (i = 1; i < endpoint->slug; i++) {
+        p += ngx_strlen(p) + 1;
+    }
+
+    return tournament_purge_matches(purge, p, ngx_strlen(p));
 }
 
 

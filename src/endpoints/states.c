@@ -1,10 +1,19 @@
 
+/*
+ * Endpoint "states": the states of many tournaments in one answer.  Its
+ * entries are those of "state", and what the memo has of them is taken as it
+ * stands.
+ */
+
+#include "endpoints/state.h"
 #include "serve/answer.h"
 #include "serve/request.h"
-#include "endpoints/states.h"
 #include "rules/hash.h"
 #include "rules/slugs.h"
 
+
+/* bytes of a POST's body */
+#define TOURNAMENT_STATES_BODY    (64 * 1024)
 
 /* a power of two that leaves places free */
 #define TOURNAMENT_STATES_PLACES  256
@@ -35,6 +44,7 @@ typedef struct {
 } tournament_seen_t;
 
 
+static ngx_int_t tournament_states_handler(ngx_http_request_t *r);
 static ngx_int_t tournament_states_query(ngx_http_request_t *r,
     tournament_list_t *list);
 static ngx_int_t tournament_states_post(ngx_http_request_t *r,
@@ -66,10 +76,18 @@ static uint64_t tournament_states_sum(tournament_body_t *body,
     tournament_slug_t *slug);
 
 
+tournament_endpoint_t  tournament_endpoint_states = {
+    .name = ngx_string("states"),
+    .number = 2,
+    .source = &tournament_endpoint_state,
+    .handler = tournament_states_handler
+};
+
+
 static ngx_str_t  tournament_slugs = ngx_string("slugs");
 
 
-ngx_int_t
+static ngx_int_t
 tournament_states_handler(ngx_http_request_t *r)
 {
     ngx_int_t           rc;
@@ -367,10 +385,10 @@ tournament_states_look_up(ngx_http_request_t *r, tournament_list_t *list)
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    ttl = tournament_settled(tlcf->ttl[TOURNAMENT_STATE]);
+    ttl = tournament_settled(tlcf->ttl[tournament_endpoint_state.number]);
 
     tournament_key_init(&key, buf, tmcf->space,
-                        tournament_endpoints[TOURNAMENT_STATE].number);
+                        tournament_endpoint_state.number);
 
     ngx_memzero(seen.slugs, sizeof(seen.slugs));
 
@@ -445,7 +463,7 @@ tournament_states_parts(ngx_http_request_t *r, tournament_ctx_t *ctx)
     for (i = 0; i < list->n; i++) {
         part = &ctx->parts[i];
 
-        part->endpoint = TOURNAMENT_STATE;
+        part->endpoint = &tournament_endpoint_state;
         part->waiter.cache = 1;
         tournament_part_body(part, list->bodies[i]);
     }
@@ -459,7 +477,7 @@ tournament_states_parts(ngx_http_request_t *r, tournament_ctx_t *ctx)
         }
 
         tournament_key_init(&key, buf, tmcf->space,
-                            tournament_endpoints[TOURNAMENT_STATE].number);
+                            tournament_endpoint_state.number);
 
         (void) tournament_key_add(&key, list->slugs[i].data,
                                   list->slugs[i].len);

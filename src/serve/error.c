@@ -167,7 +167,7 @@ tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament error: %ui %V", error->status, &error->body);
 
-    tournament_count(r, 1);
+    tournament_count(r, error->status);
 
     if (tournament_error_has_page(r, error->status)) {
         return error->status;

@@ -35,6 +35,10 @@ extern tournament_error_t  tournament_error_unavailable;
 extern tournament_error_t  tournament_error_timeout;
 
 
+#define TOURNAMENT_BAD_VALUE    "Bad value of the argument %V"
+#define TOURNAMENT_GIVEN_TWICE  "The argument %V is given twice"
+
+
 /*
  * 400 for an argument of that name.  text is a format with one %V for the
  * name.  The error is of the request's pool; never NULL.

@@ -102,7 +102,7 @@ typedef struct {
 struct tournament_flight_s {
     ngx_str_node_t            node;       /* first: found by key */
     tournament_fetch_t       *fetch;
-    ngx_uint_t                endpoint;
+    tournament_endpoint_t    *endpoint;
 
     tournament_flight_state_e  state;
     ngx_queue_t               queue;      /* of its state, or batch */
@@ -139,7 +139,7 @@ static void tournament_fetch_give_up(ngx_event_t *ev);
 static tournament_flight_t *tournament_flight_find(tournament_fetch_t *fetch,
     tournament_key_t *key, uint32_t *hash);
 static tournament_flight_t *tournament_flight_create(tournament_fetch_t *fetch,
-    ngx_uint_t endpoint, tournament_key_t *key, uint32_t hash);
+    tournament_endpoint_t *endpoint, tournament_key_t *key, uint32_t hash);
 static void tournament_flight_set(tournament_flight_t *flight,
     tournament_flight_state_e state, tournament_batch_t *batch);
 static ngx_uint_t tournament_flight_idle(tournament_flight_t *flight);
@@ -299,7 +299,8 @@ tournament_fetch_destroy(tournament_fetch_t *fetch)
 
 
 ngx_int_t
-tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+tournament_fetch_add(tournament_fetch_t *fetch,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, tournament_waiter_t *waiter)
 {
     uint32_t              hash;
@@ -338,7 +339,8 @@ tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
 
 
 void
-tournament_fetch_refresh(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+tournament_fetch_refresh(tournament_fetch_t *fetch,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, tournament_entry_t *entry)
 {
     uint32_t              hash;
@@ -410,7 +412,7 @@ tournament_fetch_start(tournament_fetch_t *fetch)
             q = ngx_queue_head(&fetch->added);
             flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-            if (flight->endpoint != batch->query.statement) {
+            if (flight->endpoint != batch->endpoint) {
                 break;
             }
 
@@ -701,7 +703,8 @@ tournament_flight_find(tournament_fetch_t *fetch, tournament_key_t *key,
 
 
 static tournament_flight_t *
-tournament_flight_create(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+tournament_flight_create(tournament_fetch_t *fetch,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, uint32_t hash)
 {
     tournament_flight_t  *flight;
@@ -1220,9 +1223,9 @@ tournament_batch_create(tournament_flight_t *flight)
     }
 
     batch->fetch = flight->fetch;
-    batch->endpoint = &tournament_endpoints[flight->endpoint];
+    batch->endpoint = flight->endpoint;
 
-    batch->query.statement = flight->endpoint;
+    batch->query.statement = tournament_endpoint_statement(batch->endpoint);
     batch->query.timeout = batch->fetch->timeout;
     batch->query.sending = tournament_batch_sending;
     batch->query.handler = tournament_batch_done;
@@ -1334,7 +1337,7 @@ tournament_batch_parameters(tournament_batch_t *batch)
     *p = '\0';
 
     batch->query.values[0] = (char *) batch->list;
-    batch->query.statement += TOURNAMENT_ENDPOINTS;
+    batch->query.statement = tournament_endpoint_bulk(batch->endpoint);
 
     return NGX_OK;
 }
@@ -1502,7 +1505,7 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
         arg = tournament_flight_argument(flight);
 
         while (row < n
-               && ngx_strcmp(PQgetvalue(res, row, endpoint->bulk_column), arg)
+               && ngx_strcmp(PQgetvalue(res, row, endpoint->column), arg)
                   != 0)
         {
             row++;

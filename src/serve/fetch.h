@@ -20,7 +20,7 @@
 #include <ngx_core.h>
 
 #include "zone/zone.h"
-#include "endpoints/endpoint.h"
+#include "serve/endpoint.h"
 #include "zone/key.h"
 #include "pg/pg.h"
 #include "feed/wake.h"
@@ -108,12 +108,13 @@ void tournament_fetch_destroy(tournament_fetch_t *fetch);
 
 
 /*
- * Waits for the facts of a key of that endpoint (an index in the table), with
+ * Waits for the facts of a key of that endpoint, with
  * those who wait already or for a query that start() sends.  Returns NGX_OK or
  * NGX_ERROR: no memory.
  */
 
-ngx_int_t tournament_fetch_add(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+ngx_int_t tournament_fetch_add(tournament_fetch_t *fetch,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, tournament_waiter_t *waiter);
 
 
@@ -134,7 +135,8 @@ void tournament_fetch_start(tournament_fetch_t *fetch);
  * not looked at before start(): what cache_get() gave is good until then.
  */
 
-void tournament_fetch_refresh(tournament_fetch_t *fetch, ngx_uint_t endpoint,
+void tournament_fetch_refresh(tournament_fetch_t *fetch,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, tournament_entry_t *entry);
 
 

@@ -46,11 +46,12 @@ static void tournament_part_set(tournament_ctx_t *ctx, tournament_part_t *part,
     tournament_part_state_e state);
 static ngx_int_t tournament_gather_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_part_t *part);
-static void tournament_gather_judge(ngx_http_request_t *r, ngx_uint_t endpoint,
-    tournament_entry_t *entry, tournament_verdict_t *verdict);
-static ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r, ngx_uint_t
-    endpoint, ngx_uint_t missing, ngx_uint_t up);
-static ngx_uint_t tournament_gather_public(ngx_uint_t endpoint);
+static void tournament_gather_judge(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
+    tournament_verdict_t *verdict);
+static ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, ngx_uint_t missing, ngx_uint_t up);
+static ngx_uint_t tournament_gather_public(tournament_endpoint_t *endpoint);
 static ngx_int_t tournament_gather_copy(ngx_http_request_t *r,
     tournament_part_t *part, tournament_entry_t *entry);
 static ngx_int_t tournament_gather_add(ngx_http_request_t *r, tournament_ctx_t
@@ -172,13 +173,13 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    if (tlcf->ttl[part->endpoint] == 0 || !part->waiter.cache) {
+    if (tlcf->ttl[part->endpoint->number] == 0 || !part->waiter.cache) {
         part->waiter.cache = 0;
         ctx->status = ngx_max(ctx->status, TOURNAMENT_BYPASS);
         return NGX_DECLINED;
     }
 
-    part->waiter.coalesce = tlcf->coalesce[part->endpoint];
+    part->waiter.coalesce = tlcf->coalesce[part->endpoint->number];
 
     rc = tournament_arena_get(&tmcf->zone.arena, &part->key, &entry);
 
@@ -230,7 +231,7 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
 
 static void
-tournament_gather_judge(ngx_http_request_t *r, ngx_uint_t endpoint,
+tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     tournament_entry_t *entry, tournament_verdict_t *verdict)
 {
     ngx_msec_t               ttl, age;
@@ -294,7 +295,7 @@ tournament_gather_judge(ngx_http_request_t *r, ngx_uint_t endpoint,
 
         /* changes pour in: one refresh in so much time is enough */
 
-        if (age < tlcf->coalesce[endpoint] && age < ttl) {
+        if (age < tlcf->coalesce[endpoint->number] && age < ttl) {
             verdict->status = TOURNAMENT_UPDATING;
         }
 
@@ -314,7 +315,7 @@ tournament_gather_judge(ngx_http_request_t *r, ngx_uint_t endpoint,
 /* while nothing is heard of changes, a user's entries are kept a short time */
 
 static ngx_msec_t
-tournament_gather_ttl(ngx_http_request_t *r, ngx_uint_t endpoint,
+tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     ngx_uint_t missing, ngx_uint_t up)
 {
     ngx_msec_t               ttl;
@@ -324,10 +325,10 @@ tournament_gather_ttl(ngx_http_request_t *r, ngx_uint_t endpoint,
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    ttl = tlcf->ttl[missing ? TOURNAMENT_TTL_MISSING : endpoint];
+    ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING : endpoint->number];
 
     if (tmcf->listen && !up
-        && tournament_endpoints[endpoint].audience == TOURNAMENT_PERSONAL)
+        && endpoint->audience == TOURNAMENT_PERSONAL)
     {
         ttl = ngx_min(ttl, TOURNAMENT_UNHEARD_TTL);
     }
@@ -337,11 +338,11 @@ tournament_gather_ttl(ngx_http_request_t *r, ngx_uint_t endpoint,
 
 
 static ngx_uint_t
-tournament_gather_public(ngx_uint_t endpoint)
+tournament_gather_public(tournament_endpoint_t *endpoint)
 {
     tournament_audience_e  audience;
 
-    audience = tournament_endpoints[endpoint].audience;
+    audience = endpoint->audience;
 
     return audience == TOURNAMENT_PUBLIC || audience == TOURNAMENT_VIEWED;
 }

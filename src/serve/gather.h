@@ -51,7 +51,7 @@ typedef struct {
 
     /* set by whoever makes it, in the request's pool, zeroed */
 
-    ngx_uint_t                 endpoint;    /* its index */
+    tournament_endpoint_t     *endpoint;
     tournament_key_t           key;
     tournament_waiter_t        waiter;      /* its member cache */
 

@@ -214,7 +214,8 @@ tournament_metrics_query(tournament_metrics_t *metrics,
 
 
 void
-tournament_metrics_waited(tournament_metrics_t *metrics, ngx_uint_t endpoint,
+tournament_metrics_waited(tournament_metrics_t *metrics,
+    tournament_endpoint_t *endpoint,
     tournament_key_t *key, uint64_t start, tournament_pg_times_t *times)
 {
     u_char    text[TOURNAMENT_METRICS_TEXT];
@@ -233,7 +234,7 @@ tournament_metrics_waited(tournament_metrics_t *metrics, ngx_uint_t endpoint,
     }
 
     tournament_metrics_slow(metrics, "request",
-                            (char *) tournament_endpoints[endpoint].name.data,
+                            (char *) endpoint->name.data,
                             tournament_metrics_key(text, key), start, now,
                             times);
 }

@@ -23,15 +23,13 @@
 #include "zone/atomic.h"
 #include "zone/limit.h"
 #include "zone/zone.h"
-#include "endpoints/endpoint.h"
+#include "serve/endpoint.h"
 
-
-/* endpoints that serve tournaments stand before the others in their table */
-#define TOURNAMENT_SERVED          TOURNAMENT_PURGE
 
 /* a request's cache status is the column that it is counted in */
-#define TOURNAMENT_METRICS_ERRORS  7
-#define TOURNAMENT_METRICS_COLUMNS 8
+#define TOURNAMENT_METRICS_4XX      7
+#define TOURNAMENT_METRICS_5XX      8
+#define TOURNAMENT_METRICS_COLUMNS  9
 
 #define TOURNAMENT_BUCKETS         13
 
@@ -47,7 +45,8 @@ typedef struct {
 /* a slot: only ever added to */
 
 typedef struct {
-    uint64_t                       requests[TOURNAMENT_SERVED]
+    /* by number of the endpoint */
+    uint64_t                       requests[TOURNAMENT_ENDPOINTS]
                                         [TOURNAMENT_METRICS_COLUMNS];
     uint64_t                       purges;
 
@@ -153,12 +152,11 @@ void tournament_metrics_query(tournament_metrics_t *metrics,
 /*
  * Counts a request that waited for the database from start (us) on, and logs
  * it if that was long.  times are those of the query that it waited for last,
- * all 0 where another worker sent it.  key is its entry's; endpoint is an
- * index in the table.
+ * all 0 where another worker sent it.  key is its entry's.
  */
 
 void tournament_metrics_waited(tournament_metrics_t *metrics,
-    ngx_uint_t endpoint, tournament_key_t *key, uint64_t start,
+    tournament_endpoint_t *endpoint, tournament_key_t *key, uint64_t start,
     tournament_pg_times_t *times);
 
 

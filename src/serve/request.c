@@ -24,7 +24,7 @@ static ngx_int_t tournament_send_age(ngx_http_request_t *r,
 static ngx_int_t tournament_answer_user(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_view_t *view);
 static void tournament_count_ctx(tournament_metrics_t *metrics,
-    tournament_ctx_t *ctx, ngx_uint_t failed);
+    tournament_ctx_t *ctx, ngx_uint_t status);
 static void tournament_cleanup(void *data);
 
 
@@ -51,7 +51,7 @@ tournament_handler(ngx_http_request_t *r)
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
-    endpoint = &tournament_endpoints[tlcf->endpoint];
+    endpoint = tlcf->endpoint;
 
     ctx = tournament_create_ctx(r);
     if (ctx == NULL) {
@@ -107,7 +107,7 @@ tournament_handler(ngx_http_request_t *r)
 
     if (in.user == 0 && !in.staff && !in.search) {
 
-        ttl = tlcf->ttl[tlcf->endpoint];
+        ttl = tlcf->ttl[endpoint->number];
 
         ctx->body = tournament_memo_get(tmcf->memo, &key,
                                         tournament_settled(ttl));
@@ -267,7 +267,7 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    endpoint = &tournament_endpoints[tlcf->endpoint];
+    endpoint = tlcf->endpoint;
 
     parts = ngx_pcalloc(r->pool, 2 * sizeof(tournament_part_t));
     if (parts == NULL) {
@@ -286,7 +286,7 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
     }
 
     if (in->user && !in->staff && endpoint->audience >= TOURNAMENT_VIEWED) {
-        context = &tournament_endpoints[TOURNAMENT_CONTEXT];
+        context = endpoint->viewer;
 
         tournament_key_init(&context_key, buf, tmcf->space, context->number);
 
@@ -297,7 +297,7 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        parts[1].endpoint = TOURNAMENT_CONTEXT;
+        parts[1].endpoint = context;
         parts[1].waiter.cache = 1;
         ctx->nparts = 2;
     }
@@ -317,7 +317,7 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
     tournament_endpoint_t  *endpoint;
 
     part = ctx->parts;
-    endpoint = &tournament_endpoints[part->endpoint];
+    endpoint = part->endpoint;
 
     view.now = ngx_time();
     view.user = ctx->user;
@@ -348,7 +348,7 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
 
 tournament_body_t *
-tournament_render(ngx_http_request_t *r, ngx_uint_t endpoint,
+tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     tournament_key_t *key, tournament_entry_t *entry)
 {
     size_t                   start, len;
@@ -367,7 +367,8 @@ tournament_render(ngx_http_request_t *r, ngx_uint_t endpoint,
 
         tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
-        body = tournament_memo_get(tmcf->memo, key, tlcf->ttl[endpoint]);
+        body = tournament_memo_get(tmcf->memo, key,
+                                   tlcf->ttl[endpoint->number]);
         if (body) {
             return body;
         }
@@ -384,7 +385,7 @@ tournament_render(ngx_http_request_t *r, ngx_uint_t endpoint,
     tournament_json_begin(json);
     tournament_json_bool(json, "success", 1);
 
-    tournament_endpoints[endpoint].render(json, &view);
+    endpoint->render(json, &view);
 
     if (tournament_json_end(json, view.now, &text, &etag) != NGX_OK) {
         return NULL;
@@ -420,7 +421,7 @@ tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
-    tournament_count(r, 0);
+    tournament_count(r, NGX_HTTP_OK);
 
     r->headers_out.status = NGX_HTTP_OK;
 
@@ -429,7 +430,7 @@ tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
     }
 
     if (tlcf->user
-        && tournament_endpoints[tlcf->endpoint].audience
+        && tlcf->endpoint->audience
            != TOURNAMENT_PUBLIC
         && tournament_answer_add(r, &tournament_vary, &tournament_vary_value)
            == NULL)
@@ -488,7 +489,7 @@ tournament_answer_user(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tournament_json_begin(json);
     tournament_json_bool(json, "success", 1);
 
-    tournament_endpoints[ctx->parts[0].endpoint].render(json, view);
+    ctx->parts[0].endpoint->render(json, view);
 
     if (tournament_json_end(json, view->now, &text, &etag) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -499,7 +500,7 @@ tournament_answer_user(ngx_http_request_t *r, tournament_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    tournament_count(r, 0);
+    tournament_count(r, NGX_HTTP_OK);
 
     r->headers_out.status = NGX_HTTP_OK;
     r->disable_not_modified = 1;
@@ -523,7 +524,7 @@ tournament_answer_user(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
 
 void
-tournament_count(ngx_http_request_t *r, ngx_uint_t failed)
+tournament_count(ngx_http_request_t *r, ngx_uint_t status)
 {
     tournament_ctx_t        *ctx;
     tournament_main_conf_t  *tmcf;
@@ -533,29 +534,32 @@ tournament_count(ngx_http_request_t *r, ngx_uint_t failed)
     if (ctx) {
         tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-        tournament_count_ctx(tmcf->metrics, ctx, failed);
+        tournament_count_ctx(tmcf->metrics, ctx, status);
     }
 }
 
 
 static void
 tournament_count_ctx(tournament_metrics_t *metrics, tournament_ctx_t *ctx,
-    ngx_uint_t failed)
+    ngx_uint_t status)
 {
     uint64_t  *columns;
 
-    if (ctx->counted || ctx->endpoint >= TOURNAMENT_SERVED) {
+    if (ctx->counted || !tournament_endpoint_serves(ctx->endpoint)) {
         return;
     }
 
     ctx->counted = 1;
 
-    columns = metrics->counters->requests[ctx->endpoint];
+    columns = metrics->counters->requests[ctx->endpoint->number];
 
     tournament_metrics_add(&columns[ctx->status]);
 
-    if (failed) {
-        tournament_metrics_add(&columns[TOURNAMENT_METRICS_ERRORS]);
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        tournament_metrics_add(&columns[TOURNAMENT_METRICS_5XX]);
+
+    } else if (status >= NGX_HTTP_BAD_REQUEST) {
+        tournament_metrics_add(&columns[TOURNAMENT_METRICS_4XX]);
     }
 
     if (ctx->queried) {
@@ -582,8 +586,9 @@ tournament_cleanup(void *data)
         tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
         tournament_count_ctx(tmcf->metrics, ctx,
-                             r->headers_out.status
-                             == NGX_HTTP_INTERNAL_SERVER_ERROR);
+                             (r->headers_out.status
+                              == NGX_HTTP_INTERNAL_SERVER_ERROR)
+                             ? NGX_HTTP_INTERNAL_SERVER_ERROR : 0);
     }
 
     for (i = 0; i < ctx->nparts; i++) {

@@ -28,7 +28,7 @@ struct tournament_ctx_s {
     tournament_answer_pt         answer;
     void                        *data;      /* the endpoint's own */
 
-    ngx_uint_t                   endpoint;   /* its index */
+    tournament_endpoint_t       *endpoint;
     int64_t                      user;
     ngx_uint_t                   staff;
 
@@ -63,12 +63,13 @@ tournament_ctx_t *tournament_get_ctx(ngx_http_request_t *r);
 
 
 /*
- * Counts a request, as what ctx->status says, and as an error where failed is
- * set: once, just before its answer is sent, so that who has the answer finds
- * it counted.  What never had an answer is counted as its pool is destroyed.
+ * Counts a request by its cache status, ctx->status, and by the class of its
+ * HTTP status where that is an error.  It is counted once, just before its
+ * answer is sent, so that whoever has the answer finds it counted; a request
+ * without an answer is counted as its pool is destroyed.
  */
 
-void tournament_count(ngx_http_request_t *r, ngx_uint_t failed);
+void tournament_count(ngx_http_request_t *r, ngx_uint_t status);
 
 
 /* The value of a directive's variables.  NGX_OK or NGX_ERROR. */
@@ -84,7 +85,8 @@ ngx_int_t tournament_value(ngx_http_request_t *r, tournament_value_t *tv,
  */
 
 tournament_body_t *tournament_render(ngx_http_request_t *r,
-    ngx_uint_t endpoint, tournament_key_t *key, tournament_entry_t *entry);
+    tournament_endpoint_t *endpoint, tournament_key_t *key,
+    tournament_entry_t *entry);
 
 
 /*

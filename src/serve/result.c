@@ -17,6 +17,7 @@
 
 
 static void tournament_result_shrink(tournament_result_t *result);
+static void tournament_result_append(tournament_result_t *result);
 static ngx_int_t tournament_result_grow(void **data, size_t *size, size_t len,
     size_t need);
 static uint64_t tournament_result_bytes(tournament_result_t *result, int row,
@@ -60,6 +61,10 @@ tournament_result_destroy(tournament_result_t *result)
     if (result->entry.stripes) {
         ngx_free(result->entry.stripes);
     }
+
+    if (result->shown) {
+        ngx_free(result->shown);
+    }
 }
 
 
@@ -73,6 +78,7 @@ tournament_result_begin(tournament_result_t *result, PGresult *res,
 
     result->res = res;
     result->failed = 0;
+    result->nshown = 0;
 
     result->entry.clock = clock;
     result->entry.fetched = sent;
@@ -100,7 +106,51 @@ tournament_result_end(tournament_result_t *result)
 {
     result->res = NULL;
 
+    if (!result->entry.missing) {
+        tournament_result_append(result);
+    }
+
     return result->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* the list of tournaments, and where it is, become the end of the facts */
+
+static void
+tournament_result_append(tournament_result_t *result)
+{
+    size_t                size;
+    uint32_t              offset;
+    tournament_string_t  *last;
+
+    size = result->nshown * sizeof(tournament_shown_t);
+
+    offset = tournament_result_reserve(result,
+                                       size + sizeof(tournament_string_t));
+    if (result->failed) {
+        return;
+    }
+
+    if (size) {
+        ngx_memcpy(tournament_result_at(result, offset), result->shown, size);
+    }
+
+    last = tournament_result_at(result, offset + size);
+    last->offset = offset;
+    last->len = (uint32_t) result->nshown;
+}
+
+
+tournament_shown_t *
+tournament_result_shown(tournament_entry_t *entry, ngx_uint_t *n)
+{
+    tournament_string_t  *last;
+
+    last = (tournament_string_t *)
+               (entry->facts + entry->len - sizeof(tournament_string_t));
+    *n = last->len;
+
+    return (tournament_shown_t *) (entry->facts + last->offset);
 }
 
 
@@ -163,6 +213,31 @@ tournament_result_shows(tournament_result_t *result, tournament_thing_e kind,
     }
 
     entry->stripes[entry->nstripes++] = stripe;
+}
+
+
+void
+tournament_result_tournament(tournament_result_t *result, int64_t id,
+    tournament_string_t *slug)
+{
+    tournament_shown_t  *shown;
+
+    tournament_result_shows(result, TOURNAMENT_TOURNAMENT, id);
+
+    if (tournament_result_grow((void **) &result->shown, &result->shown_size,
+                               result->nshown * sizeof(tournament_shown_t),
+                               (result->nshown + 1)
+                               * sizeof(tournament_shown_t))
+        != NGX_OK)
+    {
+        result->failed = 1;
+        return;
+    }
+
+    shown = &result->shown[result->nshown++];
+    shown->id = id;
+    shown->slug.offset = slug ? slug->offset : 0;
+    shown->slug.len = slug ? slug->len : 0;
 }
 
 

@@ -18,7 +18,6 @@
 #include <libpq-fe.h>
 
 #include "zone/zone.h"
-#include "serve/facts.h"
 
 
 /* PostgreSQL's type ids, of its catalogue pg_type */
@@ -31,8 +30,30 @@
 #define TOURNAMENT_TIMESTAMPTZ  1184
 
 
+/*
+ * A string of an entry, by its place in the facts.  Offset 0 is null: there is
+ * the endpoint's own struct.  What entries hold is such a struct, at offset 0,
+ * structs and strings that it refers to by offset behind it, and at the end the
+ * tournaments that it shows: bytes that can be copied anywhere whose address
+ * is a multiple of 8.
+ */
+
 typedef struct {
-    tournament_zone_t   *zone;
+    uint32_t              offset;
+    uint32_t              len;
+} tournament_string_t;
+
+
+/* a tournament that an entry shows */
+
+typedef struct {
+    int64_t               id;
+    tournament_string_t   slug;        /* null: it is in the entry's key */
+} tournament_shown_t;
+
+
+typedef struct {
+    tournament_zone_t    *zone;
     PGresult             *res;
 
     tournament_entry_t    entry;
@@ -41,6 +62,12 @@ typedef struct {
 
     size_t                facts_size;
     ngx_uint_t            stripes_size;
+
+    /* the tournaments that it shows, so far */
+
+    tournament_shown_t   *shown;
+    size_t                shown_size;
+    ngx_uint_t            nshown;
 
     unsigned              failed:1;
 } tournament_result_t;
@@ -84,6 +111,21 @@ uint32_t tournament_result_reserve(tournament_result_t *result, size_t size);
 
 void tournament_result_shows(tournament_result_t *result,
     tournament_thing_e kind, int64_t id);
+
+
+/*
+ * The same for a tournament, which it shows under that slug, a string of its
+ * facts; NULL: the one in its key.  So a purge by pattern finds the entry.
+ */
+
+void tournament_result_tournament(tournament_result_t *result, int64_t id,
+    tournament_string_t *slug);
+
+
+/* The n tournaments that an entry shows, in its facts.  It is not missing. */
+
+tournament_shown_t *tournament_result_shown(tournament_entry_t *entry,
+    ngx_uint_t *n);
 
 
 /* The same for each element of a column of bigint[]; null is none. */

@@ -1,8 +1,6 @@
 
 #include <ngx_event.h>
 
-#include "endpoints/decode.h"
-#include "endpoints/endpoint.h"
 #include "serve/warm.h"
 
 
@@ -15,12 +13,14 @@
 
 struct tournament_warmer_s {
     ngx_log_t               *log;
-    tournament_zone_t      *zone;
+    tournament_zone_t       *zone;
     tournament_pg_t         *pg;
     tournament_fetch_t      *fetch;
     tournament_result_t     *result;
+    tournament_endpoint_t  **endpoints;
     uint64_t                 space;
 
+    tournament_endpoint_t  **at;       /* its statement is under way */
     tournament_pg_query_t    query;
     uint64_t                 clock;
     ngx_msec_t               sent;
@@ -33,6 +33,7 @@ struct tournament_warmer_s {
 };
 
 
+static void tournament_warm_send(tournament_warmer_t *warmer);
 static void tournament_warm_sending(tournament_pg_query_t *query);
 static void tournament_warm_done(tournament_pg_query_t *query,
     tournament_pg_rc_e rc, PGresult *res);
@@ -40,14 +41,14 @@ static void tournament_warm_failed(tournament_warmer_t *warmer);
 static void tournament_warm_step(ngx_event_t *ev);
 static void tournament_warm_end(tournament_warmer_t *warmer);
 static ngx_int_t tournament_warm_row(tournament_warmer_t *warmer, int row);
-static void tournament_warm_page(tournament_warmer_t *warmer,
-    ngx_uint_t endpoint, const char **values, ngx_uint_t n);
+static void tournament_warm_front(tournament_warmer_t *warmer,
+    tournament_endpoint_t *endpoint);
 
 
 tournament_warmer_t *
 tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
     tournament_zone_t *zone, tournament_pg_t *pg, tournament_fetch_t *fetch,
-    uint64_t space)
+    tournament_endpoint_t **endpoints, uint64_t space)
 {
     tournament_warmer_t  *warmer;
 
@@ -65,6 +66,7 @@ tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
     warmer->zone = zone;
     warmer->pg = pg;
     warmer->fetch = fetch;
+    warmer->endpoints = endpoints;
     warmer->space = space;
 
     warmer->step.handler = tournament_warm_step;
@@ -96,10 +98,9 @@ tournament_warm_start(void *data, ngx_uint_t continued)
 {
     tournament_warmer_t  *warmer = data;
 
-    uint64_t                loaded;
-    tournament_listener_t  *listener;
-
-    static const char  *hub[] = { "", "", "", "", "", "", "1", "12" };
+    uint64_t                 loaded;
+    tournament_listener_t   *listener;
+    tournament_endpoint_t  **ep;
 
     if (warmer->active || ngx_exiting) {
         return;
@@ -113,14 +114,37 @@ tournament_warm_start(void *data, ngx_uint_t continued)
         return;
     }
 
-    tournament_warm_page(warmer, TOURNAMENT_HUB, hub, 8);
-    tournament_warm_page(warmer, TOURNAMENT_STATS, NULL, 0);
+    for (ep = warmer->endpoints; *ep; ep++) {
+        if ((*ep)->front) {
+            tournament_warm_front(warmer, *ep);
+        }
+    }
 
     tournament_fetch_start(warmer->fetch);
 
+    warmer->at = warmer->endpoints;
+    tournament_warm_send(warmer);
+}
+
+
+/* one statement after the other: nobody waits for them */
+
+static void
+tournament_warm_send(tournament_warmer_t *warmer)
+{
+    warmer->active = 0;
+
+    while (*warmer->at && (*warmer->at)->warm.sql == NULL) {
+        warmer->at++;
+    }
+
+    if (*warmer->at == NULL) {
+        return;
+    }
+
     ngx_memzero(&warmer->query, sizeof(tournament_pg_query_t));
 
-    warmer->query.statement = TOURNAMENT_STATEMENT_WARM;
+    warmer->query.statement = tournament_endpoint_warm(*warmer->at);
     warmer->query.timeout = TOURNAMENT_WARM_TIMEOUT;
     warmer->query.sending = tournament_warm_sending;
     warmer->query.handler = tournament_warm_done;
@@ -210,9 +234,12 @@ tournament_warm_step(ngx_event_t *ev)
     }
 
     ngx_log_error(NGX_LOG_INFO, warmer->log, 0,
-                  "tournament: %d states loaded", n);
+                  "tournament: %d %Vs loaded", n, &(*warmer->at)->name);
 
     tournament_warm_end(warmer);
+
+    warmer->at++;
+    tournament_warm_send(warmer);
 }
 
 
@@ -236,7 +263,7 @@ tournament_warm_row(tournament_warmer_t *warmer, int row)
     tournament_endpoint_t  *endpoint;
 
     result = warmer->result;
-    endpoint = &tournament_endpoints[TOURNAMENT_STATE];
+    endpoint = *warmer->at;
 
     if (tournament_result_begin(result, warmer->res, warmer->clock,
                                 warmer->sent, endpoint->columns,
@@ -246,7 +273,7 @@ tournament_warm_row(tournament_warmer_t *warmer, int row)
         return NGX_ERROR;
     }
 
-    tournament_result_text(result, row, endpoint->bulk_column, &slug);
+    tournament_result_text(result, row, endpoint->column, &slug);
 
     tournament_key_init(&key, buf, warmer->space, endpoint->number);
 
@@ -267,19 +294,18 @@ tournament_warm_row(tournament_warmer_t *warmer, int row)
 
 
 static void
-tournament_warm_page(tournament_warmer_t *warmer, ngx_uint_t endpoint,
-    const char **values, ngx_uint_t n)
+tournament_warm_front(tournament_warmer_t *warmer,
+    tournament_endpoint_t *endpoint)
 {
-    u_char            buf[TOURNAMENT_KEY_MAX];
-    ngx_uint_t        i;
-    tournament_key_t  key;
+    u_char               buf[TOURNAMENT_KEY_MAX];
+    tournament_key_t     key;
+    const char *const   *value;
 
-    tournament_key_init(&key, buf, warmer->space,
-                        tournament_endpoints[endpoint].number);
+    tournament_key_init(&key, buf, warmer->space, endpoint->number);
 
-    for (i = 0; i < n; i++) {
-        (void) tournament_key_add(&key, (u_char *) values[i],
-                                  ngx_strlen(values[i]));
+    for (value = endpoint->front; *value; value++) {
+        (void) tournament_key_add(&key, (u_char *) *value,
+                                  ngx_strlen(*value));
     }
 
     tournament_fetch_refresh(warmer->fetch, endpoint, &key, NULL);

@@ -22,11 +22,14 @@
 typedef struct tournament_warmer_s  tournament_warmer_t;
 
 
-/* space is that of the keys.  NULL: no memory. */
+/*
+ * endpoints, which end with NULL, say what is to be loaded; space is that of
+ * the keys.  NULL: no memory.
+ */
 
 tournament_warmer_t *tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
     tournament_zone_t *zone, tournament_pg_t *pg, tournament_fetch_t *fetch,
-    uint64_t space);
+    tournament_endpoint_t **endpoints, uint64_t space);
 
 
 /*

@@ -29,20 +29,22 @@ typedef struct {
 
 
 /*
- * Each adds the canonical values of an endpoint's arguments to the key, in the
- * order of its statement's parameters.  NULL, or the error to answer with.
+ * Each adds canonical values to the key: the location's argument as a slug,
+ * the user's account id, who must be there, and both, where an anonymous is
+ * account 0, which nobody has.  NULL, or the error to answer with.
  */
 
-tournament_error_t *tournament_arguments_none(ngx_http_request_t *r,
-    tournament_input_t *in, tournament_key_t *key);
 tournament_error_t *tournament_arguments_slug(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key);
 tournament_error_t *tournament_arguments_user(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key);
 tournament_error_t *tournament_arguments_user_slug(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key);
-tournament_error_t *tournament_arguments_hub(ngx_http_request_t *r,
-    tournament_input_t *in, tournament_key_t *key);
+
+
+/* Adds a number.  NGX_OK, or NGX_ERROR where the key would grow too long. */
+
+ngx_int_t tournament_arguments_number(tournament_key_t *key, int64_t n);
 
 
 /*
