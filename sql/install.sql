@@ -1201,8 +1201,7 @@ BEGIN
     SELECT @card@,
            nullif(s.description, '')::text,
            nullif(s.tournament_type, '')::text,
-           coalesce(i.opens, i.closes) IS NOT NULL
-           AND s.auto_check_in IS NOT TRUE,
+           s.auto_check_in IS TRUE,
            i.start_at - make_interval(mins => i.opens),
            i.start_at - make_interval(mins => i.closes),
            nullif(s.stream_youtube_url, '')::text,
@@ -1217,8 +1216,10 @@ BEGIN
       LEFT JOIN @settings@
       LEFT JOIN @schedule@
      CROSS JOIN LATERAL (
-               SELECT coalesce(c.check_in_open_mins, s.check_in_open_mins),
-                      coalesce(c.check_in_close_mins, s.check_in_close_mins),
+               SELECT nullif(coalesce(c.check_in_open_mins,
+                                      s.check_in_open_mins), 0),
+                      nullif(coalesce(c.check_in_close_mins,
+                                      s.check_in_close_mins), 0),
                       -- any number of minutes leads to a year that there is
                       CASE WHEN coalesce(t.start_at, s.start_at)
                                 BETWEEN timestamptz '0001-01-01 00:00:00+00'

@@ -70,6 +70,12 @@ sub document {
     my $total = $e{total} || 'null';
     my $available = $e{total} ? $e{total} - $e{taken} : 'null';
     my $full = $e{total} && $e{taken} >= $e{total} ? 'true' : 'false';
+    my $left = sub {
+        my $seconds = ($e{$_[0]} // 0) - epoch($timestamp);
+
+        return $seconds > 0 ? $seconds : 'null';
+    };
+
     my $starts = duration(($e{start} // 0) - epoch($timestamp));
     my $closes = duration(($e{close} // 0) - epoch($timestamp));
 
@@ -84,7 +90,10 @@ sub document {
             "slots": {"total": $total, "taken": $e{taken},
                 "available": $available, "is_full": $full,
                 "has_limit": $limit},
-            "time_until_start": $starts, "time_until_reg_closes": $closes},
+            "time_until_start": $starts, "time_until_reg_closes": $closes,
+            "seconds_until_start": ${\ $left->('start') },
+            "seconds_until_reg_closes": ${\ $left->('close') },
+            "opens_at": <any>, "closes_at": <any>, "starts_at": <any>},
         "user_registered": false, "registration_state": "$e{registration}",
         "phase": "$e{phase}", "time_until_start": $starts,
         "registered_count": $e{taken}, "max_teams": $total,

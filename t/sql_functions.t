@@ -204,25 +204,25 @@ sub expectations {
                    'tournament_type', CASE WHEN s.tournament_type <> ''
                                            THEN s.tournament_type END,
                    'check_in_required',
-                       (c.check_in_open_mins IS NOT NULL
-                        OR c.check_in_close_mins IS NOT NULL
-                        OR s.check_in_open_mins IS NOT NULL
-                        OR s.check_in_close_mins IS NOT NULL)
-                       AND s.auto_check_in IS DISTINCT FROM true,
+                       s.auto_check_in IS NOT DISTINCT FROM true,
                    'check_in_open_at',
                        CASE WHEN extract(year FROM f.starts) > 0
                              AND extract(year FROM f.starts) < 290000
                             THEN f.starts - interval '1 minute'
-                                 * CASE WHEN c.check_in_open_mins IS NULL
-                                        THEN s.check_in_open_mins
-                                        ELSE c.check_in_open_mins END END,
+                                 * CASE coalesce(c.check_in_open_mins,
+                                                 s.check_in_open_mins)
+                                   WHEN 0 THEN NULL
+                                   ELSE coalesce(c.check_in_open_mins,
+                                                 s.check_in_open_mins) END END,
                    'check_in_close_at',
                        CASE WHEN extract(year FROM f.starts) > 0
                              AND extract(year FROM f.starts) < 290000
                             THEN f.starts - interval '1 minute'
-                                 * CASE WHEN c.check_in_close_mins IS NULL
-                                        THEN s.check_in_close_mins
-                                        ELSE c.check_in_close_mins END END,
+                                 * CASE coalesce(c.check_in_close_mins,
+                                                 s.check_in_close_mins)
+                                   WHEN 0 THEN NULL
+                                   ELSE coalesce(c.check_in_close_mins,
+                                                 s.check_in_close_mins) END END,
                    'youtube', CASE WHEN s.stream_youtube_url <> ''
                                    THEN s.stream_youtube_url END,
                    'facebook', CASE WHEN s.stream_facebook_url <> ''
@@ -1239,9 +1239,9 @@ subtest 'schedules come and go' => sub {
     my @now = map { [ $db->row(sprintf $mins, $_) ] }
         qw(five-a-side valorant-masters valorant-night-cup);
 
-    is_deeply \@now, [ [ 'f', '01:30:00', '00:15:00' ],
-                       [ 'f', '01:00:00', '00:10:00' ],
-                       [ 't', '02:00:00', undef ] ],
+    is_deeply \@now, [ [ 't', '01:30:00', '00:15:00' ],
+                       [ 't', '01:00:00', '00:10:00' ],
+                       [ 'f', '02:00:00', undef ] ],
         'of the schedules';
 
     $db->rows('ALTER TABLE tournaments_schedule RENAME TO elsewhere');
@@ -1250,8 +1250,8 @@ subtest 'schedules come and go' => sub {
     my @without = map { [ $db->row(sprintf $mins, $_) ] }
         qw(five-a-side valorant-masters valorant-night-cup);
 
-    is_deeply \@without, [ [ 'f', '00:45:00', '00:15:00' ],
-                           [ 'f', '00:30:00', '00:10:00' ],
+    is_deeply \@without, [ [ 't', '00:45:00', '00:15:00' ],
+                           [ 't', '00:30:00', '00:10:00' ],
                            [ 'f', undef, undef ] ],
         'of the settings, without';
 

@@ -161,6 +161,13 @@ tournament_render_state(tournament_json_t *json,
     tournament_json_duration(json, "time_until_start", state->until_start);
     tournament_json_duration(json, "time_until_reg_closes",
                              state->until_reg_closes);
+    tournament_json_seconds(json, "seconds_until_start", state->until_start);
+    tournament_json_seconds(json, "seconds_until_reg_closes",
+                            state->until_reg_closes);
+
+    tournament_json_instant(json, "opens_at", facts->reg_open_at);
+    tournament_json_instant(json, "closes_at", facts->reg_close_at);
+    tournament_json_instant(json, "starts_at", facts->start_at);
 }
 
 

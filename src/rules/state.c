@@ -234,7 +234,11 @@ tournament_context_derive(const tournament_state_t *state,
 
         context->has_team = state->is_team_based && user->has_team;
         context->is_captain = context->has_team && user->is_captain;
+
+        /* who became captain after asking waits for nobody */
+
         context->has_pending_request = context->has_team
+                                       && !user->is_captain
                                        && user->request_pending;
 
         context->already_registered = user->registered

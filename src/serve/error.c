@@ -116,14 +116,14 @@ tournament_error_t  tournament_error_unavailable = {
     NGX_HTTP_SERVICE_UNAVAILABLE,
     tournament_error_body("The data is unavailable at the moment",
                           "unavailable"),
-    ngx_string("Retry-After"), ngx_string("1")
+    ngx_string("Retry-After"), ngx_null_string
 };
 
 
 tournament_error_t  tournament_error_timeout = {
     NGX_HTTP_GATEWAY_TIME_OUT,
     tournament_error_body("The data did not come in time", "timeout"),
-    ngx_null_string, ngx_null_string
+    ngx_string("Retry-After"), ngx_null_string
 };
 
 
@@ -164,6 +164,8 @@ tournament_error_argument(ngx_http_request_t *r, const char *text,
 ngx_int_t
 tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
 {
+    ngx_str_t  value;
+
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament error: %ui %V", error->status, &error->body);
 
@@ -179,9 +181,18 @@ tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    value = error->value;
+
+    if (value.len == 0) {
+
+        /* Retry-After: clients come again in 1 to 3 s, not all at one time */
+
+        value.data = (u_char *) &"123"[ngx_random() % 3];
+        value.len = 1;
+    }
+
     if (error->header.len
-        && tournament_answer_add(r, &error->header, &error->value)
-           == NULL)
+        && tournament_answer_add(r, &error->header, &value) == NULL)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -14,7 +14,7 @@ typedef struct {
     ngx_uint_t                     status;
     ngx_str_t                      body;
     ngx_str_t                      header;    /* one more header, or len 0 */
-    ngx_str_t                      value;
+    ngx_str_t                      value;     /* len 0: 1 to 3, at random */
 } tournament_error_t;
 
 

@@ -236,6 +236,29 @@ tournament_json_duration(tournament_json_t *json, const char *key,
 
 
 void
+tournament_json_seconds(tournament_json_t *json, const char *key,
+    int64_t seconds)
+{
+    char    text[TOURNAMENT_INT_LEN];
+    size_t  len;
+
+    if (seconds == 0) {
+        tournament_json_null(json, key);
+        return;
+    }
+
+    json->counting = 1;
+
+    len = tournament_text_int(text, seconds);
+
+    tournament_json_key(json, key);
+    tournament_json_settle(json);
+    tournament_json_append(json, text, len);
+    json->hashed = json->len;
+}
+
+
+void
 tournament_json_instant(tournament_json_t *json, const char *key, int64_t us)
 {
     char    text[TOURNAMENT_INSTANT_LEN];

@@ -61,7 +61,7 @@ void tournament_json_element(tournament_json_t *json, const char *value,
 /*
  * Each writes a key, a NUL-terminated constant, and its value.  open_key and
  * open_array are followed by the value's own members and close, close_array.
- * duration and now are left out of the ETag; a duration of 0 s is null.  An
+ * duration, seconds and now are left out of the ETag; 0 s is null.  An
  * instant that the contract's form cannot express is null.  money is a number
  * as the database wrote it, null where it is none; number any other one, as
  * JSON writes it.  In strings, bytes that are not UTF-8 are replaced.
@@ -86,6 +86,8 @@ void tournament_json_bool(tournament_json_t *json, const char *key,
     ngx_uint_t value);
 void tournament_json_null(tournament_json_t *json, const char *key);
 void tournament_json_duration(tournament_json_t *json, const char *key,
+    int64_t seconds);
+void tournament_json_seconds(tournament_json_t *json, const char *key,
     int64_t seconds);
 void tournament_json_now(tournament_json_t *json, const char *key, time_t now);
 

@@ -216,7 +216,7 @@ sub _instant {
 sub instant { return _instant($_[-1] * 1_000_000) }
 
 
-sub _duration {
+sub _left {
     my ($us, $now) = @_;
 
     # Silent: nothing is left until infinity.
@@ -226,12 +226,22 @@ sub _duration {
 
     use integer;
 
-    my $left = ($us - $now * 1_000_000) / 1_000_000;
+    return ($us - $now * 1_000_000) / 1_000_000 || 'null';
+}
+
+
+sub _duration {
+    my ($us, $now) = @_;
+
+    my $left = _left($us, $now);
+
+    return 'null' if $left eq 'null';
+
+    use integer;
+
     my $days = $left / 86400;
     my $text = sprintf '%d:%02d:%02d', $left % 86400 / 3600,
         $left % 3600 / 60, $left % 60;
-
-    return 'null' if $left == 0;
 
     return $days == 0 ? qq("$text")
         : $days == 1 ? qq("1 day, $text") : qq("$days days, $text");
@@ -358,7 +368,7 @@ sub _user {
     $user{captain} = ($team->{captain_id} // -1) == $profile->{id}
         || grep { $_->{team_id} == $team->{id} && $_->{role} eq 'CAPTAIN' }
                 @memberships;
-    $user{pending} = grep {
+    $user{pending} = !$user{captain} && grep {
         $_->{status} eq 'PENDING' && $_->{requester_id} == $profile->{id}
             && $_->{team_id} == $team->{id}
             && $_->{tournament_id} == $t->{id}
@@ -437,6 +447,11 @@ sub _state_object {
         slots              => _slots($state),
         time_until_start      => _duration($state->{start}, $now),
         time_until_reg_closes => _duration($state->{close}, $now),
+        seconds_until_start      => _left($state->{start}, $now),
+        seconds_until_reg_closes => _left($state->{close}, $now),
+        opens_at  => _instant($state->{open}),
+        closes_at => _instant($state->{close}),
+        starts_at => _instant($state->{start}),
     );
 }
 
@@ -623,7 +638,7 @@ sub detail {
     my $c     = $self->{schedule}{ $t->{id} } // {};
     my $state = $self->_derive($t, $now);
 
-    my ($open, $close) = map { $c->{$_} // $s->{$_} }
+    my ($open, $close) = map { ($c->{$_} // $s->{$_}) || undef }
         qw(check_in_open_mins check_in_close_mins);
 
     my $before = sub {
@@ -657,11 +672,8 @@ sub detail {
                 min_team_size => number($s->{min_team_size} || undef),
                 max_team_size => number($s->{max_team_size} || undef),
 
-                # Silent: with minutes, and not done by itself.
-
                 check_in_required => bool(
-                    defined($open // $close)
-                    && ($s->{auto_check_in} // 'f') ne 't'),
+                    ($s->{auto_check_in} // 'f') eq 't'),
             ),
             schedule => object(
                 check_in_open_at  => $before->($open),
