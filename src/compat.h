@@ -29,6 +29,21 @@
 #endif
 
 
+/* There is no Cache-Control any more: those on the list are not sent. */
+
+#if (nginx_version >= 1023000)
+
+#define tournament_clear_cache_control(r)                                     \
+    (r)->headers_out.cache_control = NULL
+
+#else
+
+#define tournament_clear_cache_control(r)                                     \
+    (r)->headers_out.cache_control.nelts = 0
+
+#endif
+
+
 /*
  * Registers an output header as nginx's Cache-Control, so that "expires"
  * replaces it and does not add a second one.  h is on the request's list of

@@ -44,6 +44,8 @@ my $nginx = Tournament::Nginx->new(
     database => $pg,
     workers  => 1,
     http     => [
+        'charset_map koi8-r utf-8 { eb D09A; d5 D183; c2 D0B1; cf D0BE;
+                                    cb D0BA; }',
         'limit_req_zone $server_port zone=few:64k rate=1r/m;',
         'tournament_ttl state 1h; tournament_query_timeout 10s;',
         'map $http_x_account $account { default $http_x_account; }',
@@ -56,6 +58,9 @@ my $nginx = Tournament::Nginx->new(
             location /account { add_header X-Account 1; return 204; }
             location /hand/ {
                 add_header X-Accel-Redirect \$arg_to;
+                add_header Cache-Control "public, max-age=999";
+                add_header Expires "Thu, 31 Dec 2037 23:55:55 GMT";
+                add_header Set-Cookie "a=b";
                 return 200 "from the site";
             }
         }),
@@ -79,6 +84,8 @@ my $nginx = Tournament::Nginx->new(
         'location ~ ^/count/(?<slug>[^/]+)$ { tournament count $slug; }',
         'location = /hub { tournament hub; }',
         'location /pages/ { ssi on; root %%DIR%%; }',
+        'location /koi8/ { ssi on; charset koi8-r; root %%DIR%%; }',
+        'location ~ ^/detail/(?<slug>[^/]+)$ { tournament detail $slug; }',
         "location /hand/ { proxy_pass http://127.0.0.1:$site; }",
         'location /rewritten/ { rewrite ^/rewritten/(.*)$ /header/$1 last; }',
         'location /tried/ { try_files /nothing /header/valorant-masters; }',
@@ -195,6 +202,77 @@ subtest 'redirects within' => sub {
         'public, max-age=1', 'with its headers';
     is $nginx->get('/hand/?to=/internal/nobody')->status, 404,
         'of what is not there';
+};
+
+
+subtest 'headers that were there before' => sub {
+    my $r = $nginx->get("/hand/?to=/header/$slug");
+
+    is_deeply [ map { $_->[1] } grep { lc $_->[0] eq 'cache-control' }
+                $nginx->get("/hand/?to=/tournaments/api/$slug/state/")
+                      ->headers ],
+        [ 'public, max-age=1' ], 'Cache-Control is replaced';
+    is $nginx->get("/hand/?to=/tournaments/api/$slug/state/")
+             ->header('Expires'), undef, 'Expires goes';
+    is $r->header('Set-Cookie'), 'a=b', 'others stay';
+    is_deeply [ map { $_->[1] } grep { lc $_->[0] eq 'cache-control' }
+                $nginx->get('/hand/?to=/tournaments/api/nobody/state/')
+                      ->headers ],
+        [ 'no-store' ], 'of an error, too';
+    is $r->header('Expires') && $r->header('Cache-Control'),
+        'max-age=300', '"expires" has the last word';
+};
+
+
+# RFC 9110, 13.1: an answer without a date
+
+subtest 'conditional requests' => sub {
+    my $path = "/tournaments/api/$slug/state/";
+    my $past = 'Thu, 01 Jan 2015 00:00:00 GMT';
+    my $etag;
+
+    # the tag changes each half minute
+
+    my $status = sub {
+        my @headers = @_;
+
+        $etag = $nginx->get($path)->header('ETag');
+
+        return $nginx->get($path, map { $_ eq 'ETAG' ? $etag : $_ } @headers)
+                     ->status;
+    };
+
+    for my $case ([ 304, 'If-None-Match' => 'ETAG' ],
+                  [ 304, 'If-None-Match' => 'ETAG',
+                         'If-Modified-Since' => $past ],
+                  [ 200, 'If-None-Match' => '"x"',
+                         'If-Modified-Since' => $past ],
+                  [ 200, 'If-Modified-Since' => $past ],
+                  [ 200, 'If-Unmodified-Since' => $past ])
+    {
+        my ($expected, @headers) = @$case;
+
+        is $status->(@headers), $expected, join ' ', @headers;
+    }
+};
+
+
+subtest 'charset' => sub {
+    my $name = "\x{41a}\x{443}\x{431}\x{43e}\x{43a}";
+
+    $pg->tournament(slug => 'cup', name => $name);
+
+    mkdir $nginx->dir . '/koi8';
+    spew($nginx->dir . '/koi8/page.html',
+         '<!--#include virtual="/detail/cup" -->');
+
+    my $page = $nginx->get('/koi8/page.html');
+
+    like $page->header('Content-Type'), qr/charset=koi8-r/, 'a page';
+    like $page->body, qr/"name":"\xeb\xd5\xc2\xcf\xcb"/,
+        'has what it includes in its own charset';
+    like $nginx->get('/detail/cup')->text, qr/"name":"$name"/,
+        'which is UTF-8 by itself';
 };
 
 

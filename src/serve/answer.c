@@ -1,15 +1,50 @@
 
+/*
+ * Others may have been here before, and left headers: X-Accel-Redirect keeps
+ * some of the first answer's, scripts may set any.  Those that say how long an
+ * answer holds, and which one it is, are this answer's alone.
+ */
+
 #include "serve/answer.h"
 #include "compat.h"
 
 
+static void tournament_answer_clear(ngx_http_request_t *r);
+
+
 static ngx_str_t  tournament_cache_control = ngx_string("Cache-Control");
+
+static ngx_str_t  tournament_answer_own[] = {
+    ngx_string("Cache-Control"),
+    ngx_string("Expires"),
+    ngx_string("ETag"),
+    ngx_string("Last-Modified"),
+    ngx_string("Age"),
+    ngx_string("Retry-After"),
+    ngx_null_string
+};
 
 
 ngx_int_t
 tournament_answer_header(ngx_http_request_t *r, ngx_str_t *cache_control)
 {
     ngx_table_elt_t  *h;
+
+    if (r->headers_out.headers.part.nelts) {
+        tournament_answer_clear(r);
+    }
+
+    /*
+     * There is no date, and without one nginx would refuse If-Unmodified-Since
+     * and take If-Modified-Since for one that If-None-Match cannot outweigh.
+     */
+
+    r->headers_in.if_modified_since = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+
+    /* the filter that recodes must know, and would not look at the type */
+
+    ngx_str_set(&r->headers_out.charset, "utf-8");
 
     /* the length is the type's alone, as gzip_types and others compare it */
 
@@ -24,6 +59,39 @@ tournament_answer_header(ngx_http_request_t *r, ngx_str_t *cache_control)
     }
 
     return tournament_set_cache_control(r, h);
+}
+
+
+static void
+tournament_answer_clear(ngx_http_request_t *r)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            for (name = tournament_answer_own; name->len; name++) {
+
+                if (h[i].key.len == name->len
+                    && ngx_strncasecmp(h[i].key.data, name->data, name->len)
+                       == 0)
+                {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
+
+    tournament_clear_cache_control(r);
+
+    r->headers_out.expires = NULL;
+    r->headers_out.etag = NULL;
+    r->headers_out.last_modified = NULL;
+    r->headers_out.last_modified_time = -1;
 }
 
 
