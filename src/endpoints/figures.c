@@ -136,14 +136,6 @@ tournament_figures_count(tournament_histogram_t *histogram)
 ngx_int_t
 tournament_figures_begin(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
     if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
         return NGX_DECLINED;
     }

@@ -58,7 +58,6 @@ tournament_endpoint_t  tournament_endpoint_purge = {
 static ngx_int_t
 tournament_purge_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                rc;
     ngx_str_t                pattern;
     ngx_pool_cleanup_t      *cln;
     tournament_purge_t      *purge;
@@ -67,11 +66,6 @@ tournament_purge_handler(ngx_http_request_t *r)
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
 
     if (r->method != NGX_HTTP_DELETE
         && (r->method_name.len != tournament_purge_method.len

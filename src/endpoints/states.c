@@ -7,6 +7,7 @@
 
 #include "endpoints/state.h"
 #include "serve/answer.h"
+#include "serve/post.h"
 #include "serve/request.h"
 #include "rules/hash.h"
 #include "rules/slugs.h"
@@ -29,10 +30,6 @@ typedef struct {
     /* of each slug: its state for this second, NULL where there is none */
 
     tournament_body_t   *bodies[TOURNAMENT_SLUGS_MAX];
-
-    u_char              *data;        /* a POST's body */
-    size_t               received;    /* bytes of it */
-    size_t               size;        /* there is room for so many */
 } tournament_list_t;
 
 
@@ -47,13 +44,8 @@ typedef struct {
 static ngx_int_t tournament_states_handler(ngx_http_request_t *r);
 static ngx_int_t tournament_states_query(ngx_http_request_t *r,
     tournament_list_t *list);
-static ngx_int_t tournament_states_post(ngx_http_request_t *r,
-    tournament_list_t *list);
-static void tournament_states_body(ngx_http_request_t *r);
-static ngx_int_t tournament_states_read(ngx_http_request_t *r,
-    tournament_list_t *list);
-static void tournament_states_keep(tournament_list_t *list, u_char *data,
-    size_t len);
+static ngx_int_t tournament_states_body(ngx_http_request_t *r,
+    ngx_str_t *body);
 static tournament_error_t *tournament_states_error(tournament_slugs_rc_e rc);
 static ngx_uint_t tournament_states_repeated(tournament_seen_t *seen,
     tournament_slug_t *slug, uint32_t hash);
@@ -90,29 +82,20 @@ static ngx_str_t  tournament_slugs = ngx_string("slugs");
 static ngx_int_t
 tournament_states_handler(ngx_http_request_t *r)
 {
-    ngx_int_t           rc;
     tournament_list_t  *list;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
+        return tournament_error_send(r, &tournament_error_method_post);
+    }
 
-        rc = ngx_http_discard_request_body(r);
-
-        return rc != NGX_OK ? rc
-               : tournament_error_send(r, &tournament_error_method_post);
+    if (r->method == NGX_HTTP_POST) {
+        return tournament_post_read(r, TOURNAMENT_STATES_BODY,
+                                    tournament_states_body);
     }
 
     list = ngx_pcalloc(r->pool, sizeof(tournament_list_t));
     if (list == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r->method == NGX_HTTP_POST) {
-        return tournament_states_post(r, list);
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
     }
 
     return tournament_states_query(r, list);
@@ -144,149 +127,24 @@ tournament_states_query(ngx_http_request_t *r, tournament_list_t *list)
 }
 
 
-/* The body is copied as it comes: it is never written to a temporary file. */
-
 static ngx_int_t
-tournament_states_post(ngx_http_request_t *r, tournament_list_t *list)
+tournament_states_body(ngx_http_request_t *r, ngx_str_t *body)
 {
-    ngx_int_t          rc;
-    tournament_ctx_t  *ctx;
+    tournament_list_t  *list;
 
-    if (r->headers_in.content_length_n > TOURNAMENT_STATES_BODY) {
-
-        rc = ngx_http_discard_request_body(r);
-
-        return rc != NGX_OK ? rc
-               : tournament_error_send(r, &tournament_error_too_large);
-    }
-
-    list->size = (r->headers_in.content_length_n < 0)
-                 ? TOURNAMENT_STATES_BODY : r->headers_in.content_length_n;
-
-    list->data = ngx_pnalloc(r->pool, ngx_max(list->size, 1));
-    if (list->data == NULL) {
+    list = ngx_pcalloc(r->pool, sizeof(tournament_list_t));
+    if (list == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
-    ctx->data = list;
-
-    r->request_body_no_buffering = 1;
-
-    rc = ngx_http_read_client_request_body(r, tournament_states_body);
-
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
-}
-
-
-static void
-tournament_states_body(ngx_http_request_t *r)
-{
-    ngx_int_t           rc;
-    tournament_ctx_t   *ctx;
-    tournament_list_t  *list;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_tournament_module);
-    list = ctx->data;
-
-    r->read_event_handler = tournament_states_body;
-
-    rc = tournament_states_read(r, list);
-
-    if (rc == NGX_AGAIN) {
-        return;
+    list->error = tournament_states_error(
+                      tournament_slugs_json(body->data, body->len,
+                                            list->slugs, &list->n));
+    if (list->error) {
+        return tournament_error_send(r, list->error);
     }
 
-    r->read_event_handler = ngx_http_block_reading;
-
-    if (rc == NGX_OK) {
-
-        if (list->error == NULL) {
-            list->error = tournament_states_error(
-                              tournament_slugs_json(list->data,
-                                                    list->received,
-                                                    list->slugs, &list->n));
-        }
-
-        if (r->reading_body) {
-
-            /* the rest of it stands before any next request: say so */
-
-            r->keepalive = 0;
-        }
-
-        rc = list->error ? tournament_error_send(r, list->error)
-                         : tournament_states_gather(r, list);
-    }
-
-    ngx_http_finalize_request(r, rc);
-}
-
-
-/* NGX_OK: the list is complete, or has an error.  NGX_AGAIN: more will come. */
-
-static ngx_int_t
-tournament_states_read(ngx_http_request_t *r, tournament_list_t *list)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    if (r->request_body == NULL) {
-
-        /* of a redirect it may be discarded, of a subrequest not asked for */
-
-        return NGX_OK;
-    }
-
-    for ( ;; ) {
-
-        for (cl = r->request_body->bufs; cl; cl = cl->next) {
-            b = cl->buf;
-
-            tournament_states_keep(list, b->pos, b->last - b->pos);
-
-            if (r->reading_body) {
-
-                /* what is read already others may send on */
-
-                b->pos = b->last;
-            }
-        }
-
-        if (list->error || !r->reading_body) {
-            return NGX_OK;
-        }
-
-        r->request_body->bufs = NULL;
-
-        rc = ngx_http_read_unbuffered_request_body(r);
-
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            return rc;
-        }
-
-        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
-            return NGX_AGAIN;
-        }
-    }
-}
-
-
-static void
-tournament_states_keep(tournament_list_t *list, u_char *data, size_t len)
-{
-    if (list->error || len == 0) {
-        return;
-    }
-
-    if (len > list->size - list->received) {
-        list->error = &tournament_error_too_large;
-        return;
-    }
-
-    ngx_memcpy(list->data + list->received, data, len);
-    list->received += len;
+    return tournament_states_gather(r, list);
 }
 
 

@@ -10,6 +10,7 @@
 
 
 static void tournament_answer_clear(ngx_http_request_t *r);
+static ngx_int_t tournament_answer_discard(ngx_http_request_t *r);
 
 
 static ngx_str_t  tournament_cache_control = ngx_string("Cache-Control");
@@ -136,6 +137,11 @@ tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
+    rc = tournament_answer_discard(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     r->headers_out.content_length_n = text->len;
 
     rc = ngx_http_send_header(r);
@@ -159,4 +165,24 @@ tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/*
+ * A body that nobody has asked for.  Not before now: whoever answers in our
+ * place must find it.  A client that waits for "100 Continue" is not asked for
+ * what will not be read, and what it then sends is not taken for a request.
+ */
+
+static ngx_int_t
+tournament_answer_discard(ngx_http_request_t *r)
+{
+    if (r->headers_in.expect && !r->expect_tested && r == r->main
+        && r->request_body == NULL)
+    {
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
+    return ngx_http_discard_request_body(r);
 }

@@ -164,16 +164,24 @@ tournament_error_argument(ngx_http_request_t *r, const char *text,
 ngx_int_t
 tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
 {
+    if (tournament_error_has_page(r, error->status)) {
+        tournament_count(r, error->status);
+        return error->status;
+    }
+
+    return tournament_error_answer(r, error);
+}
+
+
+ngx_int_t
+tournament_error_answer(ngx_http_request_t *r, tournament_error_t *error)
+{
     ngx_str_t  value;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament error: %ui %V", error->status, &error->body);
 
     tournament_count(r, error->status);
-
-    if (tournament_error_has_page(r, error->status)) {
-        return error->status;
-    }
 
     r->headers_out.status = error->status;
 

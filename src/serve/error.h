@@ -59,4 +59,10 @@ ngx_int_t tournament_error_send(ngx_http_request_t *r,
     tournament_error_t *error);
 
 
+/* The same without regard to an error_page. */
+
+ngx_int_t tournament_error_answer(ngx_http_request_t *r,
+    tournament_error_t *error);
+
+
 #endif /* _TOURNAMENT_ERROR_H_INCLUDED_ */

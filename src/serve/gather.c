@@ -465,22 +465,24 @@ tournament_gather_arrived(tournament_waiter_t *waiter, tournament_pg_rc_e rc,
         ctx->query_time = ngx_current_msec - waiter->arrived;
     }
 
+    /* an answer begins to read what is left of a body, or waits once more */
+
+    r->read_event_handler = ngx_http_block_reading;
+
     result = tournament_gather_take(r, ctx, part, rc, entry);
 
     if (result == NGX_OK && part->state != TOURNAMENT_PART_FAILED) {
 
         if (ctx->waiting) {
+            r->read_event_handler = ngx_http_test_reading;
             return;
         }
-
-        /* may wait once more */
 
         result = ctx->answer(r, ctx);
     }
 
     if (result != NGX_DONE) {
         tournament_gather_leave(ctx);
-        r->read_event_handler = ngx_http_block_reading;
     }
 
     ngx_http_finalize_request(r, result);

@@ -39,7 +39,6 @@ ngx_int_t
 tournament_handler(ngx_http_request_t *r)
 {
     u_char                   buf[TOURNAMENT_KEY_MAX];
-    ngx_int_t                rc;
     ngx_msec_t               ttl;
     tournament_ctx_t        *ctx;
     tournament_key_t         key;
@@ -60,11 +59,6 @@ tournament_handler(ngx_http_request_t *r)
 
     if (endpoint->handler) {
         return endpoint->handler(r);
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {

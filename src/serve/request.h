@@ -16,11 +16,16 @@
 #include "serve/gather.h"
 
 
+typedef struct tournament_post_s  tournament_post_t;
+
+
 /* of one request; lives in a cleanup of its pool */
 
 struct tournament_ctx_s {
     ngx_http_request_t          *request;
     tournament_body_t           *body;      /* being sent */
+
+    tournament_post_t           *post;      /* its body, as it is read */
 
     tournament_part_t           *parts;
     ngx_uint_t                   nparts;
