@@ -125,7 +125,8 @@ sub timeless {
     my ($text) = @_;
 
     $text =~ s/"timestamp":"[^"]*"/"timestamp":T/g;
-    $text =~ s/"time_until_(\w+)":"[^"]*"/"time_until_$1":T/g;
+    $text =~ s/"(time_until_\w+)":"[^"]*"/"$1":T/g;
+    $text =~ s/"(seconds_until_\w+)":\d+/"$1":T/g;
     return $text;
 }
 
