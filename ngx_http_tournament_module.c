@@ -64,6 +64,8 @@ static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_uint_t ngx_http_tournament_names(ngx_str_t *value,
+    const char *prefix);
 static tournament_value_t *ngx_http_tournament_compile(ngx_conf_t *cf,
     ngx_str_t *value);
 static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
@@ -1059,6 +1061,14 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (tlcf->argument == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        if (endpoint->valid && tlcf->argument->complex
+            && tlcf->argument->complex->lengths == NULL
+            && !endpoint->valid(&value[2]))
+        {
+            return ngx_http_tournament_invalid(cf, endpoint->allowed,
+                                               &value[2]);
+        }
     }
 
     tlcf->endpoint = endpoint;
@@ -1080,13 +1090,8 @@ ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
-    ngx_str_t            *value, *name;
+    ngx_str_t            *value;
     tournament_value_t  **tvp;
-
-    static ngx_str_t  clients[] = {
-        ngx_string("$http_"), ngx_string("$arg_"), ngx_string("$cookie_"),
-        ngx_null_string
-    };
 
     tvp = (tournament_value_t **) (p + cmd->offset);
 
@@ -1096,17 +1101,21 @@ ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    for (name = clients; name->len; name++) {
+    if (ngx_http_tournament_names(&value[1], "http_")
+        || ngx_http_tournament_names(&value[1], "arg_")
+        || ngx_http_tournament_names(&value[1], "cookie_"))
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V %V\" is what a client sends: anyone "
+                           "could set it; take it from an authenticated "
+                           "source, such as auth_request_set",
+                           &value[0], &value[1]);
 
-        if (value[1].len > name->len
-            && ngx_strncasecmp(value[1].data, name->data, name->len) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "\"%V %V\" is what a client sends: anyone "
-                               "could set it; take it from an authenticated "
-                               "source, such as auth_request_set",
-                               &value[0], &value[1]);
-        }
+    } else if (ngx_http_tournament_names(&value[1], "remote_user")) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V %V\" is what a client sends, unless "
+                           "\"auth_basic\" has checked it in the same "
+                           "location", &value[0], &value[1]);
     }
 
     *tvp = NULL;
@@ -1118,6 +1127,38 @@ ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *tvp = ngx_http_tournament_compile(cf, &value[1]);
 
     return *tvp ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* whether a value has a variable whose name begins so, in any case */
+
+static ngx_uint_t
+ngx_http_tournament_names(ngx_str_t *value, const char *prefix)
+{
+    u_char  *p, *last;
+    size_t   len;
+
+    len = ngx_strlen(prefix);
+    last = value->data + value->len;
+
+    for (p = value->data; p < last; p++) {
+
+        if (*p != '$') {
+            continue;
+        }
+
+        if (last - p > 1 && p[1] == '{') {
+            p++;
+        }
+
+        if ((size_t) (last - p) > len
+            && ngx_strncasecmp(p + 1, (u_char *) prefix, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -249,6 +249,21 @@ subtest 'tournament' => sub {
     refused('no argument',
             { http => $http, locations => { '/' => 'tournament state;' } },
             qr/"tournament state" needs an argument/);
+    for my $endpoint (qw(state detail participants count registration_context
+                         purge))
+    {
+        refused("$endpoint of what is no slug: '$_'",
+                { http => $http,
+                  locations => { '/' => qq{tournament $endpoint "$_";} } },
+                qr/"\Q$_\E" in "tournament" directive, a slug.* is expected/)
+            for '', 'no good/slug', "\x{e9}", 'x' x 256;
+    }
+
+    accepted("a constant pattern: '$_'", http => $http,
+             locations => { '/' => qq{tournament purge "$_";} }) for '*', 'a-?';
+    accepted('a game', http => $http,
+             locations => { '/' => 'tournament hub "any game";' });
+
     refused('too many arguments',
             { http => $http, locations => { '/' => 'tournament state a b;' } },
             qr/invalid number of arguments in "tournament"/);

@@ -199,8 +199,11 @@ subtest 'directives' => sub {
         [ 'tournament_staff $http_x;',   1 ],
         [ 'tournament_staff $arg_x;',    1 ],
         [ 'tournament_staff $cookie_x;', 1 ],
-        [ 'tournament_user $account;',   0 ],
-        [ 'tournament_user $remote_user;', 0 ], [ 'tournament_staff 1;', 0 ],
+        [ 'tournament_user "${http_x_user}";', 1 ],
+        [ 'tournament_user u$HTTP_x;',   1 ], [ 'tournament_user 1${arg_x};', 1 ],
+        [ 'tournament_user $remote_user;', 1 ],
+        [ 'tournament_user "${remote_user}";', 1 ],
+        [ 'tournament_user $account;',   0 ], [ 'tournament_staff 1;', 0 ],
         [ 'tournament_user "";',         0 ],
     );
 

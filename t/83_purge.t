@@ -374,6 +374,13 @@ subtest 'malformed' => sub {
             length $pattern > 20 ? 'too long' : "\"$pattern\"";
     }
 
+    for my $query ('spring-cup?', 'spring-cup?x=1', 'spring-cu?', '*?') {
+        my $response = $nginx->request('PURGE', "/purge/$query");
+
+        is_error $response, 400, 'bad_request', "a query: $query";
+        like $response->json->{error}, qr/%3F/, 'and how to write it';
+    }
+
     is_deeply gone(), [], 'and nothing is purged';
     is purge('a' x 255)->status, 200, 'the longest';
     is purge('*' x 254 . 'a')->status, 200, 'many stars';

@@ -51,6 +51,8 @@ tournament_endpoint_t  tournament_endpoint_purge = {
     .name = ngx_string("purge"),
     .number = 10,
     .argument = TOURNAMENT_MUST_ARGUMENT,
+    .valid = tournament_purge_valid,
+    .allowed = "a slug, or a pattern with \"*\" and \"?\"",
     .handler = tournament_purge_handler
 };
 
@@ -79,6 +81,12 @@ tournament_purge_handler(ngx_http_request_t *r)
 
     if (tournament_value(r, tlcf->argument, &pattern) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a client's "?" is where a query begins, even one that is empty */
+
+    if (memchr(r->unparsed_uri.data, '?', r->unparsed_uri.len)) {
+        return tournament_error_send(r, &tournament_error_query);
     }
 
     if (!tournament_purge_valid(&pattern)) {

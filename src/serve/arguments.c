@@ -16,7 +16,7 @@ tournament_error_t *
 tournament_arguments_slug(ngx_http_request_t *r, tournament_input_t *in,
     tournament_key_t *key)
 {
-    if (!tournament_text_slug_valid(in->argument.data, in->argument.len)
+    if (!tournament_arguments_is_slug(&in->argument)
         || tournament_key_add(key, in->argument.data, in->argument.len)
            != NGX_OK)
     {
@@ -24,6 +24,13 @@ tournament_arguments_slug(ngx_http_request_t *r, tournament_input_t *in,
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+tournament_arguments_is_slug(ngx_str_t *argument)
+{
+    return tournament_text_slug_valid(argument->data, argument->len);
 }
 
 

@@ -42,6 +42,14 @@ tournament_error_t *tournament_arguments_user_slug(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key);
 
 
+/* Whether a location's argument is a slug, and what one is, in words. */
+
+ngx_uint_t tournament_arguments_is_slug(ngx_str_t *argument);
+
+#define TOURNAMENT_SLUG_ALLOWED                                               \
+    "a slug of 1 to 255 letters, digits, \"_\" and \"-\""
+
+
 /* Adds a number.  NGX_OK, or NGX_ERROR where the key would grow too long. */
 
 ngx_int_t tournament_arguments_number(tournament_key_t *key, int64_t n);

@@ -77,6 +77,10 @@ struct tournament_endpoint_s {
     ngx_msec_t                  ttl;       /* defaults, ms */
     ngx_msec_t                  coalesce;
 
+    /* what a constant argument of a location must be; NULL: anything */
+    ngx_uint_t                (*valid)(ngx_str_t *argument);
+    const char                 *allowed;   /* in words */
+
     /* which of the key's values, from 1, is a tournament's slug; 0: none */
     ngx_uint_t                  slug;
 

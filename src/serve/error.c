@@ -105,6 +105,14 @@ tournament_error_t  tournament_error_pattern = {
 };
 
 
+tournament_error_t  tournament_error_query = {
+    NGX_HTTP_BAD_REQUEST,
+    tournament_error_body("A query string is not allowed: a question mark "
+                          "in a pattern is %3F", "bad_request"),
+    ngx_null_string, ngx_null_string
+};
+
+
 tournament_error_t  tournament_error_too_large = {
     NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
     tournament_error_body("The body is too large", "too_large"),

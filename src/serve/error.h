@@ -31,6 +31,7 @@ extern tournament_error_t  tournament_error_method;
 extern tournament_error_t  tournament_error_method_post;
 extern tournament_error_t  tournament_error_method_purge;
 extern tournament_error_t  tournament_error_pattern;
+extern tournament_error_t  tournament_error_query;
 extern tournament_error_t  tournament_error_unavailable;
 extern tournament_error_t  tournament_error_timeout;
 
