@@ -72,6 +72,7 @@ use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Tournament::Contract;
 use Tournament::Util qw(at_end now reap remaining);
 
 our @EXPORT_OK = qw(fetch load);
@@ -212,7 +213,11 @@ sub receive {
 sub request {
     my ($self, @request) = @_;
 
-    return $self->send(@request)->receive;
+    my $response = $self->send(@request)->receive;
+
+    Tournament::Contract::note(@request[0, 1], $response);
+
+    return $response;
 }
 
 

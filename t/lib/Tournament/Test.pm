@@ -27,9 +27,10 @@ package Tournament::Test;
 #                        two long texts; where they part is shown
 #   is_error($response, $status, $code, $name)
 #                        an error of the API: status, JSON, headers
-#   done_testing         stops the servers, makes a test of it that no log has
-#                        anything alarming (see expect_log), and then does
-#                        what Test::More's does
+#   done_testing         stops the servers, makes tests of it that no log has
+#                        anything alarming (see expect_log) and that answers
+#                        were as docs/openapi.yaml says, and then does what
+#                        Test::More's does
 #
 # When a test has failed, the end of each server's log is printed. With
 # TOURNAMENT_KEEP=1 the files stay.
@@ -39,6 +40,7 @@ use warnings;
 use utf8;
 
 use Test::More ();
+use Tournament::Contract;
 use Tournament::HTTP;
 use Tournament::Nginx;
 use Tournament::Postgres;
@@ -205,6 +207,11 @@ sub done_testing {
 
     Test::More::ok(!@complaints, 'no log has anything alarming')
         or Test::More::diag(join "\n", @complaints);
+
+    my @faults = Tournament::Contract::faults();
+
+    Test::More::ok(!@faults, 'answers are as docs/openapi.yaml says')
+        or Test::More::diag(join "\n", @faults);
 
     $done = 1;
     _tell_failure() unless Test::More->builder->is_passing;
