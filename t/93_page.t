@@ -20,8 +20,15 @@ my $nginx = Tournament::Nginx->new(
     workers   => 2,
     http      => [ @{ $api{http} }, 'keepalive_timeout 5s;' ],
     locations => [ @{ $api{locations} },
-                   'location = /status { tournament status; }' ],
+                   map { "location = /$_->[0] { $_->[1] tournament status; }" }
+                       [ 'status', '' ], [ 'strict', csp("default-src 'self'") ],
+                       [ 'dumb', csp("default-src 'none'") ],
+                       [ 'bare', csp("default-src 'self'; style-src 'none'") ],
+    ],
 );
+
+
+sub csp { return "add_header Content-Security-Policy \"$_[0]\";" }
 
 my $slug    = $pg->tournament(slots => 8, confirmed => 3)->{slug};
 my $browser = Tournament::Browser->new;
@@ -86,11 +93,14 @@ sub is_live {
 $nginx->wait_for_log(qr/listening to changes/);
 
 subtest 'its source' => sub {
-    my $page = slurp(project('src/endpoints/status.html'));
+    my $page = join '', map { slurp(project("src/endpoints/status.$_")) }
+        qw(html css js);
 
     unlike $page, qr/\b(?:innerHTML|outerHTML|insertAdjacentHTML
                      |document\.write|eval)\b/x, 'data is text';
-    unlike $page, qr/\b(?:src|href)="(?!data:)/, 'nothing is loaded';
+    unlike $page, qr/\b(?:src|href)="(?!data:|\?style"|\?script")/,
+        'nothing is loaded from elsewhere';
+    unlike $page, qr/ (?:style|on\w+)="|<style|<script>/, 'nothing is inline';
     unlike $page, qr/\burl\(|\@import/, 'not by its style either';
 };
 
@@ -112,9 +122,10 @@ subtest 'the figures of the JSON' => sub {
         my $row     = row($name);
 
         for my $key (qw(requests hits misses expired updating stale bypass
-                        errors))
+                        errors_4xx errors_5xx))
         {
-            is $row->{$key}, shown($counted->{$key}), "$name: $key";
+            is $row->{ $key =~ s/errors_//r }, shown($counted->{$key}),
+                "$name: $key";
         }
 
         my $rate = $counted->{hit_rate};
@@ -185,6 +196,23 @@ sub too_wide {
 }
 
 
+# Pictures for who wants to look at them.
+
+sub shoot {
+    my ($name) = @_;
+
+    my $dir = $ENV{TOURNAMENT_SHOTS} // return;
+
+    for my $width (320, 1280) {
+        $browser->screen(width => $width, height => 780,
+                         mobile => $width < 700);
+        $browser->screenshot("$dir/$name-$width.png");
+    }
+
+    return;
+}
+
+
 # The least contrast of any text, as WCAG 2 defines it.
 
 my $CONTRAST = <<'END';
@@ -232,8 +260,7 @@ subtest 'phones, day and night' => sub {
             'getComputedStyle(document.body).backgroundColor');
         cmp_ok $browser->value($CONTRAST), '>=', 4.5, "$scheme: contrast";
 
-        $browser->screenshot("$ENV{TOURNAMENT_SHOTS}/$scheme.png")
-            if $ENV{TOURNAMENT_SHOTS};
+        shoot($scheme);
     }
 
     isnt $back{dark}, $back{light}, 'the schemes differ';
@@ -284,16 +311,62 @@ subtest 'a reload, an outage, a new start' => sub {
 };
 
 
+subtest 'a policy of the site' => sub {
+    my $note = 'document.querySelector("#notes").textContent';
+
+    $browser->open($nginx->url('/strict'));
+    is_live();
+    $browser->wait_for("/No trouble/.test($note)", 'a strict one will do');
+
+    $browser->open($nginx->url('/bare'));
+    $browser->wait_for("/style of this page has not been/.test($note)",
+        'without style it says so');
+
+    $browser->open($nginx->url('/dumb'));
+    $browser->wait_for("/script of this page has not been/.test($note)",
+        'without a script it says so');
+
+    $browser->open($nginx->url('/status'));
+    $browser->console;
+    is_live();
+    pass('and without one it is as before');
+};
+
+
 subtest 'PostgreSQL is gone' => sub {
     my $note = 'document.querySelector("#notes").textContent';
+    my $live = 'document.querySelector("#live").className';
+
+    is $browser->value($live), 'mark good', 'all is well';
 
     $pg->stop;
     $browser->wait_for("/feed is down/.test($note)"
         . " && /connections? to PostgreSQL/i.test($note)", 'it is told');
     is $browser->text('#feed-state'), 'down', 'in the feed\'s panel as well';
 
+    ask(3, '/tournaments/api/not-cached/state/');
+    $browser->wait_for("/^\\s*No connection to PostgreSQL since "
+        . "\\d\\d:\\d\\d:\\d\\d\\..*until about \\d\\d:.*feed is down.*follows"
+        . ".*3 requests were answered with 5xx/s.test($note)",
+        'the cause first, since when, and how long old answers last');
+    $browser->wait_for('parseFloat(document.querySelector("#failures")'
+        . '.textContent) > 0', 'errors in a second');
+    is $browser->value($live), 'mark bad', 'it is live, and not green';
+    like $browser->value('document.title'), qr/^✕ No connection to PostgreSQL/,
+        'the title says it, too';
+    like $browser->value('document.querySelector("#icon").href'), qr/d6362a/,
+        'and the icon';
+
+    for my $scheme (qw(light dark)) {
+        $browser->scheme($scheme);
+        shoot("gone-$scheme");
+        is_deeply too_wide(), [], "$scheme: nothing is beyond its edge";
+        cmp_ok $browser->value($CONTRAST), '>=', 4.5, 'and its contrast';
+    }
+
     $pg->start;
-    $browser->wait_for("/No trouble/.test($note)", 'and its end is');
+    $browser->wait_for("!/No connection|feed is down/.test($note)",
+        'and its end is');
 };
 
 

@@ -32,6 +32,7 @@ tournament_figures(ngx_http_request_t *r)
 {
     ngx_uint_t               i;
     tournament_figures_t    *f;
+    tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
@@ -42,6 +43,9 @@ tournament_figures(ngx_http_request_t *r)
     }
 
     tournament_metrics_sum(tmcf->metrics, &f->counters);
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    f->stale = tlcf->stale / 1000;
 
     tournament_figures_zone(tmcf, f);
     tournament_figures_feed(tmcf, f);
@@ -64,6 +68,7 @@ tournament_figures(ngx_http_request_t *r)
 static void
 tournament_figures_zone(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 {
+    uint64_t                  begun;
     tournament_arena_stats_t  stats;
 
     tournament_arena_stats(&tmcf->zone.arena, &stats);
@@ -78,6 +83,15 @@ tournament_figures_zone(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 
     f->uptime = tournament_elapsed((ngx_msec_t) *tmcf->zone.made) / 1000;
     f->generation = tournament_workers_generation(tmcf->zone.workers);
+
+    begun = __atomic_load_n(
+                &tmcf->zone.outages[TOURNAMENT_OUTAGE_DATABASE].begun,
+                __ATOMIC_RELAXED);
+
+    if (begun) {
+        f->away = 1;
+        f->outage = tournament_elapsed((ngx_msec_t) begun) / 1000;
+    }
 }
 
 

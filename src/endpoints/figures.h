@@ -31,6 +31,10 @@ typedef struct {
     uint64_t                workers;      /* of the newest configuration */
     uint64_t                generation;
 
+    uint64_t                stale;        /* of the location, s */
+    uint64_t                away;         /* the database is, */
+    uint64_t                outage;       /* for so long, s */
+
     uint64_t                changes;      /* heard by the feed */
     uint64_t                listening;    /* 0: the feed is off */
     uint64_t                up;           /* the feed is */

@@ -1,11 +1,14 @@
 
 /*
  * Endpoint "status": the node's own figures as JSON, or a page that shows them
- * in a browser.  The page is src/endpoints/status.html, compiled in by the rule
- * in config.make; it is complete in itself and reads the JSON of the address
- * that it came from.
+ * in a browser.  The page, status.html, .css and .js beside this file, is
+ * compiled in by the rule in config.make.  Style and script have addresses of
+ * their own, "?style" and "?script", so that a Content-Security-Policy without
+ * 'unsafe-inline' lets them pass; the script reads the JSON of the address that
+ * it came from.
  */
 
+#include "endpoints/common.h"
 #include "endpoints/figures.h"
 #include "endpoints/table.h"
 #include "rules/accept.h"
@@ -40,18 +43,50 @@ tournament_endpoint_t  tournament_endpoint_status = {
 
 
 static u_char  tournament_status_page[] = {
-#include "page.inc"
+#include "status_html.inc"
 };
+
+static u_char  tournament_status_style[] = {
+#include "status_css.inc"
+};
+
+static u_char  tournament_status_script[] = {
+#include "status_js.inc"
+};
+
+
+/* a part of the page; the first is the page itself */
+
+typedef struct {
+    ngx_str_t    args;
+    const char  *type;
+    ngx_str_t    text;
+} tournament_status_part_t;
+
+
+static tournament_status_part_t  tournament_status_parts[] = {
+    { ngx_null_string, "text/html; charset=utf-8",
+      { sizeof(tournament_status_page), tournament_status_page } },
+    { ngx_string("style"), "text/css; charset=utf-8",
+      { sizeof(tournament_status_style), tournament_status_style } },
+    { ngx_string("script"), "text/javascript; charset=utf-8",
+      { sizeof(tournament_status_script), tournament_status_script } }
+};
+
+
+static tournament_status_part_t *tournament_status_part(
+    ngx_http_request_t *r);
 
 
 static ngx_int_t
 tournament_status_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                rc;
-    ngx_str_t                text, etag;
-    tournament_json_t       *json;
-    tournament_figures_t    *f;
-    tournament_main_conf_t  *tmcf;
+    ngx_int_t                  rc;
+    ngx_str_t                  text, etag;
+    tournament_json_t         *json;
+    tournament_figures_t      *f;
+    tournament_main_conf_t    *tmcf;
+    tournament_status_part_t  *part;
 
     static ngx_str_t  vary = ngx_string("Vary");
     static ngx_str_t  accept = ngx_string("Accept");
@@ -66,11 +101,10 @@ tournament_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (tournament_status_html(r)) {
-        text.data = tournament_status_page;
-        text.len = sizeof(tournament_status_page);
+    part = tournament_status_part(r);
 
-        return tournament_figures_send(r, "text/html; charset=utf-8", &text);
+    if (part) {
+        return tournament_figures_send(r, part->type, &part->text);
     }
 
     f = tournament_figures(r);
@@ -98,6 +132,28 @@ tournament_status_handler(ngx_http_request_t *r)
 
     return tournament_figures_send(r, "application/json; charset=utf-8",
                                    &text);
+}
+
+
+/* what is asked for of the page; NULL: the figures */
+
+static tournament_status_part_t *
+tournament_status_part(ngx_http_request_t *r)
+{
+    ngx_uint_t                 i;
+    tournament_status_part_t  *part;
+
+    for (i = 1; i < TOURNAMENT_N(tournament_status_parts); i++) {
+        part = &tournament_status_parts[i];
+
+        if (r->args.len == part->args.len
+            && ngx_strncmp(r->args.data, part->args.data, part->args.len) == 0)
+        {
+            return part;
+        }
+    }
+
+    return tournament_status_html(r) ? &tournament_status_parts[0] : NULL;
 }
 
 
@@ -155,6 +211,7 @@ tournament_status_json(tournament_json_t *json, tournament_figures_t *f)
     tournament_json_integer(json, "uptime", f->uptime);
     tournament_json_integer(json, "generation", f->generation);
     tournament_json_integer(json, "workers", f->workers);
+    tournament_json_integer(json, "stale", f->stale);
 
     tournament_json_open_key(json, "endpoints");
 
@@ -283,6 +340,13 @@ tournament_status_database(tournament_json_t *json, tournament_figures_t *f)
     tournament_json_integer(json, "timeouts", counters->timeouts);
     tournament_json_integer(json, "slow", counters->slow);
     tournament_json_integer(json, "refused", counters->refused);
+
+    if (f->away) {
+        tournament_json_integer(json, "outage", f->outage);
+
+    } else {
+        tournament_json_null(json, "outage");
+    }
 
     tournament_status_histogram(json, "latency", &counters->latency);
 

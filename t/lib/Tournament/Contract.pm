@@ -72,7 +72,10 @@ sub note {
     my $body = $response->body;
     my $type = $response->header('Content-Type') // '';
 
-    return if $body !~ /^\{"success":/ || $type !~ m{^application/json};
+    # 429 is a recipe's, not the module's.
+
+    return if $body !~ /^\{"success":/ || $type !~ m{^application/json}
+        || $response->status == 429;
     return if $known{ join "\0", $method, $response->status, $path,
                           $body =~ tr/0-9//dr }++;
 

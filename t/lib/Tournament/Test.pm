@@ -192,7 +192,8 @@ sub is_error {
                        'Cache-Control');
         Test::More::is($response->header('ETag'), undef, 'no ETag');
         Test::More::like($response->header('Retry-After') // '',
-                         $status =~ /^50[34]$/ ? qr/^[123]$/ : qr/^$/,
+                         $status =~ /^50[34]$/ ? qr/^[123]$/
+                         : $status == 429 ? qr/^\d+$/ : qr/^$/,
                          'Retry-After');
     });
 }
