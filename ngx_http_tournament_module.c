@@ -939,7 +939,8 @@ ngx_http_tournament_feed(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value;
 
     static tournament_source_kind_t  *kinds[] = {
-        &tournament_notify_kind
+        &tournament_notify_kind,
+        &tournament_logical_kind
     };
 
     if (tmcf->feed_kind) {

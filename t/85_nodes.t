@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Tournament::Test;
 use Tournament::Feed;
 
-my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
+my $pg = database();
 
 my $account = 5001;
 my $player  = $pg->profile(user_id => $account);

@@ -24,7 +24,7 @@ my $COUNT   = 5;
 srand $SEED;
 diag "seed $SEED, $CHANGES changes";
 
-my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
+my $pg = database();
 
 my $account = 5001;
 my $player  = $pg->profile(user_id => $account);

@@ -111,7 +111,6 @@ struct tournament_feed_s {
     ngx_msec_t                 patience;    /* ms; exiting for so long */
 
     unsigned                   follows:1;   /* on one that beat */
-    unsigned                   settling:1;  /* see source.h */
 };
 
 
@@ -142,12 +141,10 @@ static ngx_uint_t tournament_feed_doubt(tournament_feed_t *feed,
     uint64_t doubt, ngx_uint_t on);
 static void tournament_feed_notified(void *data, char *payload);
 
-static void tournament_feed_up(void *data, uint64_t position,
-    ngx_uint_t settling);
+static void tournament_feed_up(void *data, uint64_t position);
 static void tournament_feed_handover(ngx_event_t *ev);
 static void tournament_feed_begin(tournament_feed_t *feed,
     ngx_uint_t continued);
-static void tournament_feed_settled(void *data);
 static void tournament_feed_token(void *data, tournament_token_t *token);
 static void tournament_feed_heard(void *data);
 static void tournament_feed_late(void *data, ngx_uint_t late);
@@ -160,7 +157,6 @@ static void tournament_feed_hold(ngx_event_t *ev);
 
 static const tournament_source_hooks_t  tournament_feed_hooks = {
     tournament_feed_up,
-    tournament_feed_settled,
     tournament_feed_token,
     tournament_feed_heard,
     tournament_feed_late,
@@ -539,7 +535,6 @@ tournament_feed_down(tournament_feed_t *feed)
         feed->source = NULL;
     }
 
-    feed->settling = 0;
     feed->doubts &= ~(uint64_t) TOURNAMENT_FEED_LATE;
 }
 
@@ -743,14 +738,13 @@ tournament_feed_notified(void *data, char *payload)
  */
 
 static void
-tournament_feed_up(void *data, uint64_t position, ngx_uint_t settling)
+tournament_feed_up(void *data, uint64_t position)
 {
     uint64_t                up, drained;
     tournament_feed_t      *feed = data;
     tournament_listener_t  *listener;
 
     listener = feed->listener;
-    feed->settling = settling;
 
     up = tournament_atomic_load(&listener->up);
 
@@ -836,10 +830,6 @@ tournament_feed_handover(ngx_event_t *ev)
 static void
 tournament_feed_begin(tournament_feed_t *feed, ngx_uint_t continued)
 {
-    if (continued) {
-        feed->settling = 0;
-    }
-
     ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
                   "tournament: listening to changes%s",
                   continued ? ", without interruption" : "");
@@ -847,21 +837,6 @@ tournament_feed_begin(tournament_feed_t *feed, ngx_uint_t continued)
     if (feed->conf.begun) {
         feed->conf.begun(feed->conf.begun_data, continued);
     }
-}
-
-
-/* while it follows another one vouches for what came before */
-
-static void
-tournament_feed_settled(void *data)
-{
-    tournament_feed_t  *feed = data;
-
-    if (feed->settling && feed->phase != TOURNAMENT_FEED_FOLLOWING) {
-        tournament_clock_suspect_all(feed->zone->clock);
-    }
-
-    feed->settling = 0;
 }
 
 

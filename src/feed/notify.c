@@ -145,7 +145,7 @@ tournament_notify_listens(void *data, ngx_uint_t ok, PGresult *res)
     }
 
     notify->state = TOURNAMENT_NOTIFY_LISTENING;
-    notify->conf->hooks->up(notify->conf->data, 0, 0);
+    notify->conf->hooks->up(notify->conf->data, 0);
 }
 
 

@@ -63,7 +63,9 @@ tournament_pg_statement_t  tournament_session_check_statement = {
     "                WHERE pubname = 'tournament_api'),"
     "       t.armed,"
     "       pg_catalog.current_setting('hot_standby_feedback')::bool"
-    "       AND pg_catalog.current_setting('primary_slot_name') <> ''"
+    "       AND pg_catalog.current_setting('primary_slot_name') <> '',"
+    "       pg_catalog.pg_snapshot_xmax("
+    "           pg_catalog.pg_current_snapshot())::text::int8"
     TOURNAMENT_SESSION_FROM
     " CROSS JOIN (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ',"
     "                      t.tgrelid, t.tgrelid::regclass, t.tgname,"
@@ -282,7 +284,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     tournament_pg_times_t  *times;
     tournament_report_t     report;
 
-    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 11) {
+    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 12) {
         session->conf.checked(session->conf.data, NULL, 0);
         return;
     }
@@ -299,6 +301,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     report.published = tournament_session_integer(res, 8, 0);
     report.armed = tournament_session_integer(res, 9, 0);
     report.holds = tournament_session_integer(res, 10, 0);
+    report.xmax = tournament_session_integer(res, 11, 0);
 
     times = &session->check.query.times;
 

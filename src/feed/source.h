@@ -34,9 +34,7 @@ typedef struct {
  * function of the source.
  *
  * up        whatever is committed from now on will be told of.  position is
- *           where that begins in the server's log, 0 without one; settling:
- *           earlier commits may still become visible
- * settled   they have
+ *           where that begins in the server's log, 0 without one
  * token     something has changed, visibly
  * heard     the server has said something
  * late      1: it takes long to tell, 0: no more
@@ -47,9 +45,7 @@ typedef struct {
  */
 
 typedef struct {
-    void                     (*up)(void *data, uint64_t position,
-                                  ngx_uint_t settling);
-    void                     (*settled)(void *data);
+    void                     (*up)(void *data, uint64_t position);
     void                     (*token)(void *data, tournament_token_t *token);
     void                     (*heard)(void *data);
     void                     (*late)(void *data, ngx_uint_t late);
@@ -107,6 +103,7 @@ typedef struct {
 
 
 extern tournament_source_kind_t  tournament_notify_kind;
+extern tournament_source_kind_t  tournament_logical_kind;
 
 
 #endif /* _TOURNAMENT_SOURCE_H_INCLUDED_ */

@@ -1,8 +1,14 @@
 package Tournament::Feed;
 
 # What tests of the feed need: an nginx with feed => 1 and Tournament::Nginx's
-# api().
+# api(). They are of either kind of feed: the environment's TOURNAMENT_FEED is
+# notify (default) or logical.
 #
+#   kind()                that
+#   database(%more)       a Tournament::Postgres whose triggers announce changes
+#                         that way, with schema and functions unless load => []
+#   announce($pg, $feed)  lets its triggers announce by that: notify, logical
+#                         or both
 #   options(%more)        api()'s options for Tournament::Nginx->new, with the
 #                         feed, without warming unless warm => 1, with TTLs of
 #                         an hour and without coalescing; "http" of %more comes after.
@@ -16,7 +22,8 @@ package Tournament::Feed;
 #   wait_listening($nginx, $pid)
 #                         until a worker listens that has not before the last
 #                         log_mark; its pid
-#   feed_backend($pg)     the pids of the backends that serve a LISTEN
+#   feed_backend($pg)     the pids of the backends that serve a LISTEN, or a
+#                         stream that has begun
 #   bare($response)       what is said, the time of the answer aside
 
 use strict;
@@ -27,13 +34,45 @@ use Tournament::Endpoints;
 use Tournament::Nginx;
 use Tournament::Util qw(poll_until);
 
-our @EXPORT = qw(options handled unheard listener wait_listening feed_backend
-                 bare);
+our @EXPORT = qw(kind database announce options handled unheard listener wait_listening
+                 feed_backend bare);
 
 my $LISTENING = qr/ (\d+)#\d+: (?:\*\d+ )?tournament: listening to changes/;
 
 my $barrier = 0;
 my $tournament;
+
+
+sub kind { return $ENV{TOURNAMENT_FEED} // 'notify' }
+
+
+sub database {
+    my (%more) = @_;
+
+    my $load = delete $more{load} // [qw(schema install)];
+    my $pg   = Tournament::Postgres->new(
+        load    => $load,
+        logical => kind() eq 'logical',
+        %more,
+    );
+
+    announce($pg, kind()) if @$load && kind() ne 'notify';
+
+    return $pg;
+}
+
+
+# Lets the triggers announce by another feed.
+
+sub announce {
+    my ($pg, $feed) = @_;
+
+    $pg->rows('ALTER ROLE tournament REPLICATION');
+
+    $pg->load('install', role => 'tournament', feed => $feed);
+
+    return;
+}
 
 
 sub options {
@@ -51,6 +90,8 @@ sub options {
         http      => [
             @{ $api{http} },
             $feed && !$warm ? 'tournament_warm off;' : (),
+            $feed && kind() ne 'notify' ? 'tournament_feed ' . kind() . ';'
+                : (),
             (map { "tournament_ttl $_ 1h;" } ttls()),
             (map { "tournament_coalesce $_ 0;" } names(coalesced => 1)),
             ref $http ? @$http : $http,
@@ -143,6 +184,11 @@ sub wait_listening {
 
 sub feed_backend {
     my ($pg) = @_;
+
+    return map { $_->[0] } $pg->rows(q{
+        SELECT active_pid FROM pg_replication_slots
+          JOIN pg_stat_replication ON pid = active_pid
+         WHERE slot_name ~ '^tournament_'}) if kind() eq 'logical';
 
     return map { $_->[0] } $pg->rows(q{
         SELECT pid FROM pg_stat_activity

@@ -877,7 +877,7 @@ sub _activity {
     my ($self, %filter) = @_;
 
     my $sql = q{ FROM pg_stat_activity
-                WHERE backend_type = 'client backend'
+                WHERE backend_type IN ('client backend', 'walsender')
                   AND pid <> pg_backend_pid()};
 
     $sql .= ' AND usename = ' . $self->quote($filter{user} // 'tournament');
