@@ -24,8 +24,8 @@ sub tree {
         'src/zone/zone.c'              => '#include "zone/zone.h"',
         'src/serve/serve.h'            => '#include "zone/zone.h"',
         'src/endpoints/table.h'        => '#include "serve/serve.h"',
-        'src/endpoints/table.c'        => '{ ngx_string("hub"), 1, },'
-                                        . '{ ngx_string("count"), 2, }',
+        'src/endpoints/table.c'        => '.name = ngx_string("hub"),'
+                                        . '.name = ngx_string("count"),',
         %more,
     );
 

@@ -113,6 +113,13 @@ sub lines {
 }
 
 
+# A slow query is no connection that was lost.
+
+sub complaints {
+    return grep { !/tournament: slow / } lines(qr/\[(?:warn|error)\]/);
+}
+
+
 authority('authority');
 authority('stranger');
 certificate('right', 'authority', $NAME);
@@ -136,8 +143,8 @@ subtest 'the right certificate' => sub {
         SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
          WHERE usename = 'tournament' AND ssl}), 2 * $CONNECTIONS,
         'all connections are encrypted';
-    is scalar(lines(qr/\[(?:warn|error)\]/)), 0, 'nothing to complain of'
-        or diag lines(qr/\[(?:warn|error)\]/);
+    is scalar(complaints()), 0, 'nothing to complain of'
+        or diag complaints();
 };
 
 
@@ -176,8 +183,8 @@ subtest 'answers of many records (invariant 9)' => sub {
     is_deeply \@wrong, [], @paths . ' answers';
     cmp_ok length($got[-6]->body), '>', 40_000, 'the largest of them'
         or diag length $got[-6]->body;
-    is scalar(lines(qr/\[(?:warn|error)\]/)), 0, 'no connection was lost'
-        or diag lines(qr/\[(?:warn|error)\]/);
+    is scalar(complaints()), 0, 'no connection was lost'
+        or diag complaints();
 };
 
 

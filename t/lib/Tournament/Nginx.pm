@@ -223,14 +223,19 @@ sub binary {
 }
 
 
+# Of the nginx that it is, or, for Angie and Tengine, was made from; one that
+# does not say is new.
+
 my $version;
 
 sub version {
     if (!defined $version) {
-        my ($status, $output) = run({}, binary(), '-v');
+        my ($status, $output) = run({}, binary(), '-V');
 
-        ($version) = $output =~ m{nginx/([\d.]+)}
-            or croak 'no version: ' . binary() . " -v says: $output";
+        croak 'no nginx: ' . binary() . " -V says: $output"
+            if $status || $output !~ m{(?:nginx|Angie|Tengine)/\d}i;
+
+        $version = $output =~ m{nginx/([\d.]+)} ? $1 : '1.25.5';
     }
 
     return $version;

@@ -121,14 +121,15 @@ sub start {
 }
 
 
-# At once: clients lose their connections.
+# At once: clients lose their connections. What SIGTERM does depends on the
+# version: it may wait for them.
 
 sub stop {
     my ($self) = @_;
 
     my $pid = delete $self->{pid} or return $self;
 
-    kill 'TERM', $pid;
+    kill 'KILL', $pid;
     reap($pid, 20) // croak 'PgBouncer does not stop';
 
     return $self;
