@@ -359,7 +359,6 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
     ngx_uint_t *stale)
 {
     ngx_uint_t          i;
-    tournament_key_t    key;
     tournament_part_t  *part;
 
     *stale = 0;
@@ -371,10 +370,7 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
             continue;
         }
 
-        key.data = part->body->key;
-        key.len = part->body->key_len;
-
-        if (tournament_part_key(r, part, &key) != NGX_OK) {
+        if (tournament_part_key(r, part, &part->body->name.key) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -393,6 +389,7 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
     ngx_uint_t          i, stale;
     tournament_list_t  *list;
     tournament_part_t  *part;
+    tournament_view_t   view;
 
     list = ctx->data;
 
@@ -404,6 +401,9 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         return tournament_gather(r, ctx);
     }
 
+    ngx_memzero(&view, sizeof(tournament_view_t));
+    view.now = ngx_time();
+
     /* a worker has one writer: all are rendered before the answer is begun */
 
     for (i = 0; i < ctx->nparts; i++) {
@@ -411,10 +411,10 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
         if (part->body == NULL && !part->entry.missing) {
 
+            view.entry = &part->entry;
             part->body = tournament_render(r, part->endpoint,
-                                           part->transient ? NULL
-                                                                : &part->key,
-                                           &part->entry);
+                                           part->transient ? NULL : &part->key,
+                                           &view);
             if (part->body == NULL) {
                 return NGX_HTTP_INTERNAL_SERVER_ERROR;
             }

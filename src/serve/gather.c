@@ -49,8 +49,6 @@ static ngx_int_t tournament_gather_look_up(ngx_http_request_t *r,
 static void tournament_gather_judge(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_entry_t *entry,
     tournament_verdict_t *verdict);
-static ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, ngx_uint_t missing, ngx_uint_t up);
 static ngx_uint_t tournament_gather_public(tournament_endpoint_t *endpoint);
 static ngx_int_t tournament_gather_copy(ngx_http_request_t *r,
     tournament_part_t *part, tournament_entry_t *entry);
@@ -248,7 +246,7 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     up = tmcf->listen
          && tournament_feed_state(&tmcf->zone) == TOURNAMENT_FEED_UP;
 
-    ttl = tournament_gather_ttl(r, endpoint, entry->missing, up);
+    ttl = tournament_gather_ttl(r, endpoint, entry->missing);
 
     age = tournament_elapsed(entry->fetched);
     over = (entry->valid_until != 0 && ngx_time() >= entry->valid_until);
@@ -312,23 +310,26 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 }
 
 
-/* while nothing is heard of changes, a user's entries are kept a short time */
-
-static ngx_msec_t
+ngx_msec_t
 tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
-    ngx_uint_t missing, ngx_uint_t up)
+    ngx_uint_t missing)
 {
     ngx_msec_t               ttl;
     tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING : endpoint->number];
 
-    if (tmcf->listen && !up
-        && endpoint->audience == TOURNAMENT_PERSONAL)
+    if (endpoint->audience != TOURNAMENT_PERSONAL) {
+        return ttl;
+    }
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    if (tmcf->listen
+        && tournament_feed_state(&tmcf->zone) != TOURNAMENT_FEED_UP)
     {
         ttl = ngx_min(ttl, TOURNAMENT_UNHEARD_TTL);
     }

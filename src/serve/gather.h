@@ -107,6 +107,15 @@ void tournament_part_body(tournament_part_t *part, tournament_body_t *body);
 ngx_int_t tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx);
 
 
+/*
+ * How long an entry of that endpoint holds here, ms: a user's a short time
+ * while nothing is heard of changes.
+ */
+
+ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, ngx_uint_t missing);
+
+
 /* Stops waiting for whatever is to come. */
 
 void tournament_gather_leave(tournament_ctx_t *ctx);

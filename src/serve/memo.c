@@ -1,4 +1,9 @@
 
+/*
+ * A name is found by its hash, in one set of a few places, and is then compared
+ * in full: key, user and staff.
+ */
+
 #include "serve/memo.h"
 
 
@@ -14,7 +19,7 @@
 
 
 struct tournament_memo_s {
-    tournament_zone_t   *zone;
+    tournament_zone_t    *zone;
     ngx_queue_t           queue;     /* newest first */
     size_t                size;      /* bytes held */
     uint64_t              seed;
@@ -23,25 +28,35 @@ struct tournament_memo_s {
 
 
 static ngx_uint_t tournament_body_is(tournament_body_t *body, uint32_t hash,
-    u_char *key, size_t len);
+    tournament_name_t *name);
+static uint64_t tournament_body_worth(tournament_body_t *body);
+static tournament_body_t *tournament_memo_look_up(tournament_memo_t *memo,
+    tournament_name_t *name, uint32_t hash, ngx_msec_t *ttls);
+static uint32_t tournament_memo_name_hash(tournament_memo_t *memo,
+    tournament_name_t *name);
 static void tournament_memo_remove(tournament_memo_t *memo,
     tournament_body_t *body);
 
 
 tournament_body_t *
-tournament_body_create(tournament_key_t *key, tournament_entry_t *entry,
+tournament_body_create(tournament_name_t *name, tournament_entry_t **entries,
     time_t second, ngx_str_t *text, ngx_str_t *etag)
 {
-    u_char             *p;
-    size_t              size, key_len;
-    ngx_uint_t          nstripes;
-    tournament_body_t  *body;
+    u_char               *p;
+    size_t                size;
+    ngx_uint_t            i, n;
+    tournament_body_t    *body;
+    tournament_entry_t   *entry;
+    tournament_origin_t  *origin;
 
-    nstripes = entry ? entry->nstripes : 0;
-    key_len = key ? key->len : 0;
+    size = sizeof(tournament_body_t) + (name ? name->key.len : 0) + text->len
+           + etag->len;
 
-    size = sizeof(tournament_body_t) + nstripes * sizeof(uint32_t)
-           + key_len + text->len + etag->len;
+    n = 0;
+
+    while (entries && n < TOURNAMENT_BODY_ENTRIES && entries[n]) {
+        size += entries[n++]->nstripes * sizeof(uint32_t);
+    }
 
     body = ngx_alloc(size, ngx_cycle->log);
     if (body == NULL) {
@@ -53,19 +68,23 @@ tournament_body_create(tournament_key_t *key, tournament_entry_t *entry,
     body->refs = 1;
     body->size = size;
     body->second = second;
+    body->norigins = n;
 
-    if (entry) {
-        body->fetched = entry->fetched;
-        body->clock = entry->clock;
-        body->nstripes = nstripes;
-        body->stripes = (uint32_t *) p;
-        p = ngx_cpymem(p, entry->stripes, nstripes * sizeof(uint32_t));
+    for (i = 0; i < n; i++) {
+        entry = entries[i];
+        origin = &body->origins[i];
+
+        origin->fetched = entry->fetched;
+        origin->clock = entry->clock;
+        origin->nstripes = entry->nstripes;
+        origin->stripes = (uint32_t *) p;
+        p = ngx_cpymem(p, entry->stripes, entry->nstripes * sizeof(uint32_t));
     }
 
-    if (key) {
-        body->key_len = key_len;
-        body->key = p;
-        p = ngx_cpymem(p, key->data, key_len);
+    if (name) {
+        body->name = *name;
+        body->name.key.data = p;
+        p = ngx_cpymem(p, name->key.data, name->key.len);
     }
 
     body->etag.len = etag->len;
@@ -115,12 +134,12 @@ tournament_memo_create(ngx_pool_t *pool, tournament_zone_t *zone)
 
 
 tournament_body_t *
-tournament_memo_get(tournament_memo_t *memo, tournament_key_t *key,
-    ngx_msec_t ttl)
+tournament_memo_get(tournament_memo_t *memo, tournament_name_t *name,
+    ngx_msec_t *ttls)
 {
-    return tournament_memo_find(memo, key,
-                   tournament_memo_hash(memo, key->data, key->len),
-                                ttl);
+    return tournament_memo_look_up(memo, name,
+                                   tournament_memo_name_hash(memo, name),
+                                   ttls);
 }
 
 
@@ -128,28 +147,47 @@ tournament_body_t *
 tournament_memo_find(tournament_memo_t *memo, tournament_key_t *key,
     uint32_t hash, ngx_msec_t ttl)
 {
-    ngx_uint_t           i;
-    tournament_body_t   *body, **set;
+    tournament_name_t  name;
+
+    name.key = *key;
+    name.user = 0;
+    name.staff = 0;
+
+    return tournament_memo_look_up(memo, &name, hash, &ttl);
+}
+
+
+static tournament_body_t *
+tournament_memo_look_up(tournament_memo_t *memo, tournament_name_t *name,
+    uint32_t hash, ngx_msec_t *ttls)
+{
+    ngx_uint_t            i, n;
+    tournament_body_t    *body, **set;
+    tournament_origin_t  *origin;
 
     set = &memo->bodies[hash % TOURNAMENT_MEMO_SETS * TOURNAMENT_MEMO_WAYS];
 
     for (i = 0; i < TOURNAMENT_MEMO_WAYS; i++) {
         body = set[i];
 
-        if (body == NULL
-            || !tournament_body_is(body, hash, key->data, key->len))
-        {
+        if (body == NULL || !tournament_body_is(body, hash, name)) {
             continue;
         }
 
-        if (body->second != ngx_time()
-            || tournament_elapsed(body->fetched) >= ttl
-            || tournament_clock_walked(memo->zone->clock, body->clock)
-            || !tournament_clock_fresh(memo->zone->clock, body->clock,
-                                       body->stripes,
-                                       body->nstripes))
-        {
+        if (body->second != ngx_time()) {
             return NULL;
+        }
+
+        for (n = 0; n < body->norigins; n++) {
+            origin = &body->origins[n];
+
+            if (tournament_elapsed(origin->fetched) >= ttls[n]
+                || tournament_clock_walked(memo->zone->clock, origin->clock)
+                || !tournament_clock_fresh(memo->zone->clock, origin->clock,
+                                           origin->stripes, origin->nstripes))
+            {
+                return NULL;
+            }
         }
 
         body->refs++;
@@ -169,35 +207,40 @@ tournament_memo_put(tournament_memo_t *memo, tournament_body_t *body)
     ngx_queue_t         *q;
     tournament_body_t   *old;
 
-    body->hash = tournament_memo_hash(memo, body->key, body->key_len);
+    body->hash = tournament_memo_name_hash(memo, &body->name);
 
-    set = body->hash % TOURNAMENT_MEMO_SETS
-          * TOURNAMENT_MEMO_WAYS;
+    set = body->hash % TOURNAMENT_MEMO_SETS * TOURNAMENT_MEMO_WAYS;
 
-    /* its own place, else a free one, else that of the oldest second */
+    /* its own place, else a free one, else that of the least worth */
 
     slot = set;
 
     for (i = 0; i < TOURNAMENT_MEMO_WAYS; i++) {
         old = memo->bodies[set + i];
 
-        if (old
-            && tournament_body_is(old, body->hash, body->key,
-                                  body->key_len))
-        {
+        if (old && tournament_body_is(old, body->hash, &body->name)) {
             slot = set + i;
             break;
         }
 
         if (memo->bodies[slot]
-            && (old == NULL || old->second < memo->bodies[slot]->second))
+            && (old == NULL
+                || tournament_body_worth(old)
+                   < tournament_body_worth(memo->bodies[slot])))
         {
             slot = set + i;
         }
     }
 
-    if (memo->bodies[slot]) {
-        tournament_memo_remove(memo, memo->bodies[slot]);
+    old = memo->bodies[slot];
+
+    if (old) {
+
+        if (tournament_body_worth(old) > tournament_body_worth(body)) {
+            return;
+        }
+
+        tournament_memo_remove(memo, old);
     }
 
     body->slot = slot;
@@ -274,10 +317,42 @@ tournament_memo_hash(tournament_memo_t *memo, u_char *key, size_t len)
 }
 
 
-static ngx_uint_t
-tournament_body_is(tournament_body_t *body, uint32_t hash, u_char *key,
-    size_t len)
+/* the key's own hash where it is everybody's */
+
+static uint32_t
+tournament_memo_name_hash(tournament_memo_t *memo, tournament_name_t *name)
 {
-    return body->hash == hash && body->key_len == len
-           && ngx_memcmp(body->key, key, len) == 0;
+    uint64_t  viewer;
+
+    viewer = ((uint64_t) name->user << 1 | name->staff)
+             * 0x9e3779b97f4a7c15ULL;
+
+    return tournament_memo_hash(memo, name->key.data, name->key.len)
+           ^ (uint32_t) (viewer >> 32);
+}
+
+
+static ngx_uint_t
+tournament_body_is(tournament_body_t *body, uint32_t hash,
+    tournament_name_t *name)
+{
+    return body->hash == hash
+           && body->name.user == name->user
+           && body->name.staff == name->staff
+           && body->name.key.len == name->key.len
+           && ngx_memcmp(body->name.key.data, name->key.data, name->key.len)
+              == 0;
+}
+
+
+/*
+ * What is given up first, the lowest, of bodies that meet: an older second's,
+ * and of the same one a user's before everybody's.
+ */
+
+static uint64_t
+tournament_body_worth(tournament_body_t *body)
+{
+    return (uint64_t) body->second << 1
+           | (body->name.user == 0 && body->name.staff == 0);
 }

@@ -23,21 +23,42 @@
 typedef struct tournament_memo_s  tournament_memo_t;
 
 
+/*
+ * What a body was made for.  A user's, or one that only staff may see, is
+ * found under the same user and staff, and never without.
+ */
+
+typedef struct {
+    tournament_key_t               key;
+    int64_t                        user;      /* account id; 0: everybody */
+    ngx_uint_t                     staff;
+} tournament_name_t;
+
+
+/* the entries that it was made of: the endpoint's own, and the viewer's */
+
+#define TOURNAMENT_BODY_ENTRIES  2
+
+typedef struct {
+    ngx_msec_t                     fetched;   /* as the entry's */
+    uint64_t                       clock;
+    ngx_uint_t                     nstripes;
+    uint32_t                      *stripes;
+} tournament_origin_t;
+
+
 /* what a hit asks for comes first, and stands together */
 
 typedef struct {
     ngx_uint_t                     refs;
 
-    uint32_t                       hash;      /* of the key */
+    uint32_t                       hash;      /* of the name */
     uint32_t                       slot;      /* in the memo */
-    size_t                         key_len;
-    u_char                        *key;
+    tournament_name_t              name;
 
     time_t                         second;    /* rendered for it */
-    ngx_msec_t                     fetched;   /* as the entry's */
-    uint64_t                       clock;
-    ngx_uint_t                     nstripes;
-    uint32_t                      *stripes;
+    ngx_uint_t                     norigins;
+    tournament_origin_t            origins[TOURNAMENT_BODY_ENTRIES];
 
     ngx_str_t                      part;      /* of the text: the marked one */
     uint64_t                       sum;       /* for an answer of many; 0: not
@@ -51,14 +72,15 @@ typedef struct {
 
 
 /*
- * Copies a text, its ETag and what the memo needs of its entry and key into
- * one allocation; for a body that the memo will not get they may be NULL.
+ * Copies a text, its ETag and what the memo needs of name and entries into one
+ * allocation.  entries is TOURNAMENT_BODY_ENTRIES of them, of which the second
+ * may be NULL; for a body that the memo will not get, it and name are NULL.
  * Where the text's data is NULL there is room for its len bytes, and the caller
  * writes them.  The caller holds the only reference.  NULL: no memory.
  */
 
-tournament_body_t *tournament_body_create(tournament_key_t *key,
-    tournament_entry_t *entry, time_t second, ngx_str_t *text,
+tournament_body_t *tournament_body_create(tournament_name_t *name,
+    tournament_entry_t **entries, time_t second, ngx_str_t *text,
     ngx_str_t *etag);
 
 
@@ -74,16 +96,16 @@ tournament_memo_t *tournament_memo_create(ngx_pool_t *pool,
 
 
 /*
- * The body of a key for this second, from facts that are not known to have
- * changed and were fetched less than ttl ms ago; the caller then holds a
- * reference.  NULL: none.
+ * The body of that name for this second, from facts that are not known to have
+ * changed and were fetched less than ttls[i] ms ago, i of the entry.  The
+ * caller then holds a reference.  NULL: none.
  */
 
 tournament_body_t *tournament_memo_get(tournament_memo_t *memo,
-    tournament_key_t *key, ngx_msec_t ttl);
+    tournament_name_t *name, ngx_msec_t *ttls);
 
 
-/* The same for who has the key's hash. */
+/* The same for everybody's body, with the hash of its key. */
 
 tournament_body_t *tournament_memo_find(tournament_memo_t *memo,
     tournament_key_t *key, uint32_t hash, ngx_msec_t ttl);
@@ -95,7 +117,10 @@ uint32_t tournament_memo_hash(tournament_memo_t *memo, u_char *key,
     size_t len);
 
 
-/* Keeps a body, with a reference of its own, in the place of an older one. */
+/*
+ * Keeps a body, which has a name and entries, with a reference of its own, in
+ * the place of an older one; a user's may find no place.
+ */
 
 void tournament_memo_put(tournament_memo_t *memo, tournament_body_t *body);
 

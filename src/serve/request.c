@@ -21,8 +21,12 @@ static ngx_int_t tournament_answer(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static ngx_int_t tournament_send_age(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
-static ngx_int_t tournament_answer_user(ngx_http_request_t *r,
-    tournament_ctx_t *ctx, tournament_view_t *view);
+static ngx_int_t tournament_send_public(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
+static ngx_int_t tournament_send_private(ngx_http_request_t *r);
+static tournament_body_t *tournament_look_up(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_key_t *key);
+static ngx_uint_t tournament_lasts(tournament_ctx_t *ctx);
 static void tournament_count_ctx(tournament_metrics_t *metrics,
     tournament_ctx_t *ctx, ngx_uint_t status);
 static void tournament_cleanup(void *data);
@@ -39,7 +43,6 @@ ngx_int_t
 tournament_handler(ngx_http_request_t *r)
 {
     u_char                   buf[TOURNAMENT_KEY_MAX];
-    ngx_msec_t               ttl;
     tournament_ctx_t        *ctx;
     tournament_key_t         key;
     tournament_input_t       in;
@@ -99,12 +102,9 @@ tournament_handler(ngx_http_request_t *r)
 
     tournament_log_key(r, endpoint, &key);
 
-    if (in.user == 0 && !in.staff && !in.search) {
+    if (!in.search) {
+        ctx->body = tournament_look_up(r, ctx, &key);
 
-        ttl = tlcf->ttl[endpoint->number];
-
-        ctx->body = tournament_memo_get(tmcf->memo, &key,
-                                        tournament_settled(ttl));
         if (ctx->body) {
             ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                            "tournament memo: has it");
@@ -115,6 +115,37 @@ tournament_handler(ngx_http_request_t *r)
     }
 
     return tournament_parts(r, ctx, &in, &key);
+}
+
+
+/* the memo's body, unless one of its entries is to be refreshed soon */
+
+static tournament_body_t *
+tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
+    tournament_key_t *key)
+{
+    ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
+    tournament_name_t        name;
+    tournament_endpoint_t   *endpoint;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    endpoint = ctx->endpoint;
+
+    name.key = *key;
+    name.user = ctx->user;
+    name.staff = ctx->staff;
+
+    ttls[0] = tournament_settled(tournament_gather_ttl(r, endpoint, 0));
+    ttls[1] = 0;
+
+    if (endpoint->viewer && ctx->user) {
+        ttls[1] = tournament_settled(
+                              tournament_gather_ttl(r, endpoint->viewer, 0));
+    }
+
+    return tournament_memo_get(tmcf->memo, &name, ttls);
 }
 
 
@@ -325,14 +356,9 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         return tournament_error_send(r, error);
     }
 
-    if (ctx->user || ctx->staff) {
-        return tournament_answer_user(r, ctx, &view);
-    }
-
-    ctx->body = tournament_render(r, part->endpoint,
-                                  part->waiter.cache && !part->transient
-                                  ? &part->key : NULL,
-                                  &part->entry);
+    ctx->body = tournament_render(r, endpoint,
+                                  tournament_lasts(ctx) ? &part->key : NULL,
+                                  &view);
     if (ctx->body == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -341,51 +367,71 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 }
 
 
+/* whether all of it may be kept for others who ask in this second */
+
+static ngx_uint_t
+tournament_lasts(tournament_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ctx->nparts; i++) {
+        if (!ctx->parts[i].waiter.cache || ctx->parts[i].transient) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 tournament_body_t *
 tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
-    tournament_key_t *key, tournament_entry_t *entry)
+    tournament_key_t *key, tournament_view_t *view)
 {
     size_t                   start, len;
     ngx_str_t                text, etag;
+    ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
     tournament_body_t       *body;
     tournament_json_t       *json;
-    tournament_view_t        view;
-    tournament_loc_conf_t   *tlcf;
+    tournament_name_t        name;
+    tournament_entry_t      *entries[TOURNAMENT_BODY_ENTRIES];
     tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     if (key) {
+        name.key = *key;
+        name.user = view->user;
+        name.staff = view->staff;
+
+        ttls[0] = tournament_gather_ttl(r, endpoint, 0);
+        ttls[1] = view->context
+                  ? tournament_gather_ttl(r, endpoint->viewer, 0) : 0;
 
         /* others may have waited for the same facts, and been here before */
 
-        tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-
-        body = tournament_memo_get(tmcf->memo, key,
-                                   tlcf->ttl[endpoint->number]);
+        body = tournament_memo_get(tmcf->memo, &name, ttls);
         if (body) {
             return body;
         }
     }
-
-    view.now = ngx_time();
-    view.user = 0;
-    view.staff = 0;
-    view.entry = entry;
-    view.context = NULL;
 
     json = tmcf->json;
 
     tournament_json_begin(json);
     tournament_json_bool(json, "success", 1);
 
-    endpoint->render(json, &view);
+    endpoint->render(json, view);
 
-    if (tournament_json_end(json, view.now, &text, &etag) != NGX_OK) {
+    if (tournament_json_end(json, view->now, &text, &etag) != NGX_OK) {
         return NULL;
     }
 
-    body = tournament_body_create(key, entry, view.now, &text, &etag);
+    entries[0] = view->entry;
+    entries[1] = view->context;
+
+    body = tournament_body_create(key ? &name : NULL, entries, view->now,
+                                  &text, &etag);
     if (body == NULL) {
         return NULL;
     }
@@ -410,42 +456,72 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 ngx_int_t
 tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ngx_table_elt_t        *h;
-    tournament_loc_conf_t  *tlcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    ngx_int_t  rc;
 
     tournament_count(r, NGX_HTTP_OK);
 
     r->headers_out.status = NGX_HTTP_OK;
 
-    if (tournament_answer_header(r, &tlcf->cache_control) != NGX_OK) {
+    rc = (ctx->user || ctx->staff) ? tournament_send_private(r)
+                                   : tournament_send_public(r, ctx);
+
+    if (rc != NGX_OK
+        || (ctx->status == TOURNAMENT_STALE
+            && tournament_send_age(r, ctx) != NGX_OK))
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return tournament_answer_send(r, &ctx->body->text);
+}
+
+
+static ngx_int_t
+tournament_send_public(ngx_http_request_t *r, tournament_ctx_t *ctx)
+{
+    ngx_table_elt_t        *h;
+    tournament_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
+    if (tournament_answer_header(r, &tlcf->cache_control) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (tlcf->user
-        && tlcf->endpoint->audience
-           != TOURNAMENT_PUBLIC
+        && tlcf->endpoint->audience != TOURNAMENT_PUBLIC
         && tournament_answer_add(r, &tournament_vary, &tournament_vary_value)
            == NULL)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->status == TOURNAMENT_STALE
-        && tournament_send_age(r, ctx) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     h = tournament_answer_add(r, &tournament_etag, &ctx->body->etag);
     if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     r->headers_out.etag = h;
 
-    return tournament_answer_send(r, &ctx->body->text);
+    return NGX_OK;
+}
+
+
+/* what is a user's is for nobody else, and for now */
+
+static ngx_int_t
+tournament_send_private(ngx_http_request_t *r)
+{
+    r->disable_not_modified = 1;
+
+    if (tournament_answer_header(r, &tournament_private) != NGX_OK
+        || tournament_answer_add(r, &tournament_vary, &tournament_vary_value)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -463,57 +539,6 @@ tournament_send_age(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
     return tournament_answer_add(r, &tournament_age, &value)
            ? NGX_OK : NGX_ERROR;
-}
-
-
-/* what is a user's is for nobody else, and for now */
-
-static ngx_int_t
-tournament_answer_user(ngx_http_request_t *r, tournament_ctx_t *ctx,
-    tournament_view_t *view)
-{
-    ngx_str_t                text, etag;
-    tournament_json_t       *json;
-    tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    json = tmcf->json;
-
-    tournament_json_begin(json);
-    tournament_json_bool(json, "success", 1);
-
-    ctx->parts[0].endpoint->render(json, view);
-
-    if (tournament_json_end(json, view->now, &text, &etag) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    text.data = ngx_pstrdup(r->pool, &text);
-    if (text.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    tournament_count(r, NGX_HTTP_OK);
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->disable_not_modified = 1;
-
-    if (tournament_answer_header(r, &tournament_private)
-        != NGX_OK
-        || tournament_answer_add(r, &tournament_vary, &tournament_vary_value)
-           == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->status == TOURNAMENT_STALE
-        && tournament_send_age(r, ctx) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return tournament_answer_send(r, &text);
 }
 
 
