@@ -103,7 +103,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 
     listener = tmcf->zone.listener;
 
-    f->changes = __atomic_load_n(&listener->changes, __ATOMIC_RELAXED);
+    f->changes = tournament_atomic_peek(&listener->changes);
 
     if (!tmcf->listen) {
         f->feed = "off";
@@ -112,7 +112,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 
     f->listening = 1;
 
-    heard = __atomic_load_n(&listener->heard, __ATOMIC_RELAXED);
+    heard = tournament_atomic_peek(&listener->heard);
 
     if (heard) {
         f->heard = 1;
@@ -121,7 +121,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
 
     f->feed = "down";
 
-    up = __atomic_load_n(&listener->up, __ATOMIC_RELAXED);
+    up = tournament_atomic_peek(&listener->up);
 
     if (up && tournament_feed_state(&tmcf->zone) == TOURNAMENT_FEED_UP) {
         f->feed = "up";

@@ -5,11 +5,10 @@
  */
 
 #include "serve/json.h"
+#include "zone/buffer.h"
 #include "rules/hash.h"
 #include "rules/text.h"
 
-
-#define TOURNAMENT_JSON_CHUNK  4096
 
 /* bytes; what was larger is given back before the next text */
 #define TOURNAMENT_JSON_KEEP   (1024 * 1024)
@@ -529,31 +528,15 @@ tournament_json_append(tournament_json_t *json, const void *data, size_t len)
 static u_char *
 tournament_json_room(tournament_json_t *json, size_t size)
 {
-    size_t   n;
-    u_char  *p;
-
-    if (json->size - json->len >= size) {
-        return json->data + json->len;
-    }
-
-    n = ngx_max(json->size * 2, TOURNAMENT_JSON_CHUNK);
-    n = ngx_max(n, json->len + size);
-
-    p = ngx_alloc(n, ngx_cycle->log);
-    if (p == NULL) {
+    if (tournament_grow((void **) &json->data, &json->size, json->len,
+                        json->len + size)
+        != NGX_OK)
+    {
         json->failed = 1;
         return NULL;
     }
 
-    if (json->data) {
-        ngx_memcpy(p, json->data, json->len);
-        ngx_free(json->data);
-    }
-
-    json->data = p;
-    json->size = n;
-
-    return p + json->len;
+    return json->data + json->len;
 }
 
 

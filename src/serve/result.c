@@ -1,5 +1,6 @@
 
 #include "serve/result.h"
+#include "zone/buffer.h"
 #include "rules/state.h"
 
 
@@ -18,8 +19,6 @@
 
 static void tournament_result_shrink(tournament_result_t *result);
 static void tournament_result_append(tournament_result_t *result);
-static ngx_int_t tournament_result_grow(void **data, size_t *size, size_t len,
-    size_t need);
 static uint64_t tournament_result_bytes(tournament_result_t *result, int row,
     int column, int *len);
 static uint64_t tournament_result_number(u_char *p, int len);
@@ -39,7 +38,7 @@ tournament_result_create(ngx_pool_t *pool, tournament_zone_t *zone)
 
     /* there is always memory to write to */
 
-    if (tournament_result_grow((void **) &result->entry.facts,
+    if (tournament_grow((void **) &result->entry.facts,
                                &result->facts_size, 0,
                                TOURNAMENT_FACTS_MIN)
         != NGX_OK)
@@ -166,8 +165,8 @@ tournament_result_reserve(tournament_result_t *result, size_t size)
 
     if (result->failed
         || offset + size > TOURNAMENT_FACTS_MAX
-        || tournament_result_grow((void **) &entry->facts,
-                                  &result->facts_size, entry->len,
+        || tournament_grow((void **) &entry->facts, &result->facts_size,
+                           entry->len,
                                   offset + size)
            != NGX_OK)
     {
@@ -201,9 +200,8 @@ tournament_result_shows(tournament_result_t *result, tournament_thing_e kind,
         }
     }
 
-    if (tournament_result_grow((void **) &entry->stripes,
-                               &result->stripes_size,
-                               entry->nstripes * sizeof(uint32_t),
+    if (tournament_grow((void **) &entry->stripes, &result->stripes_size,
+                        entry->nstripes * sizeof(uint32_t),
                                (entry->nstripes + 1)
                                * sizeof(uint32_t))
         != NGX_OK)
@@ -224,8 +222,8 @@ tournament_result_tournament(tournament_result_t *result, int64_t id,
 
     tournament_result_shows(result, TOURNAMENT_TOURNAMENT, id);
 
-    if (tournament_result_grow((void **) &result->shown, &result->shown_size,
-                               result->nshown * sizeof(tournament_shown_t),
+    if (tournament_grow((void **) &result->shown, &result->shown_size,
+                        result->nshown * sizeof(tournament_shown_t),
                                (result->nshown + 1)
                                * sizeof(tournament_shown_t))
         != NGX_OK)
@@ -340,8 +338,8 @@ tournament_result_string(tournament_result_t *result, int row, int column)
 
     if (result->failed
         || entry->len + len > TOURNAMENT_FACTS_MAX
-        || tournament_result_grow((void **) &entry->facts,
-                                  &result->facts_size, entry->len,
+        || tournament_grow((void **) &entry->facts, &result->facts_size,
+                           entry->len,
                                   entry->len + len)
            != NGX_OK)
     {
@@ -478,34 +476,4 @@ tournament_result_shrink(tournament_result_t *result)
         entry->stripes = NULL;
         result->stripes_size = 0;
     }
-}
-
-
-static ngx_int_t
-tournament_result_grow(void **data, size_t *size, size_t len, size_t need)
-{
-    void    *p;
-    size_t   n;
-
-    if (need <= *size) {
-        return NGX_OK;
-    }
-
-    n = ngx_max(*size * 2, 1024);
-    n = ngx_max(n, need);
-
-    p = ngx_alloc(n, ngx_cycle->log);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (*data) {
-        ngx_memcpy(p, *data, len);
-        ngx_free(*data);
-    }
-
-    *data = p;
-    *size = n;
-
-    return NGX_OK;
 }

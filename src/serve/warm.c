@@ -2,6 +2,8 @@
 #include <ngx_event.h>
 
 #include "serve/warm.h"
+#include "zone/atomic.h"
+#include "zone/timer.h"
 
 
 /* rows that are stored before requests get their turn */
@@ -69,10 +71,7 @@ tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
     warmer->endpoints = endpoints;
     warmer->space = space;
 
-    warmer->step.handler = tournament_warm_step;
-    warmer->step.data = warmer;
-    warmer->step.log = log;
-    warmer->step.cancelable = 1;
+    tournament_timer_init(&warmer->step, tournament_warm_step, warmer, log, 1);
 
     return warmer;
 }
@@ -81,9 +80,7 @@ tournament_warm_create(ngx_pool_t *pool, ngx_log_t *log,
 void
 tournament_warm_destroy(tournament_warmer_t *warmer)
 {
-    if (warmer->query.deadline.timer_set) {
-        ngx_del_timer(&warmer->query.deadline);
-    }
+    tournament_timer_stop(&warmer->query.deadline);
 
     if (warmer->res) {
         tournament_warm_end(warmer);
@@ -107,8 +104,7 @@ tournament_warm_start(void *data, ngx_uint_t continued)
     }
 
     listener = warmer->zone->listener;
-    loaded = __atomic_exchange_n(&listener->warmed, warmer->space,
-                                 __ATOMIC_SEQ_CST);
+    loaded = tournament_atomic_swap(&listener->warmed, warmer->space);
 
     if (continued && loaded == warmer->space) {
         return;
@@ -172,8 +168,7 @@ tournament_warm_failed(tournament_warmer_t *warmer)
     listener = warmer->zone->listener;
     space = warmer->space;
 
-    (void) __atomic_compare_exchange_n(&listener->warmed, &space, 0, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    (void) tournament_atomic_set(&listener->warmed, &space, 0);
 }
 
 

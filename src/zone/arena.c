@@ -90,6 +90,7 @@ typedef struct {
 } tournament_cursor_t;
 
 
+static void tournament_arena_use(tournament_store_t *store, uint32_t n);
 static size_t tournament_arena_visit(tournament_arena_t *arena, uint32_t
     bucket, tournament_visit_pt visit, void *data);
 static void tournament_arena_lock(tournament_arena_t *arena);
@@ -188,7 +189,7 @@ tournament_arena_get(tournament_arena_t *arena, tournament_key_t *key,
 
         tournament_arena_unlock(arena);
 
-        if (tournament_buffer_reserve(&arena->scratch, 0, size) != NGX_OK) {
+        if (tournament_buffer_reserve(&arena->scratch, size) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -205,18 +206,24 @@ tournament_arena_get(tournament_arena_t *arena, tournament_key_t *key,
                            entry->nstripes * sizeof(uint32_t));
     tournament_cursor_read(&cur, entry->facts, entry->len);
 
-    /* order of use is kept to the second: most hits only read */
+    tournament_arena_use(store, n);
+    tournament_arena_unlock(arena);
 
-    if (head->used != (uint32_t) ngx_time()) {
+    return NGX_OK;
+}
+
+
+/* order of use is kept to the second: most hits only read */
+
+static void
+tournament_arena_use(tournament_store_t *store, uint32_t n)
+{
+    if (store->cells[n].head.used != (uint32_t) ngx_time()) {
         tournament_arena_begin(store);
         tournament_arena_unlink(store, n);
         tournament_arena_link(store, n);
         tournament_arena_end(store);
     }
-
-    tournament_arena_unlock(arena);
-
-    return NGX_OK;
 }
 
 
@@ -225,7 +232,7 @@ tournament_arena_put(tournament_arena_t *arena, tournament_key_t *key,
     tournament_entry_t *entry)
 {
     size_t               size;
-    uint32_t             n, old, hash, cells, *bucket;
+    uint32_t             n, old, hash, cells;
     ngx_int_t            rc;
     tournament_head_t   *head;
     tournament_store_t  *store;
@@ -272,17 +279,11 @@ tournament_arena_put(tournament_arena_t *arena, tournament_key_t *key,
 
     if (rc == NGX_OK) {
         n = tournament_arena_alloc(store, cells);
-        head = &store->cells[n].head;
 
-        head->hash = hash;
-        head->cells = cells;
+        store->cells[n].head.hash = hash;
+        store->cells[n].head.cells = cells;
 
         tournament_arena_write(store, n, key, entry);
-
-        bucket = &store->buckets[hash & store->bucket_mask];
-        head->chain = *bucket;
-        *bucket = n;
-
         tournament_arena_link(store, n);
     }
 
@@ -322,7 +323,7 @@ tournament_arena_walk(tournament_arena_t *arena, uint32_t first, uint32_t step,
 
         /* memory is never asked for under the lock */
 
-        if (tournament_buffer_reserve(&arena->scratch, 0, need) != NGX_OK) {
+        if (tournament_buffer_reserve(&arena->scratch, need) != NGX_OK) {
             return 0;
         }
     }
@@ -541,10 +542,13 @@ tournament_arena_read(tournament_head_t *head, tournament_entry_t *entry)
 }
 
 
+/* hash and cells are set: the rest, and its place in a bucket */
+
 static void
 tournament_arena_write(tournament_store_t *store, uint32_t n,
     tournament_key_t *key, tournament_entry_t *entry)
 {
+    uint32_t             *bucket;
     tournament_head_t    *head;
     tournament_cursor_t   cur;
 
@@ -564,6 +568,10 @@ tournament_arena_write(tournament_store_t *store, uint32_t n,
     tournament_cursor_write(&cur, entry->stripes,
                             entry->nstripes * sizeof(uint32_t));
     tournament_cursor_write(&cur, entry->facts, entry->len);
+
+    bucket = &store->buckets[head->hash & store->bucket_mask];
+    head->chain = *bucket;
+    *bucket = n;
 }
 
 

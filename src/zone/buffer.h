@@ -9,6 +9,44 @@
 #include <ngx_core.h>
 
 
+/*
+ * Sees to room for need bytes at *data, which has *size and keeps the first
+ * len.  It at least doubles, from a page on.  Returns NGX_OK, or NGX_ERROR
+ * where memory is short: nothing has changed then.
+ */
+
+static ngx_inline ngx_int_t
+tournament_grow(void **data, size_t *size, size_t len, size_t need)
+{
+    void    *p;
+    size_t   n;
+
+    if (need <= *size) {
+        return NGX_OK;
+    }
+
+    n = ngx_max(2 * *size, ngx_align(need, 4096));
+
+    p = ngx_alloc(n, ngx_cycle->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (len) {
+        ngx_memcpy(p, *data, len);
+    }
+
+    if (*data) {
+        ngx_free(*data);
+    }
+
+    *data = p;
+    *size = n;
+
+    return NGX_OK;
+}
+
+
 /* zeroed at first */
 
 typedef struct {
@@ -17,41 +55,12 @@ typedef struct {
 } tournament_buffer_t;
 
 
-/*
- * Sees to room for need bytes, of which the first len are kept.  It at least
- * doubles, from a page on.  Returns NGX_OK, or NGX_ERROR where memory is short:
- * nothing has changed then.
- */
+/* The same for one whose bytes need not be kept. */
 
 static ngx_inline ngx_int_t
-tournament_buffer_reserve(tournament_buffer_t *buffer, size_t len, size_t need)
+tournament_buffer_reserve(tournament_buffer_t *buffer, size_t need)
 {
-    void    *p;
-    size_t   size;
-
-    if (need <= buffer->size) {
-        return NGX_OK;
-    }
-
-    size = ngx_max(2 * buffer->size, ngx_align(need, 4096));
-
-    p = ngx_alloc(size, ngx_cycle->log);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (len) {
-        ngx_memcpy(p, buffer->data, len);
-    }
-
-    if (buffer->data) {
-        ngx_free(buffer->data);
-    }
-
-    buffer->data = p;
-    buffer->size = size;
-
-    return NGX_OK;
+    return tournament_grow(&buffer->data, &buffer->size, 0, need);
 }
 
 
