@@ -119,9 +119,9 @@ RETURNS TABLE (name text, kind text)
 LANGUAGE sql AS $$
     SELECT name, kind
       FROM (VALUES
-           ('read', 'version state states warm hub detail count participants '
-                    'registration_context user_registrations platform_stats '
-                    'feed'),
+           ('read', 'version feed state states warm hub hub_order hub_cards '
+                    'detail count participants registration_context '
+                    'user_registrations platform_stats'),
            ('trigger', 'announce_tournament announce_settings '
                        'announce_schedule announce_registration '
                        'announce_request announce_profile announce_team '
@@ -148,6 +148,10 @@ DECLARE
     owners  text;
     owner   oid;
 BEGIN
+    IF strpos(tables, '$') > 0 THEN
+        RAISE EXCEPTION 'a schema whose name has a "$" does not do';
+    END IF;
+
     IF current_setting('server_version_num')::int < 140000 THEN
         RAISE EXCEPTION 'PostgreSQL 14 or newer is needed, this is %',
                         current_setting('server_version');
@@ -623,10 +627,7 @@ LANGUAGE sql AS $$
              ON c.tournament_id = t.id$sql$
     ELSE $sql$(SELECT NULL::integer, NULL::integer)
              AS c (check_in_open_mins, check_in_close_mins)
-             ON false$sql$ END),
-
-    ('@has_trigrams@', (SELECT (count(*) > 0)::text
-                          FROM pg_temp.tournament_api_trgm()))
+             ON false$sql$ END)
 $$;
 
 -- Creates or replaces one function, @tables@ and the names above replaced in
@@ -867,9 +868,10 @@ $body$
 $sql$);
 
 
--- hub: a page of the tournaments that match, and how many match.
+-- hub_order: which tournaments a page of the hub has, in order, and how many
+-- match.
 --
---     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
+--     SELECT * FROM tournament_api.hub_order($1, $2, $3, $4, $5, $6, $7, $8)
 --
 --     $1 text: game        $2 text: open, live, upcoming or completed
 --     $3 text: free, paid  $4 text: high, medium or low
@@ -879,15 +881,227 @@ $sql$);
 --
 -- Null is none, and so is an empty text.  All of it is about the tournament's
 -- own columns, whatever its settings say.  A page past the end is the last
--- one.  There always is a row: where nothing matches, its id is null.
+-- one.  There always is one row.
 --
 -- The clock is the second's, as the module's is: what opens at 18:00:00.5 is
 -- closed until 18:00:01, what closes at 18:00:00 is open until then.
 --
 -- The statements are built from constants, so that each combination has the
--- plan that fits it; what the client sent goes as parameters.  The tournaments
--- of the page come first, from the index alone; the rest of the columns and
--- the registrations are looked up for those only.
+-- plan that fits it; what the client sent goes as parameters.
+SELECT pg_temp.tournament_api_define(
+    'hub_order(text,text,text,text,text,text,integer,integer,timestamptz)',
+    $sql$
+CREATE OR REPLACE FUNCTION tournament_api.hub_order(
+    p_game      text,
+    p_status    text,
+    p_fee       text,
+    p_prize     text,
+    p_sort      text,
+    p_q         text,
+    p_page      integer,
+    p_per_page  integer,
+    p_now       timestamptz DEFAULT now())
+RETURNS TABLE (
+    total_count  bigint,
+    page         bigint,         -- the one that this is
+    per_page     bigint,
+    valid_until  timestamptz,    -- the clock alone changes it then
+    ids          bigint[]
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET enable_seqscan = off
+AS $body$
+#variable_conflict use_variable
+DECLARE
+    -- Of the instants in the tables: those that the clock will reach; a whole
+    -- second from which on an instant is past; and one that has reached it.
+    c_far      CONSTANT text := $$timestamptz '290000-01-01 00:00:00+00'$$;
+    c_past     CONSTANT text := $$interval '1 second'$$;
+    c_reached  CONSTANT text := $$interval '999999 microseconds'$$;
+    c_from     CONSTANT text :=
+        $$FROM @tables@.tournaments_tournament t WHERE t.status = $$;
+
+    v_now       timestamptz := date_trunc('second', p_now);
+    v_page      bigint := greatest(coalesce(p_page, 1), 1);
+    v_statuses  text[];
+    v_where     text;
+    v_counted   text;
+    v_until     text;
+    v_key       text;
+    v_order     text;
+    v_pattern   text;
+    v_branches  text;
+BEGIN
+    v_key := CASE
+        WHEN p_status NOT IN ('', 'open', 'live', 'upcoming', 'completed')
+        THEN 'status'
+        WHEN p_fee NOT IN ('', 'free', 'paid') THEN 'fee'
+        WHEN p_prize NOT IN ('', 'high', 'medium', 'low') THEN 'prize'
+        WHEN p_sort NOT IN ('', 'newest', 'starting_soon', 'prize_high',
+                            'prize_low', 'popular') THEN 'sort' END;
+
+    IF v_key IS NOT NULL THEN
+        RAISE 'hub: no such %', v_key USING ERRCODE = '22023';
+    END IF;
+
+    per_page := least(greatest(coalesce(p_per_page, 12), 1), 100);
+
+    v_statuses := CASE p_status WHEN 'open'      THEN '{PUBLISHED}'
+                                WHEN 'upcoming'  THEN '{PUBLISHED}'
+                                WHEN 'live'      THEN '{RUNNING}'
+                                WHEN 'completed' THEN '{COMPLETED}'
+                                ELSE '{PUBLISHED,RUNNING}' END;
+
+    -- Rows that the clock takes out for good are left out at once, and the
+    -- first of the others to go or to come is the boundary.  An instant that
+    -- is reached still counts where the comparison says "or equal": the
+    -- change is a second later.
+
+    v_where := concat(
+        CASE p_status WHEN 'open'     THEN ' AND t.reg_close_at >= $1'
+                      WHEN 'upcoming' THEN ' AND t.start_at > $1' END,
+        CASE p_sort WHEN 'starting_soon' THEN ' AND t.start_at >= $1'
+                    WHEN 'prize_high' THEN ' AND t.prize_pool_bdt IS NOT NULL'
+                    WHEN 'prize_low'  THEN ' AND t.prize_pool_bdt IS NOT NULL'
+                    END,
+        CASE p_fee WHEN 'free' THEN ' AND coalesce(t.entry_fee_bdt, 0) = 0'
+                   WHEN 'paid' THEN ' AND t.entry_fee_bdt > 0' END,
+        CASE p_prize WHEN 'high'   THEN ' AND t.prize_pool_bdt >= 50000'
+                     WHEN 'medium' THEN ' AND t.prize_pool_bdt >= 10000'
+                                        ' AND t.prize_pool_bdt < 50000'
+                     WHEN 'low'    THEN ' AND t.prize_pool_bdt > 0'
+                                        ' AND t.prize_pool_bdt < 10000' END,
+        CASE WHEN p_game <> ''
+             THEN ' AND t.game = $2 AND t.game COLLATE "C" = $2' END,
+        CASE WHEN p_q <> ''
+             THEN ' AND (t.name COLLATE "default" ILIKE $3'
+                  ' OR t.game COLLATE "default" ILIKE $3'
+                  ' OR t.short_description COLLATE "default" ILIKE $3)' END);
+
+    v_counted := CASE p_status WHEN 'open' THEN 't.reg_open_at <= $1'
+                               ELSE 'true' END;
+
+    v_until := concat_ws(', ', 'NULL::timestamptz',
+        CASE p_status
+        WHEN 'open' THEN
+            'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1'
+            ' AND t.reg_open_at < ' || c_far || ') + ' || c_reached
+            || ', min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
+            || c_far || ') + ' || c_past
+        WHEN 'upcoming' THEN
+            'min(t.start_at) FILTER (WHERE t.start_at < ' || c_far || ') + '
+            || c_reached
+        END,
+        CASE p_sort
+        WHEN 'starting_soon' THEN
+            'min(t.start_at) FILTER (WHERE t.start_at < ' || c_far || ') + '
+            || c_past
+        END);
+
+    v_key := CASE p_sort WHEN 'newest'     THEN 't.created_at'
+                         WHEN 'prize_high' THEN 't.prize_pool_bdt'
+                         WHEN 'prize_low'  THEN 't.prize_pool_bdt'
+                         WHEN 'popular' THEN $$(
+                             SELECT count(*)
+                               FROM @tables@.tournaments_registration r
+                              WHERE r.tournament_id = t.id
+                                AND r.status IN ('PENDING', 'CONFIRMED'))$$
+                         ELSE 't.start_at' END;
+
+    v_order := CASE WHEN p_sort IN ('starting_soon', 'prize_low')
+                    THEN 'ASC' ELSE 'DESC' END;
+
+    IF p_q <> '' OR p_sort = 'popular' THEN
+
+        -- What takes time to find or to count is kept, to count all of it and
+        -- to take the page from it.
+
+        v_pattern := '%' || regexp_replace(p_q, E'([\\\\%_])', E'\\\\\\1', 'g')
+                     || '%';
+
+        EXECUTE format('WITH t AS MATERIALIZED ('
+                       'SELECT t.id, %s AS key, %s AS counted, t.reg_open_at,'
+                       ' t.reg_close_at, t.start_at %s ANY (%L)%s),'
+                       ' n AS (SELECT count(*) FILTER (WHERE counted) AS total,'
+                       ' least(%s) AS until FROM t)'
+                       ' SELECT n.total, n.until, ARRAY('
+                       'SELECT id FROM t WHERE counted'
+                       ' ORDER BY key %s, id DESC LIMIT $5 OFFSET $5'
+                       ' * least($4 - 1, greatest(n.total - 1, 0) / $5))'
+                       ' FROM n', v_key, v_counted, c_from, v_statuses,
+                       v_where, v_until, v_order)
+           INTO total_count, valid_until, ids
+          USING v_now, p_game, v_pattern, v_page, per_page;
+    ELSE
+        EXECUTE format('SELECT count(*) FILTER (WHERE %s), least(%s) %s'
+                       ' ANY (%L)%s', v_counted, v_until, c_from, v_statuses,
+                       v_where)
+           INTO total_count, valid_until
+          USING v_now, p_game;
+    END IF;
+
+    page := least(v_page, greatest((total_count - 1) / per_page + 1, 1));
+
+    -- Else a branch for each status reads the index in its order, and not
+    -- further than to the end of the page.
+
+    IF ids IS NULL THEN
+        SELECT string_agg(format('(SELECT t.id, %s AS key %s %L AND %s%s'
+                                 ' ORDER BY key %s, t.id DESC LIMIT $4 + $3)',
+                                 v_key, c_from, b.status, v_counted, v_where,
+                                 v_order), ' UNION ALL ')
+          INTO v_branches
+          FROM unnest(v_statuses) AS b (status);
+
+        EXECUTE format('SELECT ARRAY(SELECT id FROM (%s) AS p'
+                       ' ORDER BY key %s, id DESC OFFSET $3 LIMIT $4)',
+                       v_branches, v_order)
+           INTO ids
+          USING v_now, p_game, (page - 1) * per_page, per_page;
+    END IF;
+
+    valid_until := date_trunc('second', valid_until);
+
+    RETURN NEXT;
+END
+$body$
+$sql$);
+
+
+-- hub_cards: tournaments as the hub shows them, in the order of their ids;
+-- those that are gone, or drafts again, are left out.
+--
+--     SELECT * FROM tournament_api.hub_cards($1)    -- $1 bigint[]: the ids
+SELECT pg_temp.tournament_api_define('hub_cards(bigint[])', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.hub_cards(p_ids bigint[])
+RETURNS TABLE (
+    @card_columns@
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT @card@
+      FROM unnest(p_ids) WITH ORDINALITY AS o (id, n)
+      JOIN @tables@.tournaments_tournament t ON t.id = o.id
+      LEFT JOIN @settings@
+     CROSS JOIN @card_counts@
+     WHERE t.status <> 'DRAFT'
+     ORDER BY o.n;
+END
+$body$
+$sql$);
+
+
+-- hub: both in one.  Where nothing matches there is one row, whose id is null.
+--
+--     SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, $7, $8)
 SELECT pg_temp.tournament_api_define(
     'hub(text,text,text,text,text,text,integer,integer,timestamptz)', $sql$
 CREATE OR REPLACE FUNCTION tournament_api.hub(
@@ -901,239 +1115,22 @@ CREATE OR REPLACE FUNCTION tournament_api.hub(
     p_per_page  integer,
     p_now       timestamptz DEFAULT now())
 RETURNS TABLE (
-    total_count        bigint,
-    page               bigint,         -- the one that this is
-    per_page           bigint,
-    valid_until        timestamptz,    -- the clock alone changes it then
+    total_count  bigint,
+    page         bigint,
+    per_page     bigint,
+    valid_until  timestamptz,
     @card_columns@
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 12
 SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET max_parallel_workers_per_gather = 0
-SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
-DECLARE
-    -- Of the instants in the tables: those that the clock will reach; a whole
-    -- second from which on an instant is past; and one that has reached it.
-    c_far       CONSTANT text := $$timestamptz '290000-01-01 00:00:00+00'$$;
-    c_past      CONSTANT text := $$interval '1 second'$$;
-    c_reached   CONSTANT text := $$interval '999999 microseconds'$$;
-
-    c_table     CONSTANT text := $$@tables@.tournaments_tournament t$$;
-
-    v_now       timestamptz := date_trunc('second', p_now);
-    v_statuses  text[] := '{PUBLISHED,RUNNING}';
-    v_where     text   := '';
-    v_counted   text   := '';
-    v_key       text   := 't.start_at';
-    v_order     text   := 'DESC';
-    v_until     text   := 'NULL::timestamptz';
-    v_pattern   text;
-    v_few       boolean;
-    v_branches  text;
-    v_total     bigint;
-    v_per_page  bigint := least(greatest(coalesce(p_per_page, 12), 1), 100);
-    v_page      bigint := greatest(coalesce(p_page, 1), 1);
-    v_first     bigint;
-    v_valid     timestamptz;
-    v_ids       bigint[];
 BEGIN
-    -- Rows that the clock takes out for good are left out at once, and the
-    -- first of the others to go or to come is the boundary.  An instant that
-    -- is reached still counts where the comparison says "or equal": the
-    -- change is a second later.
-
-    CASE coalesce(p_status, '')
-    WHEN '' THEN
-        NULL;
-    WHEN 'open' THEN
-        v_statuses := '{PUBLISHED}';
-        v_where := ' AND t.reg_close_at >= $1';
-        v_counted := ' AND t.reg_open_at <= $1';
-        v_until := 'min(t.reg_open_at) FILTER (WHERE t.reg_open_at > $1'
-                   ' AND t.reg_open_at < ' || c_far || ') + ' || c_reached
-                   || ', min(t.reg_close_at) FILTER (WHERE t.reg_close_at < '
-                   || c_far || ') + ' || c_past;
-    WHEN 'live' THEN
-        v_statuses := '{RUNNING}';
-    WHEN 'upcoming' THEN
-        v_statuses := '{PUBLISHED}';
-        v_where := ' AND t.start_at > $1';
-        v_until := 'min(t.start_at) FILTER (WHERE t.start_at < ' || c_far
-                   || ') + ' || c_reached;
-    WHEN 'completed' THEN
-        v_statuses := '{COMPLETED}';
-    ELSE
-        RAISE 'hub: no such status' USING ERRCODE = '22023';
-    END CASE;
-
-    CASE coalesce(p_sort, '')
-    WHEN '' THEN
-        NULL;
-    WHEN 'newest' THEN
-        v_key := 't.created_at';
-    WHEN 'starting_soon' THEN
-        v_order := 'ASC';
-        v_where := v_where || ' AND t.start_at >= $1';
-        v_until := v_until || ', min(t.start_at) FILTER (WHERE t.start_at < '
-                   || c_far || ') + ' || c_past;
-    WHEN 'prize_high' THEN
-        v_key := 't.prize_pool_bdt';
-        v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
-    WHEN 'prize_low' THEN
-        v_key := 't.prize_pool_bdt';
-        v_order := 'ASC';
-        v_where := v_where || ' AND t.prize_pool_bdt IS NOT NULL';
-    WHEN 'popular' THEN
-        v_key := $$(SELECT count(*)
-                      FROM @tables@.tournaments_registration r
-                     WHERE r.tournament_id = t.id
-                       AND r.status IN ('PENDING', 'CONFIRMED'))$$;
-    ELSE
-        RAISE 'hub: no such sort' USING ERRCODE = '22023';
-    END CASE;
-
-    CASE coalesce(p_fee, '')
-    WHEN '' THEN
-        NULL;
-    WHEN 'free' THEN
-        v_where := v_where || ' AND (t.entry_fee_bdt IS NULL'
-                              ' OR t.entry_fee_bdt = 0)';
-    WHEN 'paid' THEN
-        v_where := v_where || ' AND t.entry_fee_bdt > 0';
-    ELSE
-        RAISE 'hub: no such fee' USING ERRCODE = '22023';
-    END CASE;
-
-    CASE coalesce(p_prize, '')
-    WHEN '' THEN
-        NULL;
-    WHEN 'high' THEN
-        v_where := v_where || ' AND t.prize_pool_bdt >= 50000';
-    WHEN 'medium' THEN
-        v_where := v_where || ' AND t.prize_pool_bdt >= 10000'
-                              ' AND t.prize_pool_bdt < 50000';
-    WHEN 'low' THEN
-        v_where := v_where || ' AND t.prize_pool_bdt > 0'
-                              ' AND t.prize_pool_bdt < 10000';
-    ELSE
-        RAISE 'hub: no such prize' USING ERRCODE = '22023';
-    END CASE;
-
-    IF p_game <> '' THEN
-        v_where := v_where || ' AND t.game = $2';
-    END IF;
-
-    IF p_q <> '' THEN
-        -- Two ways.  By the index of trigrams, where there is one and not too
-        -- many match, going by a sample.  Else by reading all, where lower()
-        -- is what takes the time: that of ASCII is faster by far, and as good
-        -- for who looks for ASCII, unless a text has other characters: some
-        -- are ASCII in lower case.
-
-        v_pattern := '%' || replace(replace(replace(p_q, E'\\', E'\\\\'),
-                                            '%', E'\\%'), '_', E'\\_') || '%';
-        v_few := false;
-
-        IF @has_trigrams@ AND p_q ~ '[[:alnum:]]{3}' THEN
-            SELECT array_agg((i.first + trunc((i.last::numeric - i.first)
-                                              * n / 199))::bigint)
-              INTO v_ids
-              FROM (SELECT min(t.id), max(t.id)
-                      FROM @tables@.tournaments_tournament t
-                   ) AS i (first, last)
-             CROSS JOIN generate_series(0, 199) AS n;
-
-            SELECT 4 * count(*) FILTER (WHERE t.name ILIKE v_pattern
-                                           OR t.game ILIKE v_pattern
-                                           OR t.short_description
-                                              ILIKE v_pattern) <= count(*)
-              INTO v_few
-              FROM @tables@.tournaments_tournament t
-             WHERE t.id = ANY (v_ids);
-        END IF;
-
-        PERFORM set_config('enable_seqscan', 'on', true);
-
-        SELECT v_where || ' AND (' || string_agg(
-                   replace(CASE WHEN v_few
-                           THEN '@ ILIKE $3'
-                           WHEN getdatabaseencoding() = 'UTF8'
-                            AND octet_length(p_q) = char_length(p_q)
-                            AND lower('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
-                                = 'abcdefghijklmnopqrstuvwxyz'
-                           THEN 'strpos(lower(@ COLLATE "C"), $6) > 0'
-                                ' OR octet_length(@) > char_length(@)'
-                                ' AND lower(@) LIKE lower($3)'
-                           ELSE 'lower(@) LIKE lower($3)' END,
-                           '@', c.name), ' OR ') || ')'
-          INTO v_where
-          FROM (VALUES ('t.name'), ('t.game'), ('t.short_description'))
-               AS c (name);
-
-        -- What is found is kept, to count it and to take the page from it.
-
-        EXECUTE format('WITH t AS MATERIALIZED ('
-                       'SELECT t.id, %s AS key, true%s AS counted,'
-                       ' t.reg_open_at, t.reg_close_at, t.start_at'
-                       ' FROM %s WHERE t.status = ANY (%L)%s),'
-                       ' n AS (SELECT count(*) FILTER (WHERE counted) AS total,'
-                       ' least(%s) AS until FROM t)'
-                       ' SELECT n.total, n.until, ARRAY('
-                       'SELECT id FROM t WHERE counted'
-                       ' ORDER BY key %s, id DESC LIMIT $5 OFFSET $5'
-                       ' * least($4 - 1, greatest(n.total - 1, 0) / $5))'
-                       ' FROM n',
-                       v_key, v_counted, c_table, v_statuses, v_where, v_until,
-                       v_order)
-           INTO v_total, v_valid, v_ids
-          USING v_now, p_game, v_pattern, v_page, v_per_page,
-                lower(p_q COLLATE "C");
-
-        PERFORM set_config('enable_seqscan', 'off', true);
-    ELSE
-        EXECUTE format('SELECT count(*) FILTER (WHERE true%s), least(%s)'
-                       ' FROM %s WHERE t.status = ANY (%L)%s',
-                       v_counted, v_until, c_table, v_statuses, v_where)
-           INTO v_total, v_valid
-          USING v_now, p_game;
-    END IF;
-
-    v_page := least(v_page, greatest((v_total - 1) / v_per_page + 1, 1));
-    v_first := (v_page - 1) * v_per_page;
-
-    -- A branch for each status reads the index in its order, and not further
-    -- than to the end of the page.
-
-    IF v_ids IS NULL THEN
-        SELECT string_agg(format('(SELECT t.id, %s AS key FROM %s'
-                                 ' WHERE t.status = %L%s'
-                                 ' ORDER BY key %s, t.id DESC LIMIT $4 + $5)',
-                                 v_key, c_table, b.status, v_where || v_counted,
-                                 v_order),
-                          ' UNION ALL ')
-          INTO v_branches
-          FROM unnest(v_statuses) AS b (status);
-
-        EXECUTE format('SELECT ARRAY(SELECT id FROM (%s) AS p'
-                       ' ORDER BY key %s, id DESC OFFSET $4 LIMIT $5)',
-                       v_branches, v_order)
-           INTO v_ids
-          USING v_now, p_game, NULL::text, v_first, v_per_page;
-    END IF;
-
     RETURN QUERY
-    SELECT v_total, v_page, v_per_page, date_trunc('second', v_valid),
-           @card@
-      FROM (SELECT) AS one
-      LEFT JOIN (unnest(v_ids) WITH ORDINALITY AS o (id, n)
-                 JOIN @tables@.tournaments_tournament t ON t.id = o.id
-                 LEFT JOIN @settings@)
-             ON true
-     CROSS JOIN @card_counts@
-     ORDER BY o.n;
+    SELECT o.total_count, o.page, o.per_page, o.valid_until, c.*
+      FROM tournament_api.hub_order(p_game, p_status, p_fee, p_prize, p_sort,
+                                    p_q, p_page, p_per_page, p_now) o
+      LEFT JOIN tournament_api.hub_cards(o.ids) c ON true;
 END
 $body$
 $sql$);

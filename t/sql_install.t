@@ -49,9 +49,9 @@ my @STATE = (
 # What the module calls, what these call, and what says which version it is
 
 my @FUNCTIONS = map { "tournament_api.$_" } (
-    'count(text)', 'detail(text)', 'feed()',
-    'hub(text,text,text,text,text,text,integer,integer,timestamp with time '
-        . 'zone)',
+    'count(text)', 'detail(text)', 'feed()', 'hub_cards(bigint[])',
+    (map { "$_(text,text,text,text,text,text,integer,integer,"
+           . 'timestamp with time zone)' } qw(hub hub_order)),
     'participants(text)',
     'platform_stats(timestamp with time zone)',
     'registration_context(bigint,text)', 'state(text)', 'states(text[])', 'warm()',

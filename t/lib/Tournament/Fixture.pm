@@ -170,8 +170,8 @@ sub member {
 }
 
 
-# A function that has the instant as its last parameter makes place for one
-# that has not.
+# A function whose last parameter is the instant makes place for one that has
+# none, and for one that must be given it, which others of them call.
 
 sub set_clock {
     my ($self, $seconds) = @_;
@@ -201,6 +201,14 @@ sub set_clock {
                     pg_get_function_result(f.oid), f.proname || '_at',
                     (SELECT string_agg(format('$%s, ', i), '')
                        FROM generate_series(1, f.n) AS i));
+                EXECUTE format(
+                    'CREATE FUNCTION tournament_api.%I(%s)'
+                    ' RETURNS %s LANGUAGE sql SECURITY DEFINER'
+                    ' AS $$ SELECT * FROM tournament_api.%I(%s) $$',
+                    f.proname, pg_get_function_identity_arguments(f.oid),
+                    pg_get_function_result(f.oid), f.proname || '_at',
+                    (SELECT string_agg(format('$%s', i), ', ')
+                       FROM generate_series(1, f.n + 1) AS i));
             END LOOP;
         END
         $do$;
