@@ -21,7 +21,8 @@
 --                           (CONNECT on the database is everybody's unless it
 --                           was revoked: GRANT CONNECT ON DATABASE ... TO ...)
 --   -v tables_schema=NAME   where the application's tables are
---                           (default: public)
+--                           (default: where they were in the last run, or
+--                           public)
 --   -v feed=notify|logical|both
 --                           by what the triggers announce changes: see there.
 --                           The default is notify, later the previous choice.
@@ -47,7 +48,7 @@
 \set AUTOCOMMIT on
 \if :{?tables_schema}
 \else
-    \set tables_schema public
+    \set tables_schema ''
 \endif
 \if :{?role}
 \else
@@ -68,7 +69,34 @@
 SET client_min_messages = warning;
 SET statement_timeout = 0;
 SET search_path = pg_catalog, pg_temp;
+SET lock_timeout = 0;
 SET default_transaction_isolation = 'read committed';
+SET default_transaction_read_only = off;
+SET default_transaction_deferrable = off;
+SET standard_conforming_strings = on;
+SET array_nulls = on;
+SET row_security = on;
+
+-- Where the tables were in the last run: its triggers tell.
+
+SELECT string_agg(DISTINCT n.nspname, ', ') AS last_schema,
+       count(DISTINCT n.oid) = 1 AND :'tables_schema' = '' AS same_schema
+  FROM pg_catalog.pg_trigger g
+  JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+  JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE p.pronamespace = to_regnamespace('tournament_api')
+   AND c.relname = 'tournaments_tournament'
+   AND starts_with(g.tgname, 'tournament_api_')
+\gset
+\if :same_schema
+    \set tables_schema :last_schema
+\endif
+SELECT :'tables_schema' = '' AS no_schema \gset
+\if :no_schema
+    \set tables_schema public
+\endif
+
 SELECT set_config('tournament_api.tables_schema', :'tables_schema', false),
        set_config('tournament_api.role', :'role', false),
        set_config('tournament_api.listener', :'listener', false),
@@ -119,7 +147,7 @@ RETURNS TABLE (name text, kind text)
 LANGUAGE sql AS $$
     SELECT name, kind
       FROM (VALUES
-           ('read', 'version feed state states warm hub hub_order hub_cards '
+           ('read', 'version feed checks state states warm hub hub_order hub_cards '
                     'detail count participants registration_context '
                     'user_registrations platform_stats'),
            ('trigger', 'announce_tournament announce_settings '
@@ -134,8 +162,42 @@ LANGUAGE sql AS $$
      CROSS JOIN LATERAL string_to_table(names, ' ') AS n (name)
 $$;
 
+-- For each table: its triggers' function, the tokens that a row sends (see
+-- there), and the columns that answers show or depend on.  A new profile, or a
+-- profile's new user_id, sends p0.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_feed()
+RETURNS TABLE (tab text, fname text, tokens text, shown text)
+LANGUAGE sql AS $$
+    VALUES
+    ('tournaments_tournament', 'announce_tournament', 't id',
+     'id name slug short_description game status banner slot_size '
+     'reg_open_at reg_close_at start_at end_at entry_fee_bdt prize_pool_bdt '
+     'created_at updated_at'),
+    ('tournaments_tournamentsettings', 'announce_settings', 't tournament_id',
+     'tournament_id tournament_type description start_at end_at reg_open_at '
+     'reg_close_at min_team_size max_team_size prize_pool_bdt '
+     'prize_distribution_text banner rules_pdf stream_facebook_url '
+     'stream_youtube_url discord_url auto_check_in check_in_open_mins '
+     'check_in_close_mins'),
+    ('tournaments_schedule', 'announce_schedule', 't tournament_id',
+     'tournament_id check_in_open_mins check_in_close_mins'),
+    ('tournaments_registration', 'announce_registration',
+     'm team_id, p user_id, r tournament_id',
+     'id tournament_id user_id team_id status payment_status created_at'),
+    ('tournaments_registrationrequest', 'announce_request', 'p requester_id',
+     'tournament_id team_id requester_id status'),
+    ('user_profile_userprofile', 'announce_profile', '0 user_id, p id',
+     'id user_id display_name is_private'),
+    ('teams_team', 'announce_team', 'm id',
+     'id name tag game captain_id'),
+    ('teams_teammembership', 'announce_membership',
+     'm team_id, p profile_id',
+     'team_id profile_id role status')
+$$;
 
--- Is everything there that this file works on?
+
+-- Is everything there that this file works on?  Nothing changes before that is
+-- known.
 
 DO $do$
 DECLARE
@@ -145,6 +207,7 @@ DECLARE
     feed    text := current_setting('tournament_api.feed');
     role    text;
     missing text;
+    columns text;
     owners  text;
     owner   oid;
 BEGIN
@@ -162,11 +225,31 @@ BEGIN
       FROM pg_temp.tournament_api_tables() t
      WHERE t.required AND t.rel IS NULL;
 
+    SELECT string_agg(f.tab || '.' || c.name, ', ' ORDER BY f.tab, c.name)
+      INTO columns
+      FROM pg_temp.tournament_api_feed() f
+      JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
+     CROSS JOIN LATERAL string_to_table(f.shown, ' ') AS c (name)
+     WHERE t.rel IS NOT NULL
+       AND NOT EXISTS (SELECT
+                         FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = t.rel
+                          AND a.attname = c.name
+                          AND a.attnum > 0
+                          AND NOT a.attisdropped);
+
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'schema "%" has no table %', tables, missing
+        RAISE EXCEPTION 'schema "%" has no table %', tables,
+                        concat_ws(', and no column ', missing, columns)
               USING HINT = 'Is this the application''s database? Tables in '
                            'another schema than "public" need '
                            '-v tables_schema=NAME.';
+    END IF;
+
+    IF columns IS NOT NULL THEN
+        RAISE EXCEPTION 'schema "%" has no column %', tables, columns
+              USING HINT = 'Were they renamed or dropped? The functions here '
+                           'must be written for other ones.';
     END IF;
 
     -- The functions have the rights of the tables' owner, and of nobody else.
@@ -304,206 +387,6 @@ SELECT format('CREATE SCHEMA tournament_api AUTHORIZATION %s', :'owner')
 \gexec
 
 SET ROLE :owner;
-
-
--- Indexes
---
--- Each is made only where no equivalent index exists, whatever its name and
--- whoever made it: a valid one of the same table, kind and predicate over the
--- same columns in the same order and direction (or all of them reversed: a
--- btree is read backwards as well), of the same operator classes; a
--- constraint's index and one that includes more columns count.  An index that
--- only begins with the columns wanted does not: it is larger, and there for
--- other queries of the site's, with which it may go.
---
--- A name that begins with tournament_api_ is ours: left-overs of an
--- interrupted run (INVALID) are dropped and made again, what no longer is
--- wanted is dropped.  An index whose definition changes gets a new name.  What
--- is no plain table (a view in its place, say) is left alone.
-
--- The schema of pg_trgm, where the site has it.
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trgm()
-RETURNS TABLE (nsp text)
-LANGUAGE sql AS $$
-    SELECT n.nspname::text
-      FROM pg_catalog.pg_extension e
-      JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-     WHERE e.extname = 'pg_trgm'
-       AND has_schema_privilege(n.oid, 'USAGE')
-$$;
-
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
-RETURNS TABLE (name text, tab text, keys text[], included text[],
-               predicate text, kind text)
-LANGUAGE sql AS $$
-    VALUES
-    -- all but hub, user_registrations, platform_stats: the tournament of a
-    -- slug
-    ('tournament_api_slug', 'tournaments_tournament',
-     ARRAY['slug'], '{}'::text[], '', 'btree'),
-    -- all but count, platform_stats: the tournament's settings
-    ('tournament_api_settings', 'tournaments_tournamentsettings',
-     ARRAY['tournament_id'], '{}', '', 'btree'),
-    -- detail: the tournament's check-in
-    ('tournament_api_schedule', 'tournaments_schedule',
-     ARRAY['tournament_id'], '{}', '', 'btree'),
-    -- detail: the newest tournaments of a game
-    ('tournament_api_related', 'tournaments_tournament',
-     ARRAY['game', 'status', 'created_at DESC'], '{}', '', 'btree'),
-    -- hub, platform_stats: how many tournaments there are of a status, and of
-    -- a game
-    ('tournament_api_status_game', 'tournaments_tournament',
-     ARRAY['status', 'game'], '{}', '', 'btree'),
-    -- hub, platform_stats: tournaments by status, the default order, and what
-    -- else they filter and sort by, without a look at the table
-    ('tournament_api_hub', 'tournaments_tournament',
-     ARRAY['status', 'start_at DESC'],
-     ARRAY['id', 'game', 'created_at', 'reg_open_at', 'reg_close_at',
-           'entry_fee_bdt', 'prize_pool_bdt'], '', 'btree'),
-    -- state, states, hub, detail, count, registration_context,
-    -- user_registrations: how many there are of a status, without a look at
-    -- the table; participants: which
-    ('tournament_api_reg_tournament_status', 'tournaments_registration',
-     ARRAY['tournament_id', 'status'], '{}', '', 'btree'),
-    -- registration_context, user_registrations: a user's own
-    ('tournament_api_reg_user', 'tournaments_registration',
-     ARRAY['user_id'], '{}', '', 'btree'),
-    -- registration_context, user_registrations: those of a team
-    ('tournament_api_reg_team', 'tournaments_registration',
-     ARRAY['team_id'], '{}', '', 'btree'),
-    -- platform_stats: the players of the last month
-    ('tournament_api_reg_recent', 'tournaments_registration',
-     ARRAY['created_at'], ARRAY['user_id'],
-     $sql$status = 'CONFIRMED'$sql$, 'btree'),
-    -- registration_context: a user's requests
-    ('tournament_api_request_requester', 'tournaments_registrationrequest',
-     ARRAY['requester_id'], '{}', '', 'btree'),
-    -- registration_context, user_registrations: the profile of an account
-    ('tournament_api_profile_user', 'user_profile_userprofile',
-     ARRAY['user_id'], '{}', '', 'btree'),
-    -- registration_context, user_registrations: the teams of a profile
-    ('tournament_api_membership_profile', 'teams_teammembership',
-     ARRAY['profile_id'], '{}', '', 'btree'),
-    -- none of ours: deleting a tournament, which looks for what refers to it
-    ('tournament_api_reg_tournament', 'tournaments_registration',
-     ARRAY['tournament_id'], '{}', '', 'btree'),
-    -- none of ours: the site's staff, who look for what is PENDING
-    ('tournament_api_reg_status', 'tournaments_registration',
-     ARRAY['status'], '{}', '', 'btree')
-    UNION ALL
-    -- hub: text search
-    SELECT 'tournament_api_text', 'tournaments_tournament',
-           ARRAY['name gin_trgm_ops', 'game gin_trgm_ops',
-                 'short_description gin_trgm_ops'], '{}', '', 'gin'
-      FROM pg_temp.tournament_api_trgm()
-$$;
-
--- What there is, written as above.  "reversed" are the same columns as a
--- backward scan gives them.
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_indexes()
-RETURNS TABLE (name text, tab text, usable boolean, keys text[],
-               reversed text[], included text[], predicate text, kind text)
-LANGUAGE sql AS $$
-    SELECT c.relname::text, t.name,
-           i.indisvalid AND i.indisready AND i.indislive,
-           k.keys, k.reversed,
-           ARRAY(SELECT pg_get_indexdef(i.indexrelid, p, false)
-                   FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS p),
-           -- status = 'CONFIRMED' is kept, over a varchar, as
-           -- ((status)::text = 'CONFIRMED'::text)
-           coalesce(regexp_replace(pg_get_expr(i.indpred, i.indrelid),
-                                   '::text|[()]', '', 'g'), ''),
-           a.amname::text
-      FROM pg_catalog.pg_index i
-      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-      JOIN pg_catalog.pg_am a ON a.oid = c.relam
-      JOIN pg_temp.tournament_api_tables() t ON t.rel = i.indrelid
-      CROSS JOIN LATERAL (
-          SELECT array_agg(d.def || CASE i.indoption[p - 1] & 3
-                                    WHEN 0 THEN ''
-                                    WHEN 1 THEN ' DESC NULLS LAST'
-                                    WHEN 2 THEN ' NULLS FIRST'
-                                    ELSE ' DESC' END
-                           ORDER BY p),
-                 array_agg(d.def || CASE i.indoption[p - 1] & 3
-                                    WHEN 0 THEN ' DESC'
-                                    WHEN 1 THEN ' NULLS FIRST'
-                                    WHEN 2 THEN ' DESC NULLS LAST'
-                                    ELSE '' END
-                           ORDER BY p)
-            FROM generate_series(1, i.indnkeyatts) AS p
-            JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p - 1]
-            LEFT JOIN pg_catalog.pg_attribute f
-                   ON f.attrelid = i.indrelid AND f.attnum = i.indkey[p - 1]
-            CROSS JOIN LATERAL (
-                SELECT pg_get_indexdef(i.indexrelid, p, false)
-                       || CASE WHEN o.opcdefault THEN ''
-                               ELSE ' ' || o.opcname END
-                       || CASE WHEN i.indcollation[p - 1] = f.attcollation
-                               THEN '' ELSE ' COLLATE' END
-                 ) AS d (def)
-           ) AS k (keys, reversed)
-$$;
-
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_index_commands()
-RETURNS TABLE (command text)
-LANGUAGE sql AS $$
-    WITH wanted AS (
-        SELECT w.*
-          FROM pg_temp.tournament_api_wanted() w
-          JOIN pg_temp.tournament_api_tables() t ON t.name = w.tab
-          JOIN pg_catalog.pg_class c ON c.oid = t.rel
-         WHERE c.relkind = 'r'
-    ), serving AS (
-        SELECT w.name AS wanted, i.name
-          FROM wanted w
-          JOIN pg_temp.tournament_api_indexes() i
-               ON i.tab = w.tab AND i.usable AND i.kind = w.kind
-              AND w.keys IN (i.keys, i.reversed)
-              AND w.included <@ i.included
-              AND w.predicate = i.predicate
-    ), ours AS (
-        SELECT i.name,
-               EXISTS (SELECT FROM serving s
-                        WHERE s.name = i.name AND s.wanted = i.name) AS good,
-               EXISTS (SELECT FROM wanted w WHERE w.name = i.name) AS known
-          FROM pg_temp.tournament_api_indexes() i
-         WHERE starts_with(i.name, 'tournament_api_')
-    )
-    SELECT format(c.command, current_setting('tournament_api.tables_schema'),
-                  c.name, c.tab, c.definition)
-      FROM (SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 1
-              FROM ours
-             WHERE known AND NOT good
-            UNION ALL
-            SELECT 'CREATE INDEX CONCURRENTLY %2$I ON %1$I.%3$I %4$s',
-                   name, tab,
-                   format('USING %s (%s)', kind,
-                          replace(array_to_string(keys, ', '), ' gin_',
-                                  coalesce(' ' || quote_ident((
-                                      SELECT nsp
-                                        FROM pg_temp.tournament_api_trgm()
-                                  )) || '.gin_', '')))
-                   || CASE WHEN included = '{}' THEN '' ELSE format(
-                          ' INCLUDE (%s)', array_to_string(included, ', ')) END
-                   || CASE WHEN predicate = '' THEN ''
-                           ELSE ' WHERE ' || predicate END,
-                   2
-              FROM wanted
-             WHERE name NOT IN (SELECT s.wanted FROM serving s)
-            UNION ALL
-            SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 3
-              FROM ours
-             WHERE NOT known
-           ) AS c (command, name, tab, definition, step)
-     ORDER BY c.step, c.name
-$$;
-
-\o
-\set ECHO queries
-SELECT command FROM pg_temp.tournament_api_index_commands() \gexec
-\set ECHO none
-\o /dev/null
 
 
 -- Functions
@@ -1677,39 +1560,6 @@ $sql$);
 -- partitions that are attached or detached.  A transaction that has notified
 -- cannot be prepared (PREPARE TRANSACTION).
 
--- For each table: its triggers' function, the tokens that a row sends, and
--- the columns that answers show or depend on.  A new profile, or a profile's
--- new user_id, sends p0.
-CREATE OR REPLACE FUNCTION pg_temp.tournament_api_feed()
-RETURNS TABLE (tab text, fname text, tokens text, shown text)
-LANGUAGE sql AS $$
-    VALUES
-    ('tournaments_tournament', 'announce_tournament', 't id',
-     'id name slug short_description game status banner slot_size '
-     'reg_open_at reg_close_at start_at end_at entry_fee_bdt prize_pool_bdt '
-     'created_at updated_at'),
-    ('tournaments_tournamentsettings', 'announce_settings', 't tournament_id',
-     'tournament_id tournament_type description start_at end_at reg_open_at '
-     'reg_close_at min_team_size max_team_size prize_pool_bdt '
-     'prize_distribution_text banner rules_pdf stream_facebook_url '
-     'stream_youtube_url discord_url auto_check_in check_in_open_mins '
-     'check_in_close_mins'),
-    ('tournaments_schedule', 'announce_schedule', 't tournament_id',
-     'tournament_id check_in_open_mins check_in_close_mins'),
-    ('tournaments_registration', 'announce_registration',
-     'm team_id, p user_id, r tournament_id',
-     'id tournament_id user_id team_id status payment_status created_at'),
-    ('tournaments_registrationrequest', 'announce_request', 'p requester_id',
-     'tournament_id team_id requester_id status'),
-    ('user_profile_userprofile', 'announce_profile', '0 user_id, p id',
-     'id user_id display_name is_private'),
-    ('teams_team', 'announce_team', 'm id',
-     'id name tag game captain_id'),
-    ('teams_teammembership', 'announce_membership',
-     'm team_id, p profile_id',
-     'team_id profile_id role status')
-$$;
-
 -- How a payload is announced, for each feed.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_announcement(p_feed text)
 RETURNS text
@@ -1878,6 +1728,59 @@ $body$
 $sql$, current_setting('tournament_api.feed')));
 
 
+-- checks: what a listener asks now and then: by what the triggers announce; a
+-- value that changes when a table is another one (swapped by rename, say), has
+-- other partitions or other triggers, since what it said before is uncertain
+-- then; and what is wrong with the triggers, null: nothing.
+--
+--     SELECT * FROM tournament_api.checks()
+SELECT pg_temp.tournament_api_define('checks()', format($sql$
+CREATE OR REPLACE FUNCTION tournament_api.checks()
+RETURNS TABLE (
+    feed         text,
+    fingerprint  text,
+    problem      text
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT tournament_api.feed(),
+           hashtextextended(string_agg(
+               concat(w.name, ' ', m.oid, ' ', g.state), ','
+               ORDER BY w.name COLLATE "C", m.oid), 0)::text,
+           'no trigger that is enabled ALWAYS: '
+           || string_agg(DISTINCT w.name, ', ')
+              FILTER (WHERE g.state IS NULL
+                         OR g.state !~ 'tournament_api_row A')
+      FROM unnest(%L::text[]) AS w (name)
+     CROSS JOIN LATERAL (
+               SELECT to_regclass(format('%%I.%%I', %L, w.name))::oid
+           ) AS r (oid)
+     CROSS JOIN LATERAL (
+               SELECT r.oid
+               UNION
+               SELECT t.relid::oid FROM pg_partition_tree(r.oid) t
+           ) AS m (oid)
+     CROSS JOIN LATERAL (
+               SELECT string_agg(concat(t.tgname, ' ', t.tgenabled), ' '
+                                 ORDER BY t.tgname)
+                 FROM pg_trigger t
+                 JOIN pg_proc p ON p.oid = t.tgfoid
+                WHERE t.tgrelid = m.oid
+                  AND p.pronamespace = 'tournament_api'::regnamespace
+           ) AS g (state);
+END
+$body$
+$sql$, (SELECT array_agg(t.name ORDER BY t.name)
+          FROM pg_temp.tournament_api_tables() t
+          JOIN pg_catalog.pg_class c ON c.oid = t.rel
+         WHERE c.relkind IN ('r', 'p')),
+       current_setting('tournament_api.tables_schema')));
+
+
 -- Does all of it run on this site's tables?
 SELECT (SELECT count(*) FROM tournament_api.state('')),
        (SELECT count(*) FROM tournament_api.states('{}')),
@@ -1889,7 +1792,7 @@ SELECT (SELECT count(*) FROM tournament_api.state('')),
        (SELECT count(*) FROM tournament_api.participants('')),
        (SELECT count(*) FROM tournament_api.user_registrations(0)),
        (SELECT count(*) FROM tournament_api.platform_stats()),
-       tournament_api.feed();
+       (SELECT count(*) FROM tournament_api.checks());
 
 SELECT :'role' <> '' AS has_role, :'listener' <> '' AS has_listener \gset
 \if :has_role
@@ -1904,8 +1807,8 @@ SELECT :'role' <> '' AS has_role, :'listener' <> '' AS has_listener \gset
 \endif
 \if :has_listener
     GRANT USAGE ON SCHEMA tournament_api TO :"listener";
-    GRANT EXECUTE ON FUNCTION tournament_api.feed(), tournament_api.version()
-       TO :"listener";
+    GRANT EXECUTE ON FUNCTION tournament_api.feed(), tournament_api.checks(),
+                              tournament_api.version() TO :"listener";
 \endif
 
 
@@ -1929,6 +1832,206 @@ SELECT CASE WHEN f.wanted THEN 'CREATE' ELSE 'DROP' END
 \gexec
 
 COMMIT;
+
+
+-- Indexes
+--
+-- Each is made only where no equivalent index exists, whatever its name and
+-- whoever made it: a valid one of the same table, kind and predicate over the
+-- same columns in the same order and direction (or all of them reversed: a
+-- btree is read backwards as well), of the same operator classes; a
+-- constraint's index and one that includes more columns count.  An index that
+-- only begins with the columns wanted does not: it is larger, and there for
+-- other queries of the site's, with which it may go.
+--
+-- A name that begins with tournament_api_ is ours: left-overs of an
+-- interrupted run (INVALID) are dropped and made again, what no longer is
+-- wanted is dropped.  An index whose definition changes gets a new name.  What
+-- is no plain table (a view in its place, say) is left alone.
+
+-- The schema of pg_trgm, where the site has it.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_trgm()
+RETURNS TABLE (nsp text)
+LANGUAGE sql AS $$
+    SELECT n.nspname::text
+      FROM pg_catalog.pg_extension e
+      JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname = 'pg_trgm'
+       AND has_schema_privilege(n.oid, 'USAGE')
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_wanted()
+RETURNS TABLE (name text, tab text, keys text[], included text[],
+               predicate text, kind text)
+LANGUAGE sql AS $$
+    VALUES
+    -- all but hub, user_registrations, platform_stats: the tournament of a
+    -- slug
+    ('tournament_api_slug', 'tournaments_tournament',
+     ARRAY['slug'], '{}'::text[], '', 'btree'),
+    -- all but count, platform_stats: the tournament's settings
+    ('tournament_api_settings', 'tournaments_tournamentsettings',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- detail: the tournament's check-in
+    ('tournament_api_schedule', 'tournaments_schedule',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- detail: the newest tournaments of a game
+    ('tournament_api_related', 'tournaments_tournament',
+     ARRAY['game', 'status', 'created_at DESC'], '{}', '', 'btree'),
+    -- hub, platform_stats: how many tournaments there are of a status, and of
+    -- a game
+    ('tournament_api_status_game', 'tournaments_tournament',
+     ARRAY['status', 'game'], '{}', '', 'btree'),
+    -- hub, platform_stats: tournaments by status, the default order, and what
+    -- else they filter and sort by, without a look at the table
+    ('tournament_api_hub', 'tournaments_tournament',
+     ARRAY['status', 'start_at DESC'],
+     ARRAY['id', 'game', 'created_at', 'reg_open_at', 'reg_close_at',
+           'entry_fee_bdt', 'prize_pool_bdt'], '', 'btree'),
+    -- state, states, hub, detail, count, registration_context,
+    -- user_registrations: how many there are of a status, without a look at
+    -- the table; participants: which
+    ('tournament_api_reg_tournament_status', 'tournaments_registration',
+     ARRAY['tournament_id', 'status'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: a user's own
+    ('tournament_api_reg_user', 'tournaments_registration',
+     ARRAY['user_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: those of a team
+    ('tournament_api_reg_team', 'tournaments_registration',
+     ARRAY['team_id'], '{}', '', 'btree'),
+    -- platform_stats: the players of the last month
+    ('tournament_api_reg_recent', 'tournaments_registration',
+     ARRAY['created_at'], ARRAY['user_id'],
+     $sql$status = 'CONFIRMED'$sql$, 'btree'),
+    -- registration_context: a user's requests
+    ('tournament_api_request_requester', 'tournaments_registrationrequest',
+     ARRAY['requester_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: the profile of an account
+    ('tournament_api_profile_user', 'user_profile_userprofile',
+     ARRAY['user_id'], '{}', '', 'btree'),
+    -- registration_context, user_registrations: the teams of a profile
+    ('tournament_api_membership_profile', 'teams_teammembership',
+     ARRAY['profile_id'], '{}', '', 'btree'),
+    -- none of ours: deleting a tournament, which looks for what refers to it
+    ('tournament_api_reg_tournament', 'tournaments_registration',
+     ARRAY['tournament_id'], '{}', '', 'btree'),
+    -- none of ours: the site's staff, who look for what is PENDING
+    ('tournament_api_reg_status', 'tournaments_registration',
+     ARRAY['status'], '{}', '', 'btree')
+    UNION ALL
+    -- hub: text search
+    SELECT 'tournament_api_text', 'tournaments_tournament',
+           ARRAY['name gin_trgm_ops', 'game gin_trgm_ops',
+                 'short_description gin_trgm_ops'], '{}', '', 'gin'
+      FROM pg_temp.tournament_api_trgm()
+$$;
+
+-- What there is, written as above.  "reversed" are the same columns as a
+-- backward scan gives them.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_indexes()
+RETURNS TABLE (name text, tab text, usable boolean, keys text[],
+               reversed text[], included text[], predicate text, kind text)
+LANGUAGE sql AS $$
+    SELECT c.relname::text, t.name,
+           i.indisvalid AND i.indisready AND i.indislive,
+           k.keys, k.reversed,
+           ARRAY(SELECT pg_get_indexdef(i.indexrelid, p, false)
+                   FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS p),
+           -- status = 'CONFIRMED' is kept, over a varchar, as
+           -- ((status)::text = 'CONFIRMED'::text)
+           coalesce(regexp_replace(pg_get_expr(i.indpred, i.indrelid),
+                                   '::text|[()]', '', 'g'), ''),
+           a.amname::text
+      FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am a ON a.oid = c.relam
+      JOIN pg_temp.tournament_api_tables() t ON t.rel = i.indrelid
+      CROSS JOIN LATERAL (
+          SELECT array_agg(d.def || CASE i.indoption[p - 1] & 3
+                                    WHEN 0 THEN ''
+                                    WHEN 1 THEN ' DESC NULLS LAST'
+                                    WHEN 2 THEN ' NULLS FIRST'
+                                    ELSE ' DESC' END
+                           ORDER BY p),
+                 array_agg(d.def || CASE i.indoption[p - 1] & 3
+                                    WHEN 0 THEN ' DESC'
+                                    WHEN 1 THEN ' NULLS FIRST'
+                                    WHEN 2 THEN ' DESC NULLS LAST'
+                                    ELSE '' END
+                           ORDER BY p)
+            FROM generate_series(1, i.indnkeyatts) AS p
+            JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p - 1]
+            LEFT JOIN pg_catalog.pg_attribute f
+                   ON f.attrelid = i.indrelid AND f.attnum = i.indkey[p - 1]
+            CROSS JOIN LATERAL (
+                SELECT pg_get_indexdef(i.indexrelid, p, false)
+                       || CASE WHEN o.opcdefault THEN ''
+                               ELSE ' ' || o.opcname END
+                       || CASE WHEN i.indcollation[p - 1] = f.attcollation
+                               THEN '' ELSE ' COLLATE' END
+                 ) AS d (def)
+           ) AS k (keys, reversed)
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_index_commands()
+RETURNS TABLE (command text)
+LANGUAGE sql AS $$
+    WITH wanted AS (
+        SELECT w.*
+          FROM pg_temp.tournament_api_wanted() w
+          JOIN pg_temp.tournament_api_tables() t ON t.name = w.tab
+          JOIN pg_catalog.pg_class c ON c.oid = t.rel
+         WHERE c.relkind = 'r'
+    ), serving AS (
+        SELECT w.name AS wanted, i.name
+          FROM wanted w
+          JOIN pg_temp.tournament_api_indexes() i
+               ON i.tab = w.tab AND i.usable AND i.kind = w.kind
+              AND w.keys IN (i.keys, i.reversed)
+              AND w.included <@ i.included
+              AND w.predicate = i.predicate
+    ), ours AS (
+        SELECT i.name,
+               EXISTS (SELECT FROM serving s
+                        WHERE s.name = i.name AND s.wanted = i.name) AS good,
+               EXISTS (SELECT FROM wanted w WHERE w.name = i.name) AS known
+          FROM pg_temp.tournament_api_indexes() i
+         WHERE starts_with(i.name, 'tournament_api_')
+    )
+    SELECT format(c.command, current_setting('tournament_api.tables_schema'),
+                  c.name, c.tab, c.definition)
+      FROM (SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 1
+              FROM ours
+             WHERE known AND NOT good
+            UNION ALL
+            SELECT 'CREATE INDEX CONCURRENTLY %2$I ON %1$I.%3$I %4$s',
+                   name, tab,
+                   format('USING %s (%s)', kind,
+                          replace(array_to_string(keys, ', '), ' gin_',
+                                  coalesce(' ' || quote_ident((
+                                      SELECT nsp
+                                        FROM pg_temp.tournament_api_trgm()
+                                  )) || '.gin_', '')))
+                   || CASE WHEN included = '{}' THEN '' ELSE format(
+                          ' INCLUDE (%s)', array_to_string(included, ', ')) END
+                   || CASE WHEN predicate = '' THEN ''
+                           ELSE ' WHERE ' || predicate END,
+                   2
+              FROM wanted
+             WHERE name NOT IN (SELECT s.wanted FROM serving s)
+            UNION ALL
+            SELECT 'DROP INDEX CONCURRENTLY %1$I.%2$I', name, '', '', 3
+              FROM ours
+             WHERE NOT known
+           ) AS c (command, name, tab, definition, step)
+     ORDER BY c.step, c.name
+$$;
+
+\o
+\set ECHO queries
+SELECT command FROM pg_temp.tournament_api_index_commands() \gexec
+\set ECHO none
+\o /dev/null
 
 
 -- Triggers
@@ -2118,5 +2221,11 @@ SELECT format('tournament_api version %s is installed',
 RESET ROLE;
 RESET client_min_messages;
 RESET statement_timeout;
+RESET lock_timeout;
 RESET default_transaction_isolation;
+RESET default_transaction_read_only;
+RESET default_transaction_deferrable;
+RESET standard_conforming_strings;
+RESET array_nulls;
+RESET row_security;
 RESET search_path;

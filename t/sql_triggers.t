@@ -699,6 +699,111 @@ subtest 'a writer without rights' => sub {
 };
 
 
+# Settings of roles and databases, as sites have them: a write succeeds exactly
+# where it does without triggers, and what succeeds is announced.
+
+subtest 'settings' => sub {
+    my @settings = (
+        { work_mem => '64kB', temp_file_limit => '64kB' },
+        { array_nulls => 'off' },
+        { lock_timeout => '50ms', statement_timeout => '30s' },
+        { default_transaction_isolation => 'serializable' },
+        { default_transaction_isolation => 'repeatable read',
+          default_transaction_deferrable => 'on' },
+        { default_transaction_read_only => 'on' },
+        { search_path => '' },
+        { search_path => 'pg_temp, evil, pg_catalog, public' },
+        { session_replication_role => 'replica' },
+        { session_replication_role => 'local' },
+        { standard_conforming_strings => 'off', escape_string_warning => 'off',
+          transform_null_equals => 'on', quote_all_identifiers => 'on' },
+        { 'plpgsql.extra_errors' => 'all', 'plpgsql.extra_warnings' => 'all',
+          'plpgsql.variable_conflict' => 'use_column',
+          'plpgsql.check_asserts' => 'off' },
+        { row_security => 'off', check_function_bodies => 'off',
+          track_functions => 'all', plan_cache_mode => 'force_custom_plan' },
+        { DateStyle => 'SQL, DMY', IntervalStyle => 'iso_8601',
+          TimeZone => 'Asia/Kathmandu', lc_numeric => 'C',
+          client_min_messages => 'error', jit => 'on', jit_above_cost => 0 },
+        { enable_nestloop => 'off', enable_hashjoin => 'off',
+          enable_sort => 'off', enable_seqscan => 'off' },
+    );
+    my $many = register_sql(1, 2000);
+
+    $many =~ s/INTO (\w+)/INTO public.$1/;
+    $many =~ s/'pending'/repeat('x', 10) || n/;
+
+    # Bulk that would spill, TRUNCATE, each kind of statement
+
+    my @writes = (
+        $many,
+        q{UPDATE public.tournaments_registration SET status = 'CONFIRMED'},
+        q{UPDATE public.tournaments_registration SET payment_sender = 'x'},
+        q{DELETE FROM public.tournaments_registration},
+        q{INSERT INTO public.tournaments_schedule (id, tournament_id)
+          VALUES (9, 20) ON CONFLICT (id) DO UPDATE SET start_at = now()},
+        q{TRUNCATE public.tournaments_schedule},
+        q{UPDATE public.user_profile_userprofile SET user_id = user_id + 5000},
+        q{DELETE FROM public.tournaments_tournament WHERE id = 20},
+    );
+
+    $pg->create_role('site');
+
+    my %outcome;
+
+    for my $with (0, 1) {
+        my $db = parents(database());
+
+        $db->rows(q{
+            CREATE SCHEMA evil;
+            CREATE FUNCTION evil.trap(text, text) RETURNS boolean
+            LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
+            CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text,
+                                    FUNCTION = evil.trap);
+            INSERT INTO user_profile_userprofile
+            SELECT 1000 + n, 1000 + n, 'n', NULL, false, '', '', '', '', now()
+              FROM generate_series(1, 2000) n});
+        uninstall($db) unless $with;
+        $with ? heard($db) : notifications($db);
+
+        for my $i (0 .. $#settings) {
+            my $set    = $settings[$i];
+            my $writer = $pg->session(dbname => $db->{name});
+
+            $writer->rows("SET $_ = '$set->{$_}'") for sort keys %$set;
+
+            $outcome{"$i $_"}[$with]
+                = failure { $writer->rows("BEGIN; $writes[$_]; COMMIT") }
+                =~ s/ at t.*//sr, $writer->rows('ROLLBACK') for 0 .. $#writes;
+            $writer->close;
+
+            $db->rows('TRUNCATE tournaments_registration,
+                                tournaments_schedule;
+                       DELETE FROM tournaments_tournament');
+            $db->rows(insert_sql('tournaments_tournament'));
+
+            next if !$with;
+
+            my @heard = notifications($db);
+
+            cmp_ok scalar(grep { $_ eq '*' } @heard), '>=',
+                $set->{default_transaction_read_only} ? 1 : 3,
+                'announced under ' . join ' ', %$set;
+            unlike "@heard", qr/not announced/, 'without trouble';
+        }
+    }
+
+    my @other = grep { $outcome{$_}[0] ne $outcome{$_}[1] }
+                sort keys %outcome;
+
+    is_deeply { map { $_ => $outcome{$_}[1] } @other },
+        { map { $_ => $outcome{$_}[0] } @other },
+        'what fails, fails without triggers too';
+    cmp_ok scalar(grep { $outcome{$_}[1] eq 'no failure' } keys %outcome),
+        '>', 100, 'most do not';
+};
+
+
 # What the application's migrations do to a table after the install.
 
 subtest 'migrations' => sub {
