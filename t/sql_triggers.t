@@ -770,7 +770,8 @@ subtest 'settings' => sub {
             my $set    = $settings[$i];
             my $writer = $pg->session(dbname => $db->{name});
 
-            $writer->rows("SET $_ = '$set->{$_}'") for sort keys %$set;
+            $writer->rows("SELECT set_config('$_', '$set->{$_}', false)")
+                for sort keys %$set;
 
             $outcome{"$i $_"}[$with]
                 = failure { $writer->rows("BEGIN; $writes[$_]; COMMIT") }
