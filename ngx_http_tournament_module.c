@@ -1309,7 +1309,7 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    tmcf->database.metrics = tmcf->metrics;
+    tournament_metrics_follow(tmcf->metrics, &tmcf->database);
 
     tmcf->database.outage =
         &tmcf->zone.outages[TOURNAMENT_OUTAGE_DATABASE];

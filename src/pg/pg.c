@@ -26,7 +26,6 @@
 
 #include <ngx_event.h>
 
-#include "serve/metrics.h"
 #include "pg/conninfo.h"
 #include "pg/errors.h"
 #include "pg/link.h"
@@ -320,8 +319,8 @@ tournament_pg_send(tournament_pg_t *pg, tournament_pg_query_t *query)
 
     if (pg->nqueued >= pg->conf->queue) {
 
-        if (pg->conf->metrics) {
-            tournament_metrics_add(&pg->conf->metrics->counters->refused);
+        if (pg->conf->meter.refused) {
+            pg->conf->meter.refused(pg->conf->meter.data);
         }
 
         return NGX_BUSY;
@@ -336,7 +335,7 @@ tournament_pg_send(tournament_pg_t *pg, tournament_pg_query_t *query)
 
     query->pg = pg;
     query->resent = 0;
-    query->times.handed = tournament_metrics_now();
+    query->times.handed = tournament_pg_now();
     query->times.sent = 0;
     query->unnamed = 0;
 
@@ -492,7 +491,7 @@ tournament_pg_ready(void *data)
     pg->failed = 0;
 
     if (pg->nready++ == 0) {
-        pg->connected = tournament_metrics_now();
+        pg->connected = tournament_pg_now();
     }
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
@@ -1019,7 +1018,7 @@ tournament_pg_dispatch(tournament_pg_t *pg)
         tournament_pg_dequeue(query);
 
         query->times.connected = pg->connected;
-        query->times.sent = tournament_metrics_now();
+        query->times.sent = tournament_pg_now();
 
         if (query->sending) {
             query->sending(query);
@@ -1603,17 +1602,15 @@ tournament_pg_count(tournament_pg_query_t *query, tournament_pg_rc_e rc)
     pg = query->pg;
     conf = pg->conf;
 
-    query->times.done = tournament_metrics_now();
+    query->times.done = tournament_pg_now();
 
     if (query->times.sent == 0) {
         query->times.connected = pg->nready ? pg->connected
                                             : query->times.done;
     }
 
-    if (conf->metrics) {
-        tournament_metrics_query(conf->metrics, query,
-                                 conf->statements[query->statement],
-                                 rc);
+    if (conf->meter.ended) {
+        conf->meter.ended(conf->meter.data, query, rc);
     }
 }
 
@@ -1621,31 +1618,41 @@ tournament_pg_count(tournament_pg_query_t *query, tournament_pg_rc_e rc)
 void
 tournament_pg_report(tournament_pg_t *pg)
 {
-    ngx_uint_t             i, n[3], active;
-    tournament_gauges_t   *gauges;
-    tournament_pg_conn_t  *conn;
+    ngx_uint_t               i, n[3];
+    tournament_pg_conn_t    *conn;
+    tournament_pg_gauges_t   gauges;
 
-    if (pg->conf->metrics == NULL || pg->conf->metrics->gauges == NULL) {
+    if (pg->conf->meter.gauges == NULL) {
         return;
     }
 
     ngx_memzero(n, sizeof(n));
-    active = 0;
+    gauges.in_flight = 0;
 
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
 
         n[conn->state]++;
-        active += conn->active;
+        gauges.in_flight += conn->active;
     }
 
-    gauges = pg->conf->metrics->gauges;
+    gauges.down = n[TOURNAMENT_PG_DOWN];
+    gauges.connecting = n[TOURNAMENT_PG_CONNECTING];
+    gauges.ready = n[TOURNAMENT_PG_READY];
+    gauges.queued = pg->nqueued;
 
-    gauges->down = n[TOURNAMENT_PG_DOWN];
-    gauges->connecting = n[TOURNAMENT_PG_CONNECTING];
-    gauges->ready = n[TOURNAMENT_PG_READY];
-    gauges->queued = pg->nqueued;
-    gauges->in_flight = active;
+    pg->conf->meter.gauges(pg->conf->meter.data, &gauges);
+}
+
+
+uint64_t
+tournament_pg_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 

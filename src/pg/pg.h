@@ -35,7 +35,6 @@
 
 typedef struct tournament_pg_s        tournament_pg_t;
 typedef struct tournament_pg_query_s  tournament_pg_query_t;
-typedef struct tournament_metrics_s   tournament_metrics_t;
 
 
 typedef struct {
@@ -43,6 +42,41 @@ typedef struct {
     const char                      *sql;
     ngx_uint_t                       nparams;
 } tournament_pg_statement_t;
+
+
+typedef enum {
+    TOURNAMENT_PG_OK = 0,
+    TOURNAMENT_PG_TIMEOUT,      /* the deadline has passed */
+    TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
+    TOURNAMENT_PG_FAILED        /* the server refused the query */
+} tournament_pg_rc_e;
+
+
+/* how things are now */
+
+typedef struct {
+    ngx_uint_t                ready;     /* connections */
+    ngx_uint_t                connecting;
+    ngx_uint_t                down;
+    ngx_uint_t                queued;    /* queries */
+    ngx_uint_t                in_flight;
+} tournament_pg_gauges_t;
+
+
+/*
+ * Who counts; data belongs to it, and the functions may be NULL.  ended: a
+ * query has, in that way, with its times.  refused: the queue had no room for
+ * one.  gauges: some of them may have changed.
+ */
+
+typedef struct {
+    void                  (*ended)(void *data, tournament_pg_query_t *query,
+                                tournament_pg_rc_e rc);
+    void                  (*refused)(void *data);
+    void                  (*gauges)(void *data,
+                                tournament_pg_gauges_t *gauges);
+    void                   *data;
+} tournament_pg_meter_t;
 
 
 typedef struct {
@@ -54,9 +88,9 @@ typedef struct {
     ngx_msec_t              query_timeout;
 
     tournament_pg_statement_t
-                                   **statements;        /* some are NULL */
+                          **statements;        /* some are NULL */
     ngx_uint_t              nstatements;
-    tournament_metrics_t   *metrics;           /* NULL: not counted */
+    tournament_pg_meter_t   meter;
     tournament_outage_t    *outage;            /* of the node */
 
     unsigned                prepare:1;  /* statements have names */
@@ -66,8 +100,8 @@ typedef struct {
      * What happens to a connection; each may be NULL.  A notification's
      * payload is good until its hook returns.  closing: the worker begins to
      * exit, and the connection stays as long as the worker.  away: an attempt
-     * to connect has failed, and tournament_pg_away() has come true
-     * or still is.
+     * to connect has failed, and tournament_pg_away() has come true or still
+     * is.
      */
 
     void                  (*away)(void *data);
@@ -79,15 +113,7 @@ typedef struct {
 } tournament_pg_conf_t;
 
 
-typedef enum {
-    TOURNAMENT_PG_OK = 0,
-    TOURNAMENT_PG_TIMEOUT,      /* the deadline has passed */
-    TOURNAMENT_PG_UNAVAILABLE,  /* no connection, or no room */
-    TOURNAMENT_PG_FAILED        /* the server refused the query */
-} tournament_pg_rc_e;
-
-
-/* when what befell a query, us; see tournament_metrics_now() */
+/* when what befell a query, us; see tournament_pg_now() */
 
 typedef struct {
     uint64_t                         handed;    /* to this room */
@@ -200,9 +226,14 @@ void tournament_pg_forget(tournament_pg_query_t *query);
 ngx_uint_t tournament_pg_target(tournament_pg_t *pg);
 
 
-/* Brings the gauges in conf->metrics up to date; this room does so itself. */
+/* Calls the hook gauges, as this room does by itself when they change. */
 
 void tournament_pg_report(tournament_pg_t *pg);
+
+
+/* The time, us, of a clock that nobody sets. */
+
+uint64_t tournament_pg_now(void);
 
 
 /*

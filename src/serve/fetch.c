@@ -544,7 +544,7 @@ tournament_fetch_expire(ngx_event_t *ev)
 
         if (flight->state == TOURNAMENT_FLIGHT_SENT) {
             waiter->times = flight->batch->query.times;
-            waiter->times.done = tournament_metrics_now();
+            waiter->times.done = tournament_pg_now();
         }
 
         tournament_fetch_leave(waiter);

@@ -127,7 +127,7 @@ tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx)
     }
 
     if (ctx->waiting && ctx->waits == 0) {
-        ctx->waits = tournament_metrics_now();
+        ctx->waits = tournament_pg_now();
     }
 
     tournament_fetch_start(tmcf->fetch);

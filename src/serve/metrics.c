@@ -23,6 +23,11 @@
 static tournament_counters_t *tournament_metrics_slot(
     tournament_metrics_t *metrics, ngx_uint_t n);
 static ngx_uint_t tournament_metrics_slots(tournament_metrics_t *metrics);
+static void tournament_metrics_refused(void *data);
+static void tournament_metrics_changed(void *data,
+    tournament_pg_gauges_t *gauges);
+static void tournament_metrics_ended(void *data, tournament_pg_query_t *query,
+    tournament_pg_rc_e rc);
 static void tournament_metrics_slow(tournament_metrics_t *metrics,
     const char *what, const char *name, u_char *key, uint64_t start,
     uint64_t end, tournament_pg_times_t *times);
@@ -135,17 +140,6 @@ tournament_metrics_slots(tournament_metrics_t *metrics)
 }
 
 
-uint64_t
-tournament_metrics_now(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-
 void
 tournament_metrics_observe(tournament_histogram_t *histogram, uint64_t us)
 {
@@ -160,15 +154,63 @@ tournament_metrics_observe(tournament_histogram_t *histogram, uint64_t us)
 
 
 void
-tournament_metrics_query(tournament_metrics_t *metrics,
-    tournament_pg_query_t *query, tournament_pg_statement_t *statement,
+tournament_metrics_follow(tournament_metrics_t *metrics,
+    tournament_pg_conf_t *conf)
+{
+    metrics->statements = conf->statements;
+
+    conf->meter.ended = tournament_metrics_ended;
+    conf->meter.refused = tournament_metrics_refused;
+    conf->meter.gauges = tournament_metrics_changed;
+    conf->meter.data = metrics;
+}
+
+
+static void
+tournament_metrics_refused(void *data)
+{
+    tournament_metrics_t  *metrics = data;
+
+    tournament_metrics_add(&metrics->counters->refused);
+}
+
+
+static void
+tournament_metrics_changed(void *data, tournament_pg_gauges_t *gauges)
+{
+    tournament_gauges_t   *to;
+    tournament_metrics_t  *metrics = data;
+
+    to = metrics->gauges;
+
+    if (to == NULL) {
+        return;
+    }
+
+    to->ready = gauges->ready;
+    to->connecting = gauges->connecting;
+    to->down = gauges->down;
+    to->queued = gauges->queued;
+    to->in_flight = gauges->in_flight;
+}
+
+
+/*
+ * Counts a query that has ended, and logs it if it was slow; one in the
+ * background never is.
+ */
+
+static void
+tournament_metrics_ended(void *data, tournament_pg_query_t *query,
     tournament_pg_rc_e rc)
 {
-    u_char                  key[TOURNAMENT_METRICS_TEXT];
-    u_char                 *p, *last;
-    ngx_uint_t              i;
-    tournament_pg_times_t  *times;
-    tournament_counters_t  *counters;
+    u_char                      key[TOURNAMENT_METRICS_TEXT];
+    u_char                     *p, *last;
+    ngx_uint_t                  i;
+    tournament_pg_times_t      *times;
+    tournament_counters_t      *counters;
+    tournament_metrics_t       *metrics = data;
+    tournament_pg_statement_t  *statement;
 
     counters = metrics->counters;
     times = &query->times;
@@ -194,6 +236,8 @@ tournament_metrics_query(tournament_metrics_t *metrics,
     }
 
     tournament_metrics_add(&counters->slow);
+
+    statement = metrics->statements[query->statement];
 
     p = key;
     last = key + sizeof(key);
@@ -221,7 +265,7 @@ tournament_metrics_waited(tournament_metrics_t *metrics,
     u_char    text[TOURNAMENT_METRICS_TEXT];
     uint64_t  now;
 
-    now = tournament_metrics_now();
+    now = tournament_pg_now();
 
     tournament_metrics_observe(&metrics->counters->misses, now - start);
 

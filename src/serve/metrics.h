@@ -23,6 +23,7 @@
 #include "zone/atomic.h"
 #include "zone/limit.h"
 #include "zone/zone.h"
+#include "pg/pg.h"
 #include "serve/endpoint.h"
 
 
@@ -76,15 +77,17 @@ typedef struct {
 
 /* a worker's own view of it */
 
-struct tournament_metrics_s {
+typedef struct {
     tournament_counters_t  *counters;      /* its slot */
     tournament_gauges_t    *gauges;        /* NULL: without number */
+    tournament_pg_statement_t
+                          **statements;    /* by a query's number */
 
     ngx_log_t              *log;
     tournament_zone_t      *zone;
     ngx_msec_t              slow;          /* 0: no slow log */
     tournament_limit_t      limit;         /* of its lines */
-};
+} tournament_metrics_t;
 
 
 /* The bounds of the buckets: the last one has none, its text is "+Inf". */
@@ -120,11 +123,6 @@ tournament_metrics_t *tournament_metrics_create(ngx_pool_t *pool,
 void tournament_metrics_join(tournament_metrics_t *metrics, ngx_int_t number);
 
 
-/* The time, us, of a clock that nobody sets. */
-
-uint64_t tournament_metrics_now(void);
-
-
 static ngx_inline void
 tournament_metrics_add(uint64_t *counter)
 {
@@ -139,14 +137,12 @@ void tournament_metrics_observe(tournament_histogram_t *histogram,
 
 
 /*
- * Counts a query that has ended, and logs it if it was slow.  name is its
- * statement's, values its nparams parameters.  rc is how it ended, in times
- * when; a background query is never slow.
+ * Sets conf's meter: from now on it counts the queries of who is made with that
+ * conf, logs those that were slow, and keeps the gauges.
  */
 
-void tournament_metrics_query(tournament_metrics_t *metrics,
-    tournament_pg_query_t *query, tournament_pg_statement_t *statement,
-    tournament_pg_rc_e rc);
+void tournament_metrics_follow(tournament_metrics_t *metrics,
+    tournament_pg_conf_t *conf);
 
 
 /*
