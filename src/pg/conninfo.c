@@ -1,4 +1,11 @@
 
+/*
+ * A conninfo is resolved once, as root reads the configuration, by letting
+ * libpq itself find all that it would look up and stopping it just before it
+ * connects.  Each address of each host becomes a target; what becomes of the
+ * options that were found is a table.
+ */
+
 #include <libpq-fe.h>
 #include <netdb.h>
 #include <pwd.h>
@@ -32,7 +39,22 @@ typedef struct {
     const char                *gssencmode;     /* not among found */
     const char                *session_attrs;  /* NULL: as found */
     ngx_array_t               *targets;
+
+    char                      *host;           /* of the target that is */
+    char                      *hostaddr;       /* being made */
+    char                      *port;
 } tournament_conninfo_ctx_t;
+
+
+/* one of the three says what the value is; a field that is NULL: as found */
+
+typedef struct {
+    const char                *keyword;
+    char                    *(*value)(tournament_conninfo_ctx_t *ctx,
+                                   char *found);
+    const char                *otherwise;      /* where none was found */
+    size_t                     field;          /* of ctx */
+} tournament_conninfo_rule_t;
 
 
 static ngx_int_t tournament_conninfo_parse(tournament_conninfo_ctx_t *ctx,
@@ -50,16 +72,58 @@ static ngx_int_t tournament_conninfo_host(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
 static ngx_int_t tournament_conninfo_target(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
-static char *tournament_conninfo_keepalive(const char *keyword);
+static char *tournament_conninfo_rule(tournament_conninfo_ctx_t *ctx,
+    PQconninfoOption *option);
+static char *tournament_conninfo_read(tournament_conninfo_ctx_t *ctx,
+    char *value);
+static char *tournament_conninfo_dbname(tournament_conninfo_ctx_t *ctx,
+    char *value);
 static char *tournament_conninfo_password(tournament_conninfo_ctx_t *ctx,
-    char *host, char *hostaddr, char *port);
-static char *tournament_conninfo_user(tournament_conninfo_ctx_t *ctx);
+    char *value);
+static char *tournament_conninfo_user(tournament_conninfo_ctx_t *ctx,
+    char *value);
 static char *tournament_conninfo_options(tournament_conninfo_ctx_t *ctx,
     char *options);
 static char *tournament_conninfo_value(PQconninfoOption *options,
     const char *keyword);
 static ngx_uint_t tournament_conninfo_next(ngx_str_t *list, ngx_str_t *item);
 static char *tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str);
+static char *tournament_conninfo_copy(tournament_conninfo_ctx_t *ctx,
+    const char *text);
+
+
+/*
+ * What becomes of an option that libpq has found.  The kernel's defaults of
+ * keepalives take hours to miss a server that has gone without a word; these
+ * take a minute.
+ */
+
+static const tournament_conninfo_rule_t  tournament_conninfo_rules[] = {
+
+    { "host", NULL, NULL, offsetof(tournament_conninfo_ctx_t, host) },
+    { "hostaddr", NULL, NULL, offsetof(tournament_conninfo_ctx_t, hostaddr) },
+    { "port", NULL, NULL, offsetof(tournament_conninfo_ctx_t, port) },
+
+    { "gssencmode", NULL, NULL,
+      offsetof(tournament_conninfo_ctx_t, gssencmode) },
+    { "target_session_attrs", NULL, NULL,
+      offsetof(tournament_conninfo_ctx_t, session_attrs) },
+
+    { "dbname", tournament_conninfo_dbname, NULL, 0 },
+    { "options", tournament_conninfo_options, NULL, 0 },
+    { "passfile", tournament_conninfo_read, NULL, 0 },
+    { "password", tournament_conninfo_password, NULL, 0 },
+    { "service", tournament_conninfo_read, NULL, 0 },
+    { "user", tournament_conninfo_user, NULL, 0 },
+
+    { "client_encoding", NULL, "UTF8", 0 },
+    { "fallback_application_name", NULL, "ngx_http_tournament_module", 0 },
+    { "keepalives_count", NULL, "3", 0 },
+    { "keepalives_idle", NULL, "30", 0 },
+    { "keepalives_interval", NULL, "10", 0 },
+
+    { NULL, NULL, NULL, 0 }
+};
 
 
 char *
@@ -225,7 +289,6 @@ static ngx_int_t
 tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
 {
     char              *value;
-    ngx_str_t          mode;
     PQconninfoOption  *later;
 
     ctx->found = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_KEYWORD);
@@ -248,10 +311,7 @@ tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
                   || tournament_conninfo_value(ctx->given,
                                                "gssencmode")))
     {
-        mode.data = (u_char *) value;
-        mode.len = ngx_strlen(value);
-
-        ctx->gssencmode = tournament_conninfo_str(ctx->cf, &mode);
+        ctx->gssencmode = tournament_conninfo_copy(ctx, value);
     }
 
     PQconninfoFree(later);
@@ -529,7 +589,7 @@ static ngx_int_t
 tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
     ngx_str_t *hostaddr, ngx_str_t *port)
 {
-    char                 *value, *h, *a, *p;
+    char                 *value;
     ngx_str_t             name;
     ngx_uint_t            n;
     PQconninfoOption     *o;
@@ -540,114 +600,34 @@ tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
         return NGX_ERROR;
     }
 
-    target->keywords = ngx_pcalloc(ctx->cf->pool,
-                                   TOURNAMENT_MAX_OPTIONS
-                                   * 2 * sizeof(char *));
+    target->keywords = ngx_pcalloc(ctx->cf->pool, TOURNAMENT_MAX_OPTIONS
+                                                  * 2 * sizeof(char *));
     if (target->keywords == NULL) {
         return NGX_ERROR;
     }
 
     target->values = target->keywords + TOURNAMENT_MAX_OPTIONS;
 
-    h = tournament_conninfo_str(ctx->cf, host);
-    a = tournament_conninfo_str(ctx->cf, hostaddr);
-    p = tournament_conninfo_str(ctx->cf, port);
+    ctx->host = tournament_conninfo_str(ctx->cf, host);
+    ctx->hostaddr = tournament_conninfo_str(ctx->cf, hostaddr);
+    ctx->port = tournament_conninfo_str(ctx->cf, port);
 
-    if (h == NULL || a == NULL || p == NULL) {
+    if (ctx->host == NULL || ctx->hostaddr == NULL || ctx->port == NULL) {
         return NGX_ERROR;
     }
 
     n = 0;
 
-    for (o = ctx->found; o->keyword; o++) {
+    for (o = ctx->found; o->keyword && n < TOURNAMENT_MAX_OPTIONS - 1; o++) {
 
-        value = o->val;
-
-        if (ngx_strcmp(o->keyword, "host") == 0) {
-            value = h;
-
-        } else if (ngx_strcmp(o->keyword, "hostaddr") == 0) {
-            value = a;
-
-        } else if (ngx_strcmp(o->keyword, "port") == 0) {
-            value = p;
-
-        } else if (ngx_strcmp(o->keyword, "password") == 0) {
-
-            if (value == NULL || *value == '\0') {
-                value = tournament_conninfo_password(ctx, h, a, p);
-            }
-
-        } else if (ngx_strcmp(o->keyword, "user") == 0) {
-            value = tournament_conninfo_user(ctx);
-
-        } else if (ngx_strcmp(o->keyword, "dbname") == 0) {
-
-            if (tournament_conninfo_value(ctx->given, "dbname")
-                == NULL
-                && getenv("PGDATABASE") == NULL
-                && tournament_conninfo_value(ctx->given, "service")
-                   == NULL
-                && getenv("PGSERVICE") == NULL)
-            {
-                /* libpq's default is the user's name */
-                value = tournament_conninfo_user(ctx);
-            }
-
-        } else if (ngx_strcmp(o->keyword, "gssencmode") == 0) {
-            value = (char *) ctx->gssencmode;
-
-        } else if (ngx_strcmp(o->keyword, "target_session_attrs") == 0) {
-
-            if (ctx->session_attrs) {
-                value = (char *) ctx->session_attrs;
-            }
-
-        } else if (ngx_strcmp(o->keyword, "client_encoding") == 0) {
-
-            if (value == NULL) {
-                value = "UTF8";
-            }
-
-        } else if (ngx_strncmp(o->keyword, "keepalives_", 11) == 0) {
-
-            if (value == NULL) {
-                value = tournament_conninfo_keepalive(o->keyword);
-            }
-
-        } else if (ngx_strcmp(o->keyword, "fallback_application_name") == 0) {
-
-            if (value == NULL) {
-                value = "ngx_http_tournament_module";
-            }
-
-        } else if (ngx_strcmp(o->keyword, "options") == 0) {
-            value = tournament_conninfo_options(ctx, value);
-
-        } else if (ngx_strcmp(o->keyword, "service") == 0
-                   || ngx_strcmp(o->keyword, "passfile") == 0)
-        {
-            /* both have been read */
-            continue;
-        }
+        value = tournament_conninfo_rule(ctx, o);
 
         if (value == NULL || *value == '\0') {
             continue;
         }
 
-        if (n == TOURNAMENT_MAX_OPTIONS - 1) {
-            break;
-        }
-
-        name.data = (u_char *) value;
-        name.len = ngx_strlen(value);
-
-        target->values[n] = tournament_conninfo_str(ctx->cf, &name);
-
-        name.data = (u_char *) o->keyword;
-        name.len = ngx_strlen(o->keyword);
-
-        target->keywords[n] = tournament_conninfo_str(ctx->cf, &name);
+        target->values[n] = tournament_conninfo_copy(ctx, value);
+        target->keywords[n] = tournament_conninfo_copy(ctx, o->keyword);
 
         if (target->values[n] == NULL || target->keywords[n] == NULL) {
             return NGX_ERROR;
@@ -674,19 +654,62 @@ tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
 }
 
 
-/*
- * The kernel's defaults take hours to miss a server that has gone without a
- * word; these take a minute.
- */
+/* an option's value by its keyword's rule; NULL: the option is left out */
 
 static char *
-tournament_conninfo_keepalive(const char *keyword)
+tournament_conninfo_rule(tournament_conninfo_ctx_t *ctx,
+    PQconninfoOption *option)
 {
-    if (ngx_strcmp(keyword, "keepalives_idle") == 0) {
-        return "30";
+    char                              *value;
+    const tournament_conninfo_rule_t  *rule;
+
+    for (rule = tournament_conninfo_rules; rule->keyword; rule++) {
+        if (ngx_strcmp(rule->keyword, option->keyword) == 0) {
+            break;
+        }
     }
 
-    return ngx_strcmp(keyword, "keepalives_interval") == 0 ? "10" : "3";
+    if (rule->keyword == NULL) {
+        return option->val;
+    }
+
+    if (rule->value) {
+        return rule->value(ctx, option->val);
+    }
+
+    if (rule->otherwise) {
+        return option->val ? option->val : (char *) rule->otherwise;
+    }
+
+    value = *(char **) ((u_char *) ctx + rule->field);
+
+    return value ? value : option->val;
+}
+
+
+/* what names a file that has been read by now */
+
+static char *
+tournament_conninfo_read(tournament_conninfo_ctx_t *ctx, char *value)
+{
+    return NULL;
+}
+
+
+/* libpq's default is the user's name */
+
+static char *
+tournament_conninfo_dbname(tournament_conninfo_ctx_t *ctx, char *value)
+{
+    if (tournament_conninfo_value(ctx->given, "dbname")
+        || getenv("PGDATABASE")
+        || tournament_conninfo_value(ctx->given, "service")
+        || getenv("PGSERVICE"))
+    {
+        return value;
+    }
+
+    return tournament_conninfo_user(ctx, value);
 }
 
 
@@ -696,24 +719,26 @@ tournament_conninfo_keepalive(const char *keyword)
  */
 
 static char *
-tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *host,
-    char *hostaddr, char *port)
+tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *value)
 {
     char        *password;
     PGconn      *pg;
-    ngx_str_t    str;
     const char  *keywords[8], *values[8];
+
+    if (value && *value) {
+        return value;
+    }
 
     keywords[0] = "dbname";
     values[0] = ctx->conninfo;
     keywords[1] = "host";
-    values[1] = host;
+    values[1] = ctx->host;
     keywords[2] = "hostaddr";
-    values[2] = hostaddr;
+    values[2] = ctx->hostaddr;
     keywords[3] = "port";
-    values[3] = port;
+    values[3] = ctx->port;
     keywords[4] = "user";
-    values[4] = tournament_conninfo_user(ctx);
+    values[4] = tournament_conninfo_user(ctx, NULL);
     keywords[5] = TOURNAMENT_STOP_KEYWORD;
     values[5] = TOURNAMENT_STOP_VALUE;
     keywords[6] = NULL;
@@ -727,10 +752,7 @@ tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *host,
     password = PQpass(pg);
 
     if (password) {
-        str.data = (u_char *) password;
-        str.len = ngx_strlen(password);
-
-        password = tournament_conninfo_str(ctx->cf, &str);
+        password = tournament_conninfo_copy(ctx, password);
     }
 
     PQfinish(pg);
@@ -745,7 +767,7 @@ tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *host,
  */
 
 static char *
-tournament_conninfo_user(tournament_conninfo_ctx_t *ctx)
+tournament_conninfo_user(tournament_conninfo_ctx_t *ctx, char *value)
 {
     char             *user;
     struct passwd    *pw;
@@ -856,4 +878,16 @@ tournament_conninfo_str(ngx_conf_t *cf, ngx_str_t *str)
     (void) ngx_cpystrn(p, str->data, str->len + 1);
 
     return (char *) p;
+}
+
+
+static char *
+tournament_conninfo_copy(tournament_conninfo_ctx_t *ctx, const char *text)
+{
+    ngx_str_t  str;
+
+    str.data = (u_char *) text;
+    str.len = ngx_strlen(text);
+
+    return tournament_conninfo_str(ctx->cf, &str);
 }
