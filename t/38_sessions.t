@@ -91,6 +91,76 @@ subtest 'an error that a function raises by itself' => sub {
 };
 
 
+# Reads can be repeated; a query that is refused again has had its chance.
+
+subtest 'errors that go by themselves' => sub {
+    $pg->psql('CREATE SEQUENCE tries; GRANT ALL ON tries TO tournament;');
+
+    my %tries = ('40001' => [ 2, 200 ], '40P01' => [ 2, 200 ],
+                 P0001   => [ 1, 503 ]);
+
+    for my $state (sort keys %tries) {
+        $pg->rows("SELECT setval('tries', 1, false)");
+        wrap("IF nextval('tries') = 1 THEN
+                  RAISE 'no' USING ERRCODE = '$state';
+              END IF;");
+        is fresh()->status, $tries{$state}[1], "SQLSTATE $state, once";
+        is $pg->value('SELECT last_value FROM tries'), $tries{$state}[0],
+            'so often asked';
+        unwrap();
+    }
+
+    wrap("PERFORM nextval('tries');
+          RAISE 'no' USING ERRCODE = 'serialization_failure';");
+    $pg->rows("SELECT setval('tries', 1, false)");
+    is fresh()->status, 503, 'for ever';
+    is $pg->value('SELECT last_value FROM tries'), 2, 'asked twice';
+    unwrap();
+};
+
+
+subtest 'settings of role and database do not matter' => sub {
+    my %ours = (
+        DateStyle                     => 'ISO, MDY',
+        default_transaction_isolation => 'read committed',
+        idle_session_timeout          => 0,
+        lock_timeout                  => 0,
+        row_security                  => 'on',
+        array_nulls                   => 'on',
+        $pg->version >= 17 ? (transaction_timeout => 0) : (),
+    );
+    my %theirs = (
+        DateStyle                     => 'German',
+        default_transaction_isolation => 'serializable',
+        idle_session_timeout          => '50ms',
+        lock_timeout                  => '1ms',
+        row_security                  => 'off',
+        array_nulls                   => 'off',
+        transaction_timeout           => '1ms',
+    );
+    my @names = sort keys %ours;
+
+    $pg->psql("ALTER ROLE tournament SET $_ = '$theirs{$_}';") for @names;
+    $nginx->reload;
+    $pg->wait_idle($CONNECTIONS);
+    wrap("RAISE NOTICE 'settings %', concat_ws('; ', " . join(', ',
+         map { "current_setting('$_')" } @names) . ');');
+    $nginx->log_mark;
+
+    my $before = pids();
+
+    is fresh()->status, 200, 'an answer';
+    $nginx->wait_for_log(qr/settings \Q${\ join '; ', @ours{@names} }\E$/m);
+    pass 'sessions have settings of their own';
+    is pids(), $before, 'and last';
+
+    unwrap();
+    $pg->psql('ALTER ROLE tournament RESET ALL;');
+    $nginx->reload;
+    $pg->wait_idle($CONNECTIONS);
+};
+
+
 # As an install.sql does that comes with another result: what was prepared
 # cannot be used any more.
 

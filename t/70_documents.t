@@ -469,4 +469,43 @@ subtest 'a database in SQL_ASCII' => sub {
 };
 
 
+# What its encoding cannot hold it does not have, which is no fault of the
+# database's: any client can ask for it.
+
+for my $encoding (qw(LATIN1 EUC_JP)) {
+    subtest "a database in $encoding" => sub {
+        my $name = lc $encoding;
+
+        $pg->rows("CREATE DATABASE $name TEMPLATE template0
+                       ENCODING '$encoding' LOCALE 'C'");
+        $pg->load('schema', -dbname => $name);
+        $pg->load('install', -dbname => $name, role => 'tournament');
+        $pg->psql("INSERT INTO tournaments_tournament (name, slug, game,
+                       status, created_at, updated_at, groups_published)
+                   VALUES ('Cup', 'cup', 'x', 'PUBLISHED', now(), now(),
+                       false);", -dbname => $name);
+
+        my $nginx = Tournament::Nginx->new(
+            Tournament::Nginx::api(),
+            name     => $name,
+            database => $pg->conninfo(dbname => $name),
+        );
+
+        for my $query ("q=%F0%9F%8F%86", "q=cup+%F0%9F%8F%86",
+                       "game=%F0%9F%8F%86")
+        {
+            my $hub = $nginx->get("$API/hub/?$query");
+
+            is $hub->status, 200, $query;
+            is_deeply $hub->json->{tournaments}, [], 'an empty list';
+            is $hub->json->{pagination}{page}, 1, 'of one page';
+        }
+
+        is scalar @{ $nginx->get("$API/hub/?q=cup")->json->{tournaments} }, 1,
+            'what it can hold is found';
+        unlike $nginx->log, qr/\[error\]/, 'no line says so';
+    };
+}
+
+
 done_testing;

@@ -90,6 +90,31 @@ enum {
 typedef struct tournament_pg_conn_s  tournament_pg_conn_t;
 
 
+/*
+ * The first thing that is said on a connection: what queries depend on is ours
+ * to say, whatever role and database have set.  Settings that a server does
+ * not know are left out.  The time of its start tells a server from others.
+ * (Through a pooler in transaction mode these would become other clients'
+ * settings: there the role has to have them.)
+ */
+
+static tournament_pg_statement_t  tournament_pg_settings = {
+    "tournament_settings",
+    "SELECT pg_catalog.pg_postmaster_start_time(),"
+    " pg_catalog.count(pg_catalog.set_config(name, value, false))"
+    " FROM (VALUES ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'),"
+    " ('array_nulls', 'on'), ('client_min_messages', 'notice'),"
+    " ('default_transaction_isolation', 'read committed'),"
+    " ('idle_in_transaction_session_timeout', '0'),"
+    " ('idle_session_timeout', '0'), ('lock_timeout', '0'),"
+    " ('row_security', 'on'), ('standard_conforming_strings', 'on'),"
+    " ('transaction_timeout', '0')) AS s (name, value)"
+    " WHERE pg_catalog.current_setting(name, true)"
+    " OPERATOR(pg_catalog.<>) value",
+    0
+};
+
+
 typedef struct tournament_pg_slot_s {
     tournament_pg_conn_t      *conn;
     tournament_pg_query_t     *query;     /* NULL: nobody waits */
@@ -114,6 +139,7 @@ struct tournament_pg_conn_s {
     ngx_msec_t                 heard;     /* the last bytes */
     ngx_uint_t                 target;
     ngx_uint_t                 number;    /* ever higher */
+    uint64_t                   server;    /* its start; 0: not known */
 
     /* several queries under way: the oldest one may hold up the others */
     ngx_event_t                slow;
@@ -191,11 +217,19 @@ static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
     tournament_pg_slot_t *slot, PGresult *res);
 static void tournament_pg_sync(tournament_pg_conn_t *conn);
+static tournament_pg_slot_t *tournament_pg_slot(tournament_pg_conn_t *conn,
+    ngx_uint_t statement, tournament_pg_query_t *query);
+static ngx_int_t tournament_pg_set(tournament_pg_conn_t *conn);
+static void tournament_pg_told(tournament_pg_conn_t *conn, PGresult *result);
+static tournament_pg_statement_t *tournament_pg_statement(tournament_pg_t *pg,
+    ngx_uint_t statement);
 static void tournament_pg_enqueue(tournament_pg_query_t *query,
     ngx_uint_t head);
 static void tournament_pg_dequeue(tournament_pg_query_t *query);
 static ngx_uint_t tournament_pg_again(tournament_pg_conn_t *conn,
     ngx_uint_t statement, ngx_uint_t preparing, tournament_pg_query_t *query,
+    PGresult *error);
+static ngx_uint_t tournament_pg_worth(tournament_pg_query_t *query,
     PGresult *error);
 static ngx_uint_t tournament_pg_preparing(tournament_pg_conn_t *conn,
     ngx_uint_t statement);
@@ -239,8 +273,8 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     pg->down_since = ngx_current_msec;
     pg->depth = TOURNAMENT_PG_DEPTH;
 
-    /* a ring has room for its statements being prepared, too */
-    pg->nslots = TOURNAMENT_PG_DEPTH + conf->nstatements;
+    /* a ring has room for settings, and statements being prepared, too */
+    pg->nslots = TOURNAMENT_PG_DEPTH + 1 + conf->nstatements;
 
     ngx_queue_init(&pg->queue);
 
@@ -267,7 +301,7 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
             return NULL;
         }
 
-        conn->prepared = ngx_pcalloc(pool, conf->nstatements);
+        conn->prepared = ngx_pcalloc(pool, conf->nstatements + 1);
         if (conn->prepared == NULL) {
             return NULL;
         }
@@ -338,6 +372,7 @@ tournament_pg_send(tournament_pg_t *pg, tournament_pg_query_t *query)
     query->times.handed = tournament_pg_now();
     query->times.sent = 0;
     query->unnamed = 0;
+    query->repeated = 0;
 
     query->deadline.handler = tournament_pg_deadline;
     query->deadline.data = query;
@@ -414,10 +449,37 @@ tournament_pg_forget(tournament_pg_query_t *query)
 }
 
 
+uint64_t
+tournament_pg_server(tournament_pg_t *pg)
+{
+    return pg->conns[0].server;
+}
+
+
 ngx_uint_t
 tournament_pg_target(tournament_pg_t *pg)
 {
     return pg->conns[0].target;
+}
+
+
+ngx_uint_t
+tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server)
+{
+    ngx_uint_t             i;
+    tournament_pg_conn_t  *conn;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        if (conn->state == TOURNAMENT_PG_READY && conn->server
+            && conn->server != server)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -495,6 +557,12 @@ tournament_pg_ready(void *data)
     }
 
     ngx_memzero(conn->prepared, pg->conf->nstatements);
+    conn->server = 0;
+
+    if (pg->conf->prepare && tournament_pg_set(conn) != NGX_OK) {
+        tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
+        return;
+    }
 
     for (i = 0; i < pg->conf->nstatements; i++) {
 
@@ -1096,13 +1164,7 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
             && conn->prepared[statement] != TOURNAMENT_PG_TAKEN
             && !(query && query->unnamed);
 
-    slot = &conn->slots[(conn->first + conn->active) % pg->nslots];
-    conn->active++;
-
-    slot->conn = conn;
-    slot->query = query;
-    slot->statement = statement;
-    slot->sent = ngx_current_msec;
+    slot = tournament_pg_slot(conn, statement, query);
     slot->preparing = named
                       && conn->prepared[statement]
                          == TOURNAMENT_PG_UNPREPARED;
@@ -1148,6 +1210,71 @@ tournament_pg_start(tournament_pg_conn_t *conn, ngx_uint_t statement,
     }
 
     return tournament_link_flush(&conn->link);
+}
+
+
+static tournament_pg_slot_t *
+tournament_pg_slot(tournament_pg_conn_t *conn, ngx_uint_t statement,
+    tournament_pg_query_t *query)
+{
+    tournament_pg_slot_t  *slot;
+
+    slot = &conn->slots[(conn->first + conn->active) % conn->pg->nslots];
+    conn->active++;
+
+    slot->conn = conn;
+    slot->query = query;
+    slot->statement = statement;
+    slot->sent = ngx_current_msec;
+
+    return slot;
+}
+
+
+/* the settings of a session that begins */
+
+static ngx_int_t
+tournament_pg_set(tournament_pg_conn_t *conn)
+{
+    (void) tournament_pg_slot(conn, conn->pg->conf->nstatements, NULL);
+
+    if (PQsendQueryParams(conn->link.conn, tournament_pg_settings.sql, 0, NULL,
+                          NULL, NULL, NULL, 1)
+        != 1
+        || PQpipelineSync(conn->link.conn) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    return tournament_link_flush(&conn->link);
+}
+
+
+static void
+tournament_pg_told(tournament_pg_conn_t *conn, PGresult *result)
+{
+    ngx_uint_t   i;
+    const char  *value;
+
+    if (PQntuples(result) != 1 || PQgetlength(result, 0, 0) != 8) {
+        return;
+    }
+
+    value = PQgetvalue(result, 0, 0);
+
+    for (i = 0; i < 8; i++) {
+        conn->server = conn->server << 8 | (u_char) value[i];
+    }
+}
+
+
+/* a number of conf's, or the one behind them */
+
+static tournament_pg_statement_t *
+tournament_pg_statement(tournament_pg_t *pg, ngx_uint_t statement)
+{
+    return statement < pg->conf->nstatements ? pg->conf->statements[statement]
+                                             : &tournament_pg_settings;
 }
 
 
@@ -1200,7 +1327,7 @@ tournament_pg_bounded(tournament_pg_conn_t *conn)
     if (conn->active) {
         ngx_log_error(NGX_LOG_ERR, conn->pg->log, 0,
                       "tournament: the result of \"%s\" is larger than 32m",
-                      conn->pg->conf->statements[slot->statement]->sql);
+                      tournament_pg_statement(conn->pg, slot->statement)->sql);
 
         slot->query = NULL;
     }
@@ -1392,6 +1519,10 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
     if (error == NULL) {
 
+        if (statement == pg->conf->nstatements) {
+            tournament_pg_told(conn, result);
+        }
+
         keep = query && query->keep;
         large = PQresultMemorySize(result)
                 > TOURNAMENT_PG_RESULT_MAX;
@@ -1453,7 +1584,7 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
 
 /*
  * Whether a query that was refused goes back to the queue: for want of a
- * statement, or since a function's result has changed.
+ * statement, since a function's result has changed, or for another try.
  */
 
 static ngx_uint_t
@@ -1478,6 +1609,12 @@ tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
         conn->prepared[statement] = TOURNAMENT_PG_UNPREPARED;
     }
 
+    if (query && tournament_pg_worth(query, error)) {
+        query->repeated = 1;
+        tournament_pg_enqueue(query, 1);
+        return 1;
+    }
+
     if (missing || taken) {
         tournament_pg_log_missing(conn->pg, error);
 
@@ -1494,6 +1631,50 @@ tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
     }
 
     return tournament_pg_retry(conn, query);
+}
+
+
+/*
+ * Whether a query that was refused is worth a second try.  Reads can be
+ * repeated, and what comes in the way of one (class 40: a conflict with
+ * recovery, a failure to serialize) may have gone.  A parameter that the
+ * database's encoding cannot hold is equal to nothing that is stored there, and
+ * neither is a DEL, which any encoding holds.
+ */
+
+static ngx_uint_t
+tournament_pg_worth(tournament_pg_query_t *query, PGresult *error)
+{
+    ngx_uint_t     i, replaced;
+    const u_char  *p;
+
+    if (query->repeated) {
+        return 0;
+    }
+
+    if (tournament_errors_sqlstate(error, "40")) {
+        return 1;
+    }
+
+    if (!tournament_errors_sqlstate(error, "22P05")) {
+        return 0;
+    }
+
+    replaced = 0;
+
+    for (i = 0; i < TOURNAMENT_PG_PARAMS; i++) {
+
+        for (p = (u_char *) query->values[i]; p && *p; p++) {
+
+            if (*p >= 0x80) {
+                query->values[i] = "\177";
+                replaced = 1;
+                break;
+            }
+        }
+    }
+
+    return replaced;
 }
 
 
@@ -1682,7 +1863,7 @@ tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
         state = "none";
     }
 
-    sql = pg->conf->statements[statement]->sql;
+    sql = tournament_pg_statement(pg, statement)->sql;
     len = tournament_errors_line(message);
 
     if (pg->errors_unlogged) {

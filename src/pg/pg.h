@@ -181,6 +181,7 @@ struct tournament_pg_query_s {
     ngx_uint_t                  resent;    /* times */
     unsigned                    unnamed:1; /* its statement was
                                               missing */
+    unsigned                    repeated:1;
     ngx_uint_t                  opened;    /* at the first one */
     tournament_pg_times_t       times;
 };
@@ -229,6 +230,15 @@ ngx_uint_t tournament_pg_target(tournament_pg_t *pg);
 /* Calls the hook gauges, as this room does by itself when they change. */
 
 void tournament_pg_report(tournament_pg_t *pg);
+
+
+/*
+ * Which server the first connection leads to, told by its start: 0 as long as
+ * it is not known.  elsewhere: whether some connection leads to another one.
+ */
+
+uint64_t tournament_pg_server(tournament_pg_t *pg);
+ngx_uint_t tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server);
 
 
 /* The time, us, of a clock that nobody sets. */

@@ -76,7 +76,8 @@ package Tournament::Postgres;
 #   $pg->set_hba(@lines)           the same for pg_hba.conf
 #
 #   $pg->calls(%filter)        how many statements ran since reset_calls (not
-#                              counting the superuser's), by pg_stat_statements:
+#                              counting the superuser's, nor the settings of
+#                              sessions that begin), by pg_stat_statements:
 #                              filter like => '%tournament_api%', user => name.
 #                              Statements that failed are not among them.
 #   $pg->reset_calls
@@ -839,7 +840,8 @@ sub _statements {
     my $sql = q{
         SELECT query, calls FROM public.pg_stat_statements AS s
           JOIN pg_roles AS r ON r.oid = s.userid
-         WHERE rolname <> 'postgres'};
+         WHERE rolname <> 'postgres'
+           AND query NOT LIKE 'SELECT pg_catalog.pg_postmaster_start_time%'};
 
     $sql .= ' AND rolname = ' . $self->quote($filter{user})
         if defined $filter{user};
