@@ -55,6 +55,9 @@
 /* ms; an outage that takes the last connection so late is told of again */
 #define TOURNAMENT_PG_WORSE        2000
 
+/* ms; what has been an outage's reason for so long is told */
+#define TOURNAMENT_PG_REASON       5000
+
 /* ms; errors of queries, and notices, are logged at most once in this time */
 #define TOURNAMENT_PG_LOG_PAUSE    1000
 
@@ -747,13 +750,14 @@ tournament_pg_pause(tournament_pg_conn_t *conn)
 }
 
 
-/* one line for an outage, whatever the number of connections and attempts */
+/* one line for an outage's reason, however many connections and attempts */
 
 static void
 tournament_pg_log_down(tournament_pg_conn_t *conn, const char *reason)
 {
     size_t                len;
-    ngx_uint_t            level;
+    uint64_t              hash;
+    ngx_uint_t            level, last;
     const char           *then;
     tournament_pg_t      *pg;
     tournament_target_t  *target;
@@ -782,20 +786,27 @@ tournament_pg_log_down(tournament_pg_conn_t *conn, const char *reason)
         then = "the last address, reconnecting";
     }
 
-    if (!pg->trouble
-        && (conn->state == TOURNAMENT_PG_READY
-            || conn->target + 1 == pg->conf->targets->nelts))
-    {
+    /* the first line says it, the others are hints */
+
+    len = tournament_errors_line(reason);
+    hash = ngx_crc32_long((u_char *) reason, len) + 1;
+
+    last = (conn->target + 1 == pg->conf->targets->nelts);
+
+    if (!pg->trouble && (conn->state == TOURNAMENT_PG_READY || last)) {
         pg->trouble = 1;
 
-        if (tournament_outage_begin(pg->conf->outage, &pg->seat)) {
+        if (tournament_outage_begin(pg->conf->outage, &pg->seat, hash)) {
             level = NGX_LOG_ERR;
         }
     }
 
-    /* the first line says it, the others are hints */
-
-    len = tournament_errors_line(reason);
+    if (conn->state == TOURNAMENT_PG_CONNECTING && last
+        && tournament_outage_goes_on(pg->conf->outage, hash,
+                                     TOURNAMENT_PG_REASON))
+    {
+        level = NGX_LOG_ERR;
+    }
 
     ngx_log_error(level, pg->log, 0,
                   "tournament: PostgreSQL at \"%V\": %*s, %s",

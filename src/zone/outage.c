@@ -15,7 +15,7 @@ static ngx_uint_t tournament_outage_lasts(tournament_outage_t *outage);
 
 ngx_uint_t
 tournament_outage_begin(tournament_outage_t *outage,
-    tournament_outage_seat_t *seat)
+    tournament_outage_seat_t *seat, uint64_t reason)
 {
     int32_t     pid;
     uint64_t    begun, now, none;
@@ -45,6 +45,7 @@ tournament_outage_begin(tournament_outage_t *outage,
         && tournament_atomic_set(&outage->begun, &begun, now))
     {
         tournament_atomic_store(&outage->worse, 0);
+        tournament_atomic_store(&outage->told, reason);
         return 1;
     }
 
@@ -52,7 +53,47 @@ tournament_outage_begin(tournament_outage_t *outage,
 
     none = 0;
 
-    return tournament_atomic_set(&outage->begun, &none, now);
+    if (!tournament_atomic_set(&outage->begun, &none, now)) {
+        return 0;
+    }
+
+    tournament_atomic_store(&outage->told, reason);
+
+    return 1;
+}
+
+
+ngx_uint_t
+tournament_outage_goes_on(tournament_outage_t *outage, uint64_t reason,
+    ngx_msec_t ms)
+{
+    uint64_t        told, since;
+    ngx_msec_int_t  passed;
+
+    told = tournament_atomic_load(&outage->told);
+
+    if (told == reason || tournament_atomic_load(&outage->begun) == 0) {
+        return 0;
+    }
+
+    if (tournament_atomic_swap(&outage->reason, reason) != reason) {
+        tournament_atomic_store(&outage->since, (uint64_t) ngx_current_msec);
+        return 0;
+    }
+
+    since = tournament_atomic_load(&outage->since);
+    passed = (ngx_msec_int_t) (ngx_current_msec - (ngx_msec_t) since);
+
+    return passed > (ngx_msec_int_t) ms
+           && tournament_atomic_set(&outage->told, &told, reason);
+}
+
+
+void
+tournament_outage_forget(tournament_outage_t *outage)
+{
+    tournament_atomic_store(&outage->told, 0);
+    tournament_atomic_store(&outage->reason, 0);
 }
 
 

@@ -1,8 +1,8 @@
 
 /*
  * What the workers of a node know of an outage together, so that it has one
- * line in the log as it begins and one as it ends, however many workers have
- * lost their connections.
+ * line in the log as it begins, one when it goes on for another reason, and one
+ * as it ends, however many workers have lost their connections.
  *
  * It lives in the shared zone, zeroed at first, and is written without a lock.
  * Who is in trouble is told by process ids: those of the dead do not count.
@@ -25,6 +25,10 @@
 typedef struct {
     uint64_t                     begun;     /* ms, never 0; 0: there is none */
     uint64_t                     worse;     /* said that it has become so */
+    uint64_t                     told;      /* the reason that a line named, a
+                                               hash; 0: none */
+    uint64_t                     reason;    /* another one */
+    uint64_t                     since;     /* ms; it has been that */
     int32_t                      pids[TOURNAMENT_OUTAGE_PLACES];
 } tournament_outage_t;
 
@@ -36,10 +40,25 @@ typedef struct {
 } tournament_outage_seat_t;
 
 
-/* Whoever holds seat is in trouble.  1: the node's outage begins with it. */
+/*
+ * Whoever holds seat is in trouble, for that reason (a hash).  1: the node's
+ * outage begins with it, and the reason is to be told.
+ */
 
 ngx_uint_t tournament_outage_begin(tournament_outage_t *outage,
-    tournament_outage_seat_t *seat);
+    tournament_outage_seat_t *seat, uint64_t reason);
+
+
+/*
+ * The outage goes on for that reason (a hash).  1: it is to be told, since it
+ * has been the reason for so many ms and the last line named another one.
+ * forget: what was told does not count any more, since the configuration is a
+ * new one.
+ */
+
+ngx_uint_t tournament_outage_goes_on(tournament_outage_t *outage,
+    uint64_t reason, ngx_msec_t ms);
+void tournament_outage_forget(tournament_outage_t *outage);
 
 
 /*

@@ -54,7 +54,15 @@ tournament_zone_add(ngx_conf_t *cf, tournament_zone_t *zone, ngx_str_t *name,
 void
 tournament_zone_begin(tournament_zone_t *zone)
 {
+    ngx_uint_t  i;
+
     zone->generation = tournament_workers_begin(zone->workers);
+
+    /* what an outage comes from is told of each configuration */
+
+    for (i = 0; i < TOURNAMENT_OUTAGES; i++) {
+        tournament_outage_forget(&zone->outages[i]);
+    }
 }
 
 
