@@ -73,6 +73,8 @@ static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t missing);
 
+static ngx_int_t ngx_http_tournament_fits(ngx_conf_t *cf,
+    tournament_main_conf_t *tmcf);
 static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
@@ -537,6 +539,10 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    if (ngx_http_tournament_fits(cf, tmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (!tmcf->prepare && tmcf->listen
         && tmcf->listen_conninfo.directive.data == NULL)
     {
@@ -582,6 +588,44 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 
     return tmcf->database.statements ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * A worker's connections to the database are among its worker_connections, and
+ * so are those of the feed: the ordinary one and a stream.  One is for
+ * wake-ups, one for the master's channel, one for a listening socket, and some
+ * client should get through.  (An events block further down is not known yet.)
+ */
+
+static ngx_int_t
+ngx_http_tournament_fits(ngx_conf_t *cf, tournament_main_conf_t *tmcf)
+{
+    void              **events;
+    ngx_uint_t          needed;
+    ngx_event_conf_t   *ecf;
+
+    events = (void **) ngx_get_conf(cf->cycle->conf_ctx, ngx_events_module);
+
+    if (events == NULL) {
+        return NGX_OK;
+    }
+
+    ecf = (*(void ***) events)[ngx_event_core_module.ctx_index];
+
+    needed = tmcf->database.connections + (tmcf->listen ? 2 : 0) + 4;
+
+    if (needed <= ecf->connections) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"tournament_database_connections %ui\" needs at least %ui "
+                  "\"worker_connections\", and one more for each client that "
+                  "is served at the same time; they are %ui",
+                  tmcf->database.connections, needed, ecf->connections);
+
+    return NGX_ERROR;
 }
 
 
@@ -1263,6 +1307,7 @@ ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t
 ngx_http_tournament_init_module(ngx_cycle_t *cycle)
 {
+    ngx_core_conf_t         *ccf;
     tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_cycle_get_module_main_conf(cycle,
@@ -1278,7 +1323,9 @@ ngx_http_tournament_init_module(ngx_cycle_t *cycle)
                   "tournament: ngx_http_tournament_module/"
                   TOURNAMENT_VERSION);
 
-    return tournament_wake_init(cycle->log);
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    return tournament_wake_init(cycle->log, ccf->worker_processes);
 }
 
 

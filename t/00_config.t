@@ -182,6 +182,21 @@ subtest 'a standby and a listener' => sub {
 };
 
 
+subtest 'connections that a worker has no room for' => sub {
+    my $http = "$ZONE $DATABASE tournament_database_connections 20;";
+
+    for my $case ([ 1, 26 ], [ 0, 24 ]) {
+        my ($feed, $least) = @$case;
+        my %options = (http => $http, locations => $STATE, feed => $feed);
+
+        refused("less than $least", { %options, connections => $least - 1 },
+                qr/"tournament_database_connections 20"/,
+                qr/at least $least "worker_connections"/);
+        accepted("$least", %options, connections => $least);
+    }
+};
+
+
 subtest 'the line that an error is in' => sub {
     my $http = "$ZONE\n\ntournament_database\n'host=no-such-host.invalid';\n\n";
     my (undef, $output) = $nginx->test(http => $http, locations => $STATE);

@@ -5,6 +5,10 @@
 #include "feed/wake.h"
 
 
+/* eventfds are never fewer */
+#define TOURNAMENT_WAKE_LEAST  8
+
+
 struct tournament_wake_s {
     tournament_zone_t    *zone;
     ngx_int_t             number;
@@ -24,16 +28,21 @@ static ngx_uint_t  tournament_wake_made;
 
 
 ngx_int_t
-tournament_wake_init(ngx_log_t *log)
+tournament_wake_init(ngx_log_t *log, ngx_uint_t workers)
 {
     int         fd;
-    ngx_uint_t  i;
+    ngx_uint_t  i, n;
 
     if (tournament_wake_made) {
         return NGX_OK;
     }
 
-    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
+    /* as old workers and new ones need for some reloads in a row */
+
+    n = ngx_max(4 * workers, TOURNAMENT_WAKE_LEAST);
+    n = ngx_min(n, TOURNAMENT_WORKERS);
+
+    for (i = 0; i < n; i++) {
 
         fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
@@ -45,7 +54,7 @@ tournament_wake_init(ngx_log_t *log)
         tournament_wake_fds[i] = fd;
     }
 
-    tournament_wake_made = 1;
+    tournament_wake_made = n;
 
     return NGX_OK;
 }
@@ -68,11 +77,13 @@ tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
     wake->data = data;
     wake->number = tournament_workers_join(zone->workers, zone->generation);
 
-    if (wake->number == NGX_ERROR) {
+    if (wake->number == NGX_ERROR
+        || (ngx_uint_t) wake->number >= tournament_wake_made)
+    {
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "tournament: more than %d workers, this one will hear "
+                      "tournament: more than %ui workers, this one will hear "
                       "of the others' queries late",
-                      TOURNAMENT_WORKERS);
+                      tournament_wake_made);
         return wake;
     }
 
@@ -144,7 +155,9 @@ tournament_wake_up(tournament_wake_t *wake, uint64_t workers)
 
     for (i = 0; workers; i++, workers >>= 1) {
 
-        if (!(workers & 1) || i == wake->number) {
+        if (!(workers & 1) || i == wake->number
+            || (ngx_uint_t) i >= tournament_wake_made)
+        {
             continue;
         }
 

@@ -22,9 +22,12 @@ typedef struct tournament_wake_s  tournament_wake_t;
 typedef void (*tournament_wake_pt)(void *data);
 
 
-/* Makes the table, once in the life of the master.  NGX_OK or NGX_ERROR. */
+/*
+ * Makes the table, once in the life of the master: four eventfds for each of
+ * the configured workers, for old ones may be there too.  NGX_OK or NGX_ERROR.
+ */
 
-ngx_int_t tournament_wake_init(ngx_log_t *log);
+ngx_int_t tournament_wake_init(ngx_log_t *log, ngx_uint_t workers);
 
 
 /*
