@@ -49,6 +49,12 @@
 #define TOURNAMENT_PG_BACKOFF_MAX  500
 #define TOURNAMENT_PG_BACKOFF_BUSY 100   /* while queries wait */
 
+/* ms; the pause where no more connections are allowed, for who has some */
+#define TOURNAMENT_PG_BACKOFF_FULL 1000
+
+/* ms; a pool gives up a connection for another one so often at most */
+#define TOURNAMENT_PG_YIELD        1000
+
 /* ms; an outage is over when all connections have been open for so long */
 #define TOURNAMENT_PG_SETTLE       500
 
@@ -171,6 +177,7 @@ struct tournament_pg_s {
     ngx_msec_t                 down_since;  /* with no ready one */
     ngx_uint_t                 failed;      /* attempts since then */
     uint64_t                   connected;   /* us; after it */
+    ngx_msec_t                 yielded;     /* 0: never */
 
     ngx_event_t                settled;     /* all are open */
     tournament_outage_seat_t   seat;
@@ -195,6 +202,7 @@ static void tournament_pg_renew(tournament_pg_conn_t *conn,
 static void tournament_pg_fall(tournament_pg_conn_t *conn);
 static void tournament_pg_close(tournament_pg_conn_t *conn);
 static ngx_msec_t tournament_pg_pause(tournament_pg_conn_t *conn);
+static void tournament_pg_yield(tournament_pg_t *pg);
 static void tournament_pg_log_down(tournament_pg_conn_t *conn,
     const char *reason);
 static void tournament_pg_settled(ngx_event_t *ev);
@@ -728,6 +736,19 @@ tournament_pg_pause(tournament_pg_conn_t *conn)
 
     pause = conn->backoff;
 
+    if (ngx_strcmp(conn->link.sqlstate, "53300") == 0) {
+
+        if (pg->conf->yields) {
+            tournament_pg_yield(pg->conf->yields);
+            return TOURNAMENT_PG_BACKOFF_MIN;
+        }
+
+        if (pg->nready) {
+            return TOURNAMENT_PG_BACKOFF_FULL
+                   + ngx_random() % TOURNAMENT_PG_BACKOFF_FULL;
+        }
+    }
+
     if (pg->nqueued) {
         pause = ngx_min(pause, TOURNAMENT_PG_BACKOFF_BUSY);
     }
@@ -747,6 +768,47 @@ tournament_pg_pause(tournament_pg_conn_t *conn)
     }
 
     return pause;
+}
+
+
+/*
+ * Makes room for a connection that is more urgent than one of these, of which
+ * it gives up the one that has the least to do.
+ */
+
+static void
+tournament_pg_yield(tournament_pg_t *pg)
+{
+    ngx_uint_t             i;
+    tournament_pg_conn_t  *conn, *least;
+
+    if (pg->yielded
+        && ngx_current_msec - pg->yielded < TOURNAMENT_PG_YIELD)
+    {
+        return;
+    }
+
+    least = NULL;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        if (conn->state == TOURNAMENT_PG_READY
+            && (least == NULL || conn->active < least->active))
+        {
+            least = conn;
+        }
+    }
+
+    if (least == NULL) {
+        return;
+    }
+
+    pg->yielded = ngx_current_msec;
+    least->backoff = TOURNAMENT_PG_BACKOFF_FULL;
+    least->since = ngx_current_msec;
+
+    tournament_pg_renew(least, "given up for the listener");
 }
 
 

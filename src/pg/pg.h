@@ -93,6 +93,12 @@ typedef struct {
     tournament_pg_meter_t   meter;
     tournament_outage_t    *outage;            /* of the node */
 
+    /*
+     * A pool that gives up a connection where the server or the role allows
+     * no more of them, or NULL: this one's is more urgent.
+     */
+    tournament_pg_t        *yields;
+
     unsigned                prepare:1;  /* statements have names */
     unsigned                primary:1;  /* a standby is of no use */
 
