@@ -1408,6 +1408,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
         conf.targets = tmcf->listen_targets;
         conf.connect_timeout = tmcf->database.connect_timeout;
         conf.kind = tmcf->feed_kind;
+        conf.pg = tmcf->pg;
         conf.delay = ngx_http_tournament_feed_delay;
         conf.delay_data = tmcf;
 

@@ -62,6 +62,13 @@
 #define TOURNAMENT_FEED_QUEUE_LOW  40
 
 
+/* ms; a pool that leads elsewhere for so long is told of */
+#define TOURNAMENT_FEED_STRAYS      2000
+
+
+/* ms; other workers make room for the listener where its own could not */
+#define TOURNAMENT_FEED_CROWDED     500
+
 /* bits of the zone's doubts */
 
 enum {
@@ -95,6 +102,9 @@ struct tournament_feed_s {
     void                      *source;      /* NULL: not started */
     tournament_source_conf_t   source_conf;
 
+    ngx_msec_t                 strays;      /* this worker's pool does, since;
+                                               0: not */
+    ngx_uint_t                 strays_told;
     uint64_t                   server;      /* of the source; a hash */
     uint64_t                   triggers;    /* as last seen; a hash */
     uint64_t                   doubts;
@@ -117,6 +127,8 @@ struct tournament_feed_s {
 static void tournament_feed_change(tournament_feed_t *feed,
     tournament_feed_phase_e phase);
 static void tournament_feed_tick(ngx_event_t *ev);
+static ngx_uint_t tournament_feed_strayed(tournament_listener_t *listener);
+static void tournament_feed_compare(tournament_feed_t *feed);
 static void tournament_feed_inherit(tournament_feed_t *feed);
 static void tournament_feed_beat(tournament_feed_t *feed);
 static ngx_uint_t tournament_feed_vacant(tournament_feed_t *feed,
@@ -128,6 +140,8 @@ static ngx_int_t tournament_feed_open(tournament_feed_t *feed);
 static void tournament_feed_idle(tournament_feed_t *feed);
 static void tournament_feed_down(tournament_feed_t *feed);
 
+static void tournament_feed_crowded(void *data);
+static void tournament_feed_make_room(tournament_feed_t *feed);
 static void tournament_feed_ready(void *data);
 static void tournament_feed_checked(void *data, tournament_report_t *report,
     uint64_t took);
@@ -236,12 +250,79 @@ tournament_feed_state(tournament_zone_t *zone)
 
     if (tournament_atomic_acquire(&listener->up) == 0
         || tournament_atomic_acquire(&listener->doubts) != 0
+        || tournament_feed_strayed(listener)
         || tournament_elapsed((ngx_msec_t) beat) > TOURNAMENT_FEED_LEASE)
     {
         return TOURNAMENT_FEED_DOWN;
     }
 
     return TOURNAMENT_FEED_UP;
+}
+
+
+/* whether some worker's pool reads another server than the one listened to */
+
+static ngx_uint_t
+tournament_feed_strayed(tournament_listener_t *listener)
+{
+    uint64_t  strayed;
+
+    strayed = tournament_atomic_load(&listener->strayed);
+
+    return strayed
+           && tournament_elapsed((ngx_msec_t) strayed) <= TOURNAMENT_FEED_LEASE;
+}
+
+
+/*
+ * Two servers that both accept connections, or a pooler that balances: what is
+ * read there may be older than what was heard here, and changes there are not
+ * heard at all.  A failover moves both, not at the same instant.
+ */
+
+static void
+tournament_feed_compare(tournament_feed_t *feed)
+{
+    uint64_t                server;
+    tournament_listener_t  *listener;
+
+    listener = feed->listener;
+    server = tournament_atomic_load(&listener->server);
+
+    if (server == 0
+        || tournament_atomic_load(&listener->up) == 0
+        || !tournament_pg_elsewhere(feed->conf.pg, server))
+    {
+        if (feed->strays) {
+            feed->strays = 0;
+            feed->strays_told = 0;
+            tournament_clock_suspect_all(feed->zone->clock);
+        }
+
+        return;
+    }
+
+    if (feed->strays == 0) {
+        feed->strays = ngx_current_msec | 1;
+
+        /* whoever was the first says so */
+        feed->strays_told = tournament_feed_strayed(listener);
+    }
+
+    if (!feed->strays_told
+        && ngx_current_msec - feed->strays >= TOURNAMENT_FEED_STRAYS)
+    {
+        feed->strays_told = 1;
+
+        ngx_log_error(NGX_LOG_ERR, feed->log, 0,
+                      "tournament: queries go to another server than the one "
+                      "that is listened to, and TTLs bound how old answers "
+                      "are: let \"tournament_database\" and "
+                      "\"tournament_listen\" lead to the same one");
+    }
+
+    tournament_atomic_store(&listener->strayed,
+                            (uint64_t) ngx_current_msec | 1);
 }
 
 
@@ -279,6 +360,9 @@ tournament_feed_tick(ngx_event_t *ev)
     listener = feed->listener;
 
     lease = tournament_atomic_load(&listener->lease);
+
+    tournament_feed_compare(feed);
+    tournament_feed_make_room(feed);
 
     if (feed->phase == TOURNAMENT_FEED_IDLE) {
 
@@ -467,6 +551,7 @@ tournament_feed_open(tournament_feed_t *feed)
     conf.nstatements = feed->kind->nstatements;
     conf.primary = feed->kind->primary;
     conf.ready = tournament_feed_ready;
+    conf.crowded = tournament_feed_crowded;
     conf.lost = tournament_feed_lost;
     conf.notify = tournament_feed_notified;
     conf.closing = tournament_feed_exiting;
@@ -539,10 +624,43 @@ tournament_feed_down(tournament_feed_t *feed)
 }
 
 
+/* the server or the role allows no more connections: this one comes first */
+
+static void
+tournament_feed_crowded(void *data)
+{
+    uint64_t            none;
+    tournament_feed_t  *feed = data;
+
+    none = 0;
+    (void) tournament_atomic_set(&feed->listener->crowded, &none,
+                                 (uint64_t) ngx_current_msec | 1);
+
+    tournament_pg_yield(feed->conf.pg);
+}
+
+
+static void
+tournament_feed_make_room(tournament_feed_t *feed)
+{
+    uint64_t  crowded;
+
+    crowded = tournament_atomic_load(&feed->listener->crowded);
+
+    if (crowded
+        && tournament_elapsed((ngx_msec_t) crowded) > TOURNAMENT_FEED_CROWDED)
+    {
+        tournament_pg_yield(feed->conf.pg);
+    }
+}
+
+
 static void
 tournament_feed_ready(void *data)
 {
     tournament_feed_t  *feed = data;
+
+    tournament_atomic_store(&feed->listener->crowded, 0);
 
     feed->asked = ngx_current_msec;
     tournament_session_check(feed->session);
@@ -772,6 +890,8 @@ tournament_feed_up(void *data, uint64_t position)
     tournament_atomic_store(&listener->doubts, feed->doubts);
     tournament_atomic_store(&listener->source, tournament_feed_origin(feed));
     tournament_atomic_store(&listener->position, position);
+    tournament_atomic_store(&listener->server,
+                            tournament_session_server(feed->session));
     tournament_atomic_store(&listener->up, feed->lease);
 
     if (feed->phase == TOURNAMENT_FEED_FOLLOWING) {

@@ -50,6 +50,9 @@ typedef struct {
     tournament_outage_t       *outage;
     ngx_msec_t                 connect_timeout;
     tournament_source_kind_t  *kind;
+    tournament_pg_t           *pg;          /* the pool: what is heard must
+                                               come from where it reads, and
+                                               it makes room for the listener */
 
     void                     (*begun)(void *data, ngx_uint_t continued);
     void                      *begun_data;

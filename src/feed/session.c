@@ -25,6 +25,7 @@ struct tournament_session_s {
 };
 
 
+static void tournament_session_crowded(void *data);
 static void tournament_session_ready(void *data);
 static void tournament_session_lost(void *data);
 static void tournament_session_notify(void *data, char *payload);
@@ -112,6 +113,7 @@ tournament_session_create(ngx_pool_t *pool, ngx_log_t *log,
     session->pg_conf.lost = tournament_session_lost;
     session->pg_conf.notify = tournament_session_notify;
     session->pg_conf.closing = tournament_session_closing;
+    session->pg_conf.crowded = tournament_session_crowded;
     session->pg_conf.data = session;
 
     session->pg = tournament_pg_create(pool, log, &session->pg_conf);
@@ -220,6 +222,22 @@ ngx_uint_t
 tournament_session_target(tournament_session_t *session)
 {
     return tournament_pg_target(session->pg);
+}
+
+
+uint64_t
+tournament_session_server(tournament_session_t *session)
+{
+    return tournament_pg_server(session->pg);
+}
+
+
+static void
+tournament_session_crowded(void *data)
+{
+    tournament_session_t  *session = data;
+
+    session->conf.crowded(session->conf.data);
 }
 
 

@@ -68,11 +68,12 @@ typedef struct {
 
     /*
      * ready: it is open.  lost: it was.  notify: a payload, good until it
-     * returns.  closing: see tournament_pg_conf_t.  checked: a check's answer,
-     * and how long it took, us; report is NULL where there was none.
+     * returns.  closing, crowded: see tournament_pg_conf_t.  checked: a check's
+     * answer, and how long it took, us; report is NULL where there was none.
      */
 
     void                     (*ready)(void *data);
+    void                     (*crowded)(void *data);
     void                     (*lost)(void *data);
     void                     (*notify)(void *data, char *payload);
     void                     (*closing)(void *data);
@@ -150,6 +151,11 @@ int64_t tournament_session_integer(PGresult *res, int column, int64_t dflt);
 /* The index in conf->targets of the server that it is connected to. */
 
 ngx_uint_t tournament_session_target(tournament_session_t *session);
+
+
+/* Which server that is: see tournament_pg_server(). */
+
+uint64_t tournament_session_server(tournament_session_t *session);
 
 
 #endif /* _TOURNAMENT_SESSION_H_INCLUDED_ */

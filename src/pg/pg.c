@@ -202,7 +202,6 @@ static void tournament_pg_renew(tournament_pg_conn_t *conn,
 static void tournament_pg_fall(tournament_pg_conn_t *conn);
 static void tournament_pg_close(tournament_pg_conn_t *conn);
 static ngx_msec_t tournament_pg_pause(tournament_pg_conn_t *conn);
-static void tournament_pg_yield(tournament_pg_t *pg);
 static void tournament_pg_log_down(tournament_pg_conn_t *conn,
     const char *reason);
 static void tournament_pg_settled(ngx_event_t *ev);
@@ -738,8 +737,8 @@ tournament_pg_pause(tournament_pg_conn_t *conn)
 
     if (ngx_strcmp(conn->link.sqlstate, "53300") == 0) {
 
-        if (pg->conf->yields) {
-            tournament_pg_yield(pg->conf->yields);
+        if (pg->conf->crowded) {
+            pg->conf->crowded(pg->conf->data);
             return TOURNAMENT_PG_BACKOFF_MIN;
         }
 
@@ -771,12 +770,7 @@ tournament_pg_pause(tournament_pg_conn_t *conn)
 }
 
 
-/*
- * Makes room for a connection that is more urgent than one of these, of which
- * it gives up the one that has the least to do.
- */
-
-static void
+void
 tournament_pg_yield(tournament_pg_t *pg)
 {
     ngx_uint_t             i;

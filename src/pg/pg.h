@@ -93,12 +93,6 @@ typedef struct {
     tournament_pg_meter_t   meter;
     tournament_outage_t    *outage;            /* of the node */
 
-    /*
-     * A pool that gives up a connection where the server or the role allows
-     * no more of them, or NULL: this one's is more urgent.
-     */
-    tournament_pg_t        *yields;
-
     unsigned                prepare:1;  /* statements have names */
     unsigned                primary:1;  /* a standby is of no use */
 
@@ -115,6 +109,7 @@ typedef struct {
     void                  (*lost)(void *data);
     void                  (*notify)(void *data, char *payload);
     void                  (*closing)(void *data);
+    void                  (*crowded)(void *data);
     void                   *data;
 } tournament_pg_conf_t;
 
@@ -245,6 +240,14 @@ void tournament_pg_report(tournament_pg_t *pg);
 
 uint64_t tournament_pg_server(tournament_pg_t *pg);
 ngx_uint_t tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server);
+
+
+/*
+ * Gives up the connection that has the least to do, once a second at most: a
+ * more urgent one finds no room.
+ */
+
+void tournament_pg_yield(tournament_pg_t *pg);
 
 
 /* The time, us, of a clock that nobody sets. */

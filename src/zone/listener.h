@@ -20,6 +20,9 @@ typedef struct {
     uint64_t                     doubts;      /* not 0: changes may go by */
     uint64_t                     source;      /* where and how; a hash */
     uint64_t                     position;    /* since this LSN, or 0 */
+    uint64_t                     server;      /* it leads to; 0: unknown */
+    uint64_t                     crowded;     /* ms; it finds no room, since */
+    uint64_t                     strayed;     /* ms; a pool leads elsewhere */
     uint64_t                     drained;     /* a lease that was succeeded,
                                                  and has heard all before */
     uint64_t                     heard;       /* ms; the last message */

@@ -13,6 +13,7 @@
 #include "zone/worker.c"
 #include "zone/claim.c"
 #include "zone/arena.c"
+#include "zone/outage.c"
 
 #include <check.h>
 
