@@ -28,6 +28,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_event.h>
 #include <libpq-fe.h>
 
 #include "zone/outage.h"
