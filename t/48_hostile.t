@@ -50,6 +50,8 @@ END
 sub card {
     my (%value) = @_;
 
+    $value{$_} //= "'x'" for qw(slug name game status);
+
     my @columns = (
         ([ id => 'bigint' ], map { [ $_ => 'text' ] }
             qw(slug name game status short_description banner entry_fee

@@ -30,6 +30,8 @@
 #include "pg/errors.h"
 #include "pg/link.h"
 #include "pg/pg.h"
+#include "zone/limit.h"
+#include "zone/timer.h"
 
 
 /* queries under way on one connection */
@@ -182,20 +184,19 @@ struct tournament_pg_s {
     ngx_event_t                settled;     /* all are open */
     tournament_outage_seat_t   seat;
 
-    ngx_msec_t                 error_logged;
-    ngx_uint_t                 errors_unlogged;
-    ngx_msec_t                 notice_logged;
-    ngx_uint_t                 notices_unlogged;
+    tournament_limit_t         errors;
+    tournament_limit_t         notices;
 
     unsigned                   trouble:1;   /* an outage, here */
-    unsigned                   logged:1;
-    unsigned                   noticed:1;
     unsigned                   missing:1;   /* statements: logged */
 };
 
 
+static ngx_int_t tournament_pg_init(ngx_pool_t *pool, tournament_pg_t *pg,
+    tournament_pg_conn_t *conn);
 static void tournament_pg_connect(tournament_pg_conn_t *conn);
 static void tournament_pg_ready(void *data);
+static ngx_int_t tournament_pg_begin(tournament_pg_conn_t *conn);
 static void tournament_pg_down(void *data, const char *reason);
 static void tournament_pg_renew(tournament_pg_conn_t *conn,
     const char *reason);
@@ -227,6 +228,11 @@ static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
     tournament_pg_slot_t *slot, PGresult *res);
 static void tournament_pg_sync(tournament_pg_conn_t *conn);
+static void tournament_pg_next(tournament_pg_conn_t *conn);
+static void tournament_pg_answered(tournament_pg_conn_t *conn,
+    tournament_pg_slot_t *done);
+static void tournament_pg_refused(tournament_pg_conn_t *conn,
+    tournament_pg_slot_t *done);
 static tournament_pg_slot_t *tournament_pg_slot(tournament_pg_conn_t *conn,
     ngx_uint_t statement, tournament_pg_query_t *query);
 static ngx_int_t tournament_pg_set(tournament_pg_conn_t *conn);
@@ -237,8 +243,7 @@ static void tournament_pg_enqueue(tournament_pg_query_t *query,
     ngx_uint_t head);
 static void tournament_pg_dequeue(tournament_pg_query_t *query);
 static ngx_uint_t tournament_pg_again(tournament_pg_conn_t *conn,
-    ngx_uint_t statement, ngx_uint_t preparing, tournament_pg_query_t *query,
-    PGresult *error);
+    tournament_pg_slot_t *done);
 static ngx_uint_t tournament_pg_worth(tournament_pg_query_t *query,
     PGresult *error);
 static ngx_uint_t tournament_pg_preparing(tournament_pg_conn_t *conn,
@@ -252,6 +257,7 @@ static void tournament_pg_count(tournament_pg_query_t *query,
 static void tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
     PGresult *error);
 static void tournament_pg_log_notice(tournament_pg_t *pg, const char *message);
+static void tournament_pg_more(u_char *buf, ngx_uint_t held, const char *what);
 static void tournament_pg_log_missing(tournament_pg_t *pg, PGresult *error);
 
 
@@ -269,9 +275,8 @@ tournament_pg_t *
 tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     tournament_pg_conf_t *conf)
 {
-    ngx_uint_t             i;
-    tournament_pg_t       *pg;
-    tournament_pg_conn_t  *conn;
+    ngx_uint_t        i;
+    tournament_pg_t  *pg;
 
     pg = ngx_pcalloc(pool, sizeof(tournament_pg_t));
     if (pg == NULL) {
@@ -288,10 +293,7 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
 
     ngx_queue_init(&pg->queue);
 
-    pg->settled.handler = tournament_pg_settled;
-    pg->settled.data = pg;
-    pg->settled.log = log;
-    pg->settled.cancelable = 1;
+    tournament_timer_init(&pg->settled, tournament_pg_settled, pg, log, 1);
 
     pg->conns = ngx_pcalloc(pool, conf->connections
                                   * sizeof(tournament_pg_conn_t));
@@ -300,31 +302,9 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     }
 
     for (i = 0; i < conf->connections; i++) {
-        conn = &pg->conns[i];
-
-        conn->pg = pg;
-        tournament_link_init(&conn->link, log, &tournament_pg_hooks, conn);
-
-        conn->slots = ngx_pcalloc(pool, pg->nslots
-                                     * sizeof(tournament_pg_slot_t));
-        if (conn->slots == NULL) {
+        if (tournament_pg_init(pool, pg, &pg->conns[i]) != NGX_OK) {
             return NULL;
         }
-
-        conn->prepared = ngx_pcalloc(pool, conf->nstatements + 1);
-        if (conn->prepared == NULL) {
-            return NULL;
-        }
-
-        conn->slow.handler = tournament_pg_slow;
-        conn->slow.data = conn;
-        conn->slow.log = log;
-        conn->slow.cancelable = 1;
-
-        conn->timer.handler = tournament_pg_timer;
-        conn->timer.data = conn;
-        conn->timer.log = log;
-        conn->timer.cancelable = 1;
     }
 
     for (i = 0; i < conf->connections; i++) {
@@ -332,6 +312,27 @@ tournament_pg_create(ngx_pool_t *pool, ngx_log_t *log,
     }
 
     return pg;
+}
+
+
+static ngx_int_t
+tournament_pg_init(ngx_pool_t *pool, tournament_pg_t *pg,
+    tournament_pg_conn_t *conn)
+{
+    conn->pg = pg;
+    tournament_link_init(&conn->link, pg->log, &tournament_pg_hooks, conn);
+
+    conn->slots = ngx_pcalloc(pool, pg->nslots * sizeof(tournament_pg_slot_t));
+    conn->prepared = ngx_pcalloc(pool, pg->conf->nstatements + 1);
+
+    if (conn->slots == NULL || conn->prepared == NULL) {
+        return NGX_ERROR;
+    }
+
+    tournament_timer_init(&conn->slow, tournament_pg_slow, conn, pg->log, 1);
+    tournament_timer_init(&conn->timer, tournament_pg_timer, conn, pg->log, 1);
+
+    return NGX_OK;
 }
 
 
@@ -447,9 +448,7 @@ tournament_pg_forget(tournament_pg_query_t *query)
         return;
     }
 
-    if (query->deadline.timer_set) {
-        ngx_del_timer(&query->deadline);
-    }
+    tournament_timer_stop(&query->deadline);
 
     if (query->state == TOURNAMENT_PG_SENT) {
         query->slot->query = NULL;
@@ -511,9 +510,7 @@ tournament_pg_connect(tournament_pg_conn_t *conn)
 
     pg = conn->pg;
 
-    if (conn->timer.timer_set) {
-        ngx_del_timer(&conn->timer);
-    }
+    tournament_timer_stop(&conn->timer);
 
     target = pg->conf->targets->elts;
     target += conn->target;
@@ -533,7 +530,6 @@ tournament_pg_connect(tournament_pg_conn_t *conn)
 static void
 tournament_pg_ready(void *data)
 {
-    ngx_uint_t             i;
     const char            *status;
     tournament_pg_t       *pg;
     tournament_pg_conn_t  *conn = data;
@@ -566,24 +562,9 @@ tournament_pg_ready(void *data)
         pg->connected = tournament_pg_now();
     }
 
-    ngx_memzero(conn->prepared, pg->conf->nstatements);
-    conn->server = 0;
-
-    if (pg->conf->prepare && tournament_pg_set(conn) != NGX_OK) {
+    if (tournament_pg_begin(conn) != NGX_OK) {
         tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
         return;
-    }
-
-    for (i = 0; i < pg->conf->nstatements; i++) {
-
-        if (pg->conf->statements[i] == NULL || !pg->conf->prepare) {
-            continue;
-        }
-
-        if (tournament_pg_start(conn, i, NULL) != NGX_OK) {
-            tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
-            return;
-        }
     }
 
     tournament_pg_guard(conn);
@@ -603,6 +584,40 @@ tournament_pg_ready(void *data)
     }
 
     tournament_pg_dispatch(pg);
+}
+
+
+/* what is said first on a connection: its settings, and its statements */
+
+static ngx_int_t
+tournament_pg_begin(tournament_pg_conn_t *conn)
+{
+    ngx_uint_t             i;
+    tournament_pg_conf_t  *conf;
+
+    conf = conn->pg->conf;
+
+    ngx_memzero(conn->prepared, conf->nstatements);
+    conn->server = 0;
+
+    if (!conf->prepare) {
+        return NGX_OK;
+    }
+
+    if (tournament_pg_set(conn) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < conf->nstatements; i++) {
+
+        if (conf->statements[i]
+            && tournament_pg_start(conn, i, NULL) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -683,17 +698,11 @@ tournament_pg_close(tournament_pg_conn_t *conn)
 
     tournament_link_close(&conn->link);
 
-    if (conn->timer.timer_set) {
-        ngx_del_timer(&conn->timer);
-    }
+    tournament_timer_stop(&conn->timer);
 
-    if (conn->slow.timer_set) {
-        ngx_del_timer(&conn->slow);
-    }
+    tournament_timer_stop(&conn->slow);
 
-    if (pg->settled.timer_set) {
-        ngx_del_timer(&pg->settled);
-    }
+    tournament_timer_stop(&pg->settled);
 
     if (conn->state == TOURNAMENT_PG_READY && --pg->nready == 0) {
         pg->down_since = ngx_current_msec;
@@ -1538,23 +1547,34 @@ tournament_pg_result(tournament_pg_conn_t *conn, tournament_pg_slot_t *slot,
 static void
 tournament_pg_sync(tournament_pg_conn_t *conn)
 {
-    PGresult               *result, *error;
-    const char             *renew;
-    ngx_uint_t              statement, preparing, keep, large;
-    tournament_pg_t        *pg;
-    tournament_pg_slot_t   *slot;
-    tournament_pg_query_t  *query;
+    tournament_pg_slot_t  done;
+
+    done = conn->slots[conn->first];
+
+    tournament_pg_next(conn);
+
+    if (done.error) {
+        PQclear(done.result);
+        tournament_pg_refused(conn, &done);
+
+    } else {
+        tournament_pg_answered(conn, &done);
+    }
+}
+
+
+/* the ring's next slot becomes the oldest */
+
+static void
+tournament_pg_next(tournament_pg_conn_t *conn)
+{
+    tournament_pg_t       *pg;
+    tournament_pg_slot_t  *slot;
 
     pg = conn->pg;
-
     slot = &conn->slots[conn->first];
-    query = slot->query;
-    statement = slot->statement;
-    preparing = slot->preparing;
-    result = slot->result;
-    error = slot->error;
 
-    if (query
+    if (slot->query
         && pg->depth < TOURNAMENT_PG_DEPTH
         && ngx_current_msec - slot->sent < TOURNAMENT_PG_SLOW_HEAD)
     {
@@ -1578,61 +1598,69 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
         }
     }
 
-    if (conn->timer.timer_set) {
-        ngx_del_timer(&conn->timer);
-    }
+    tournament_timer_stop(&conn->timer);
 
     tournament_pg_guard(conn);
+}
 
-    if (error == NULL) {
 
-        if (statement == pg->conf->nstatements) {
-            tournament_pg_told(conn, result);
-        }
+static void
+tournament_pg_answered(tournament_pg_conn_t *conn, tournament_pg_slot_t *done)
+{
+    ngx_uint_t              keep, large;
+    tournament_pg_query_t  *query;
 
-        keep = query && query->keep;
-        large = PQresultMemorySize(result)
-                > TOURNAMENT_PG_RESULT_MAX;
+    query = done->query;
 
-        if (query) {
-            tournament_pg_finish(query, TOURNAMENT_PG_OK, result);
-        }
-
-        if (!keep) {
-            PQclear(result);
-        }
-
-        if (large && conn->state == TOURNAMENT_PG_READY) {
-            tournament_pg_renew(conn, "a result was too large");
-        }
-
-        return;
+    if (done->statement == conn->pg->conf->nstatements) {
+        tournament_pg_told(conn, done->result);
     }
 
-    PQclear(result);
+    keep = query && query->keep;
+    large = PQresultMemorySize(done->result) > TOURNAMENT_PG_RESULT_MAX;
 
+    if (query) {
+        tournament_pg_finish(query, TOURNAMENT_PG_OK, done->result);
+    }
+
+    if (!keep) {
+        PQclear(done->result);
+    }
+
+    if (large && conn->state == TOURNAMENT_PG_READY) {
+        tournament_pg_renew(conn, "a result was too large");
+    }
+}
+
+
+static void
+tournament_pg_refused(tournament_pg_conn_t *conn, tournament_pg_slot_t *done)
+{
+    PGresult    *error;
+    const char  *renew;
+
+    error = done->error;
     renew = NULL;
 
-    if (!preparing && tournament_errors_changed(error)) {
+    if (!done->preparing && tournament_errors_changed(error)) {
 
         /* what was prepared before it is of no use any more */
 
         renew = "a function of tournament_api has changed";
 
     } else if (tournament_errors_sqlstate(error, "42501")
-               && ngx_current_msec - conn->since
-                  >= TOURNAMENT_PG_RENEW)
+               && ngx_current_msec - conn->since >= TOURNAMENT_PG_RENEW)
     {
         /* a role that was made anew has the name, but not its sessions */
 
         renew = "the role has no rights, or is another one by now";
     }
 
-    if (!tournament_pg_again(conn, statement, preparing, query, error)) {
-        tournament_pg_log_error(pg, statement, error);
+    if (!tournament_pg_again(conn, done)) {
+        tournament_pg_log_error(conn->pg, done->statement, error);
 
-        if (query) {
-            tournament_pg_finish(query,
+        if (done->query) {
+            tournament_pg_finish(done->query,
                                  tournament_errors_sqlstate(error, "57014")
                                  ? TOURNAMENT_PG_TIMEOUT
                                  : TOURNAMENT_PG_FAILED, NULL);
@@ -1655,10 +1683,16 @@ tournament_pg_sync(tournament_pg_conn_t *conn)
  */
 
 static ngx_uint_t
-tournament_pg_again(tournament_pg_conn_t *conn, ngx_uint_t statement,
-    ngx_uint_t preparing, tournament_pg_query_t *query, PGresult *error)
+tournament_pg_again(tournament_pg_conn_t *conn, tournament_pg_slot_t *done)
 {
-    ngx_uint_t  missing, taken;
+    PGresult               *error;
+    ngx_uint_t              statement, preparing, missing, taken;
+    tournament_pg_query_t  *query;
+
+    query = done->query;
+    error = done->error;
+    statement = done->statement;
+    preparing = done->preparing;
 
     /* not there any more, or there already: another client of a pooler's */
 
@@ -1829,9 +1863,7 @@ static void
 tournament_pg_finish(tournament_pg_query_t *query, tournament_pg_rc_e rc,
     PGresult *res)
 {
-    if (query->deadline.timer_set) {
-        ngx_del_timer(&query->deadline);
-    }
+    tournament_timer_stop(&query->deadline);
 
     query->state = TOURNAMENT_PG_DONE;
 
@@ -1908,14 +1940,14 @@ static void
 tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
     PGresult *error)
 {
-    size_t       len;
-    const char  *state, *message, *sql;
+    u_char       more[sizeof(", more errors since the last such line")
+                      + NGX_INT_T_LEN];
+    ngx_uint_t   held;
+    const char  *state, *message;
 
-    if (pg->logged
-        && ngx_current_msec - pg->error_logged
-           < TOURNAMENT_PG_LOG_PAUSE)
+    if (!tournament_limit_pass(&pg->errors, ngx_current_msec,
+                               TOURNAMENT_PG_LOG_PAUSE, &held))
     {
-        pg->errors_unlogged++;
         return;
     }
 
@@ -1926,60 +1958,48 @@ tournament_pg_log_error(tournament_pg_t *pg, ngx_uint_t statement,
         message = "";
     }
 
-    if (state == NULL) {
-        state = "none";
-    }
+    tournament_pg_more(more, held, "errors");
 
-    sql = tournament_pg_statement(pg, statement)->sql;
-    len = tournament_errors_line(message);
-
-    if (pg->errors_unlogged) {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "tournament: PostgreSQL refused \"%s\": %*s "
-                      "(SQLSTATE %s), %ui more errors since the last such "
-                      "line", sql, len, message, state, pg->errors_unlogged);
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "tournament: PostgreSQL refused \"%s\": %*s "
-                      "(SQLSTATE %s)", sql, len, message, state);
-    }
-
-    pg->logged = 1;
-    pg->error_logged = ngx_current_msec;
-    pg->errors_unlogged = 0;
+    ngx_log_error(NGX_LOG_ERR, pg->log, 0,
+                  "tournament: PostgreSQL refused \"%s\": %*s (SQLSTATE "
+                  "%s)%s", tournament_pg_statement(pg, statement)->sql,
+                  tournament_errors_line(message), message,
+                  state ? state : "none", more);
 }
 
 
 static void
 tournament_pg_log_notice(tournament_pg_t *pg, const char *message)
 {
-    size_t  len;
+    u_char      more[sizeof(", more notices since the last such line")
+                     + NGX_INT_T_LEN];
+    ngx_uint_t  held;
 
-    if (pg->noticed
-        && ngx_current_msec - pg->notice_logged
-           < TOURNAMENT_PG_LOG_PAUSE)
+    if (!tournament_limit_pass(&pg->notices, ngx_current_msec,
+                               TOURNAMENT_PG_LOG_PAUSE, &held))
     {
-        pg->notices_unlogged++;
         return;
     }
 
-    len = tournament_errors_line(message);
+    tournament_pg_more(more, held, "notices");
 
-    if (pg->notices_unlogged) {
-        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                      "tournament: notice from PostgreSQL: %*s, %ui more "
-                      "notices since the last such line", len, message,
-                      pg->notices_unlogged);
+    ngx_log_error(NGX_LOG_INFO, pg->log, 0,
+                  "tournament: notice from PostgreSQL: %*s%s",
+                  tournament_errors_line(message), message, more);
+}
 
-    } else {
-        ngx_log_error(NGX_LOG_INFO, pg->log, 0,
-                      "tournament: notice from PostgreSQL: %*s", len, message);
+
+/* what a line says of those that were held back before it */
+
+static void
+tournament_pg_more(u_char *buf, ngx_uint_t held, const char *what)
+{
+    *buf = '\0';
+
+    if (held) {
+        ngx_sprintf(buf, ", %ui more %s since the last such line%Z", held,
+                    what);
     }
-
-    pg->noticed = 1;
-    pg->notice_logged = ngx_current_msec;
-    pg->notices_unlogged = 0;
 }
 
 

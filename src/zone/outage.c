@@ -45,6 +45,7 @@ tournament_outage_begin(tournament_outage_t *outage,
         && tournament_atomic_set(&outage->begun, &begun, now))
     {
         tournament_atomic_store(&outage->worse, 0);
+        tournament_atomic_store(&outage->reason, 0);
         tournament_atomic_store(&outage->told, reason);
         return 1;
     }
@@ -57,6 +58,7 @@ tournament_outage_begin(tournament_outage_t *outage,
         return 0;
     }
 
+    tournament_atomic_store(&outage->reason, 0);
     tournament_atomic_store(&outage->told, reason);
 
     return 1;

@@ -206,6 +206,7 @@ sub bare {
         =~ s/"timestamp":"[^"]*",?//;
     $text =~ s/("(?:time_until_\w+|registration_closes_in)":)"[^"]*"
               /$1"<duration>"/gx;
+    $text =~ s/("seconds_until_\w+":)\d+/$1<int>/g;
 
     return $text;
 }
