@@ -54,7 +54,7 @@ sub is_told {
     my $passing = qr/: (?:.*(?:Connection refused|No such file|starting\ up
                          |shutting\ down)),/x;
 
-    my @told = grep { !/listening to changes|ceases to listen/ }
+    my @told = grep { !/listening to changes|ceases to listen|module\// }
         lines(qr/\[(?:notice|warn|error)\].*tournament: /);
 
     @told = @told[0, grep { $told[$_] !~ $passing } 1 .. $#told] if @told;
