@@ -8,6 +8,8 @@
 #include "rules/text.h"
 
 
+static void tournament_decode_money(tournament_result_t *result,
+    const char *key, int row, int column);
 static void tournament_decode_status(tournament_result_t *result, int row,
     int column, tournament_facts_t *facts);
 static void tournament_render_reason(tournament_json_t *json,
@@ -15,8 +17,6 @@ static void tournament_render_reason(tournament_json_t *json,
     tournament_user_facts_t *user);
 static void tournament_render_slots(tournament_json_t *json,
     tournament_state_t *state);
-static void tournament_render_money(tournament_json_t *json, const char *key,
-    u_char *base, tournament_string_t *string);
 
 
 /* there is no such thing until the catalogue's rows change */
@@ -52,43 +52,79 @@ tournament_decode_facts(tournament_result_t *result, int row,
 }
 
 
-/* the columns of a card, from that one */
+/* the columns of a card, from that one, in the order of their list */
 
 void
 tournament_decode_card(tournament_result_t *result, int row, int column,
     tournament_card_t *card)
 {
-    int                  c;
+    tournament_json_t   *json;
+    tournament_state_t   state;
     tournament_facts_t  *facts;
 
     ngx_memzero(card, sizeof(tournament_card_t));
 
-    c = column;
+    json = result->json;
     facts = &card->facts;
 
-    facts->id = tournament_result_integer(result, row, c++, 0);
-    card->slug = tournament_result_string(result, row, c++);
-    card->name = tournament_result_string(result, row, c++);
-    card->game = tournament_result_string(result, row, c++);
-    tournament_decode_status(result, row, c, facts);
-    card->status = tournament_result_string(result, row, c++);
-    card->short_description = tournament_result_string(result, row, c++);
-    card->banner = tournament_result_string(result, row, c++);
-    card->entry_fee = tournament_result_string(result, row, c++);
-    card->prize_pool = tournament_result_string(result, row, c++);
-    facts->reg_open_at = tournament_result_instant(result, row, c++);
-    facts->reg_close_at = tournament_result_instant(result, row, c++);
-    facts->start_at = tournament_result_instant(result, row, c++);
-    card->end_at = tournament_result_instant(result, row, c++);
-    facts->slot_size = tournament_result_integer(result, row, c++, 0);
+    facts->id = tournament_result_integer(result, row, column, 0);
+    tournament_decode_status(result, row, column + 4, facts);
+    facts->reg_open_at = tournament_result_instant(result, row, column + 9);
+    facts->reg_close_at = tournament_result_instant(result, row, column + 10);
+    facts->start_at = tournament_result_instant(result, row, column + 11);
+    facts->slot_size = tournament_result_integer(result, row, column + 13, 0);
     facts->min_team_size = (int32_t)
-                  tournament_result_integer(result, row, c++, 0);
+                  tournament_result_integer(result, row, column + 14, 0);
     facts->max_team_size = (int32_t)
-                  tournament_result_integer(result, row, c++, 0);
-    facts->confirmed = tournament_result_integer(result, row, c++, 0);
-    card->registered = tournament_result_integer(result, row, c, 0);
+                  tournament_result_integer(result, row, column + 15, 0);
+    facts->confirmed = tournament_result_integer(result, row, column + 16, 0);
+
+    tournament_json_begin(json);
+    tournament_json_integer(json, "id", facts->id);
+    tournament_result_column(result, "slug", row, column + 1);
+    tournament_result_column(result, "name", row, column + 2);
+    tournament_result_column(result, "game", row, column + 3);
+    tournament_result_column(result, "status", row, column + 4);
+    tournament_result_column(result, "short_description", row, column + 5);
+    tournament_result_column(result, "banner", row, column + 6);
+    tournament_decode_money(result, "entry_fee", row, column + 7);
+    tournament_decode_money(result, "prize_pool", row, column + 8);
+    tournament_json_instant(json, "reg_open_at", facts->reg_open_at);
+    tournament_json_instant(json, "reg_close_at", facts->reg_close_at);
+    tournament_json_instant(json, "start_at", facts->start_at);
+    tournament_json_instant(json, "end_at",
+                       tournament_result_instant(result, row, column + 12));
+    tournament_json_integer(json, "registration_count",
+                       tournament_result_integer(result, row, column + 17, 0));
+
+    card->before = tournament_result_members(result);
+
+    /* slots are the same at any time */
+
+    tournament_state_derive(facts, 0, &state);
+
+    tournament_json_begin(json);
+    tournament_json_open_key(json, "slots");
+    tournament_render_slots(json, &state);
+    tournament_json_close(json);
+
+    card->behind = tournament_result_members(result);
+
+    card->slug = tournament_result_string(result, row, column + 1);
 
     tournament_result_tournament(result, facts->id, &card->slug);
+}
+
+
+static void
+tournament_decode_money(tournament_result_t *result, const char *key, int row,
+    int column)
+{
+    ngx_str_t  text;
+
+    tournament_result_text(result, row, column, &text);
+
+    tournament_json_money(result->json, key, (char *) text.data, text.len);
 }
 
 
@@ -240,35 +276,15 @@ void
 tournament_render_card(tournament_json_t *json, u_char *base,
     tournament_card_t *card, time_t now)
 {
-    tournament_facts_t  *facts;
-    tournament_state_t   state;
+    tournament_state_t  state;
 
-    facts = &card->facts;
+    tournament_state_derive(&card->facts, now, &state);
 
-    tournament_state_derive(facts, now, &state);
-
-    tournament_json_integer(json, "id", facts->id);
-    tournament_render_string(json, "slug", base, &card->slug);
-    tournament_render_string(json, "name", base, &card->name);
-    tournament_render_string(json, "game", base, &card->game);
-    tournament_render_string(json, "status", base, &card->status);
-    tournament_render_string(json, "short_description", base,
-                             &card->short_description);
-    tournament_render_string(json, "banner", base, &card->banner);
-    tournament_render_money(json, "entry_fee", base, &card->entry_fee);
-    tournament_render_money(json, "prize_pool", base, &card->prize_pool);
-    tournament_json_instant(json, "reg_open_at", facts->reg_open_at);
-    tournament_json_instant(json, "reg_close_at", facts->reg_close_at);
-    tournament_json_instant(json, "start_at", facts->start_at);
-    tournament_json_instant(json, "end_at", card->end_at);
-    tournament_json_integer(json, "registration_count", card->registered);
+    tournament_render_members(json, base, &card->before);
     tournament_json_word(json, "phase", tournament_phase_name(state.phase));
     tournament_json_word(json, "registration_state",
                          tournament_registration_name(state.registration));
-
-    tournament_json_open_key(json, "slots");
-    tournament_render_slots(json, &state);
-    tournament_json_close(json);
+    tournament_render_members(json, base, &card->behind);
 }
 
 
@@ -294,6 +310,16 @@ tournament_render_cards(tournament_json_t *json, const char *key, u_char *base,
 
 
 void
+tournament_render_members(tournament_json_t *json, u_char *base,
+    tournament_string_t *string)
+{
+    if (string->len) {
+        tournament_json_members(json, base + string->offset, string->len);
+    }
+}
+
+
+void
 tournament_render_string(tournament_json_t *json, const char *key,
     u_char *base, tournament_string_t *string)
 {
@@ -305,13 +331,4 @@ tournament_render_string(tournament_json_t *json, const char *key,
     tournament_json_string(json, key,
                            (char *) base + string->offset,
                            string->len);
-}
-
-
-static void
-tournament_render_money(tournament_json_t *json, const char *key, u_char *base,
-    tournament_string_t *string)
-{
-    tournament_json_money(json, key, (char *) base + string->offset,
-                          string->offset ? string->len : 0);
 }

@@ -50,20 +50,17 @@
 #define TOURNAMENT_CARD_COLUMNS   18
 
 
-/* a tournament in a list, and in its own page */
+/*
+ * A tournament in a list, and in its own page.  What time does not change is
+ * written as it is shown: the members before its phase, and those behind its
+ * registration state.
+ */
 
 typedef struct {
     tournament_facts_t    facts;
-    int64_t               end_at;
-    int64_t               registered;  /* PENDING, CONFIRMED */
     tournament_string_t   slug;
-    tournament_string_t   name;
-    tournament_string_t   game;
-    tournament_string_t   status;
-    tournament_string_t   short_description;
-    tournament_string_t   banner;
-    tournament_string_t   entry_fee;   /* numbers, two decimals */
-    tournament_string_t   prize_pool;
+    tournament_string_t   before;
+    tournament_string_t   behind;
 } tournament_card_t;
 
 
@@ -121,6 +118,12 @@ void tournament_render_button(tournament_json_t *json,
 
 void tournament_render_limit(tournament_json_t *json, const char *key,
     tournament_state_t *state, int64_t value);
+
+
+/* Members of an entry whose facts are at base, written as it was decoded. */
+
+void tournament_render_members(tournament_json_t *json, u_char *base,
+    tournament_string_t *string);
 
 
 /* A string of an entry whose facts are at base; null where it has none. */

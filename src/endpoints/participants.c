@@ -9,20 +9,8 @@
 
 
 typedef struct {
-    tournament_string_t      status;
-    tournament_string_t      name;
-    tournament_string_t      team_name;
-    tournament_string_t      team_tag;
-    tournament_string_t      captain;
-    uint32_t                 has_team;
-    uint32_t                 reserved;
-} tournament_participant_t;
-
-
-typedef struct {
-    int64_t                           start_at;
-    uint32_t                          participants;  /* offset */
-    uint32_t                          n;
+    int64_t               start_at;
+    tournament_string_t   members;        /* the list, as it is shown */
 } tournament_participants_t;
 
 
@@ -32,6 +20,8 @@ static tournament_error_t *tournament_participants_check(
     tournament_view_t *view);
 static void tournament_participants_render(tournament_json_t *json,
     tournament_view_t *view);
+static void tournament_participants_one(tournament_result_t *result, int row,
+    int seed);
 static void tournament_participants_shows(tournament_result_t *result,
     tournament_thing_e kind, int row, int column);
 
@@ -73,10 +63,8 @@ tournament_endpoint_t  tournament_endpoint_participants = {
 static void
 tournament_participants_decode(tournament_result_t *result, int row, int n)
 {
-    int                         i, r;
-    int64_t                     id;
-    uint32_t                    participants;
-    tournament_participant_t    participant, *dst;
+    int                         i;
+    tournament_string_t         members;
     tournament_participants_t  *facts;
 
     if (n == 0) {
@@ -87,42 +75,56 @@ tournament_participants_decode(tournament_result_t *result, int row, int n)
     (void) tournament_result_reserve(result,
                                      sizeof(tournament_participants_t));
 
-    id = tournament_result_integer(result, row, 0, 0);
-    tournament_result_tournament(result, id, NULL);
+    tournament_result_tournament(result,
+                         tournament_result_integer(result, row, 0, 0), NULL);
+
+    tournament_json_begin(result->json);
+    tournament_json_open_array(result->json, "participants");
+
+    if (!tournament_result_is_null(result, row, 4)) {
+        for (i = 0; i < n; i++) {
+            tournament_participants_one(result, row + i, i + 1);
+        }
+    }
+
+    tournament_json_close_array(result->json);
+
+    members = tournament_result_members(result);
 
     facts = tournament_result_at(result, 0);
     facts->start_at = tournament_result_instant(result, row, 1);
+    facts->members = members;
+}
 
-    if (tournament_result_is_null(result, row, 4)) {
-        return;
+
+static void
+tournament_participants_one(tournament_result_t *result, int row, int seed)
+{
+    tournament_json_t  *json;
+
+    json = result->json;
+
+    tournament_participants_shows(result, TOURNAMENT_TEAM, row, 7);
+    tournament_participants_shows(result, TOURNAMENT_PROFILE, row, 11);
+    tournament_participants_shows(result, TOURNAMENT_PROFILE, row, 12);
+
+    tournament_json_open(json);
+    tournament_json_integer(json, "seed", seed);
+    tournament_result_column(result, "name", row, 6);
+
+    if (tournament_result_is_null(result, row, 7)) {
+        tournament_json_null(json, "team");
+
+    } else {
+        tournament_json_open_key(json, "team");
+        tournament_result_column(result, "name", row, 8);
+        tournament_result_column(result, "tag", row, 9);
+        tournament_result_column(result, "captain", row, 10);
+        tournament_json_close(json);
     }
 
-    participants = tournament_result_reserve(result,
-                              n * sizeof(tournament_participant_t));
-
-    for (i = 0; i < n && !result->failed; i++) {
-        r = row + i;
-
-        ngx_memzero(&participant, sizeof(tournament_participant_t));
-
-        participant.status = tournament_result_string(result, r, 5);
-        participant.name = tournament_result_string(result, r, 6);
-        participant.has_team = !tournament_result_is_null(result, r, 7);
-        participant.team_name = tournament_result_string(result, r, 8);
-        participant.team_tag = tournament_result_string(result, r, 9);
-        participant.captain = tournament_result_string(result, r, 10);
-
-        tournament_participants_shows(result, TOURNAMENT_TEAM, r, 7);
-        tournament_participants_shows(result, TOURNAMENT_PROFILE, r, 11);
-        tournament_participants_shows(result, TOURNAMENT_PROFILE, r, 12);
-
-        dst = tournament_result_at(result, participants);
-        dst[i] = participant;
-    }
-
-    facts = tournament_result_at(result, 0);
-    facts->participants = participants;
-    facts->n = n;
+    tournament_result_column(result, "status", row, 5);
+    tournament_json_close(json);
 }
 
 
@@ -142,39 +144,13 @@ tournament_participants_render(tournament_json_t *json,
     tournament_view_t *view)
 {
     u_char                     *base;
-    uint32_t                    i;
-    tournament_participant_t   *p;
     tournament_participants_t  *facts;
 
     base = view->entry->facts;
     facts = (tournament_participants_t *) base;
 
     tournament_json_now(json, "timestamp", view->now);
-    tournament_json_open_array(json, "participants");
-
-    p = (tournament_participant_t *) (base + facts->participants);
-
-    for (i = 0; i < facts->n; i++, p++) {
-        tournament_json_open(json);
-        tournament_json_integer(json, "seed", (int64_t) i + 1);
-        tournament_render_string(json, "name", base, &p->name);
-
-        if (p->has_team) {
-            tournament_json_open_key(json, "team");
-            tournament_render_string(json, "name", base, &p->team_name);
-            tournament_render_string(json, "tag", base, &p->team_tag);
-            tournament_render_string(json, "captain", base, &p->captain);
-            tournament_json_close(json);
-
-        } else {
-            tournament_json_null(json, "team");
-        }
-
-        tournament_render_string(json, "status", base, &p->status);
-        tournament_json_close(json);
-    }
-
-    tournament_json_close_array(json);
+    tournament_render_members(json, base, &facts->members);
 }
 
 

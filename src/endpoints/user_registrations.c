@@ -8,16 +8,8 @@
 
 
 typedef struct {
-    tournament_card_t        card;
-    int64_t                  id;
-    int64_t                  created_at;
-    int64_t                  team_id;
-    tournament_string_t      status;
-    tournament_string_t      payment_status;
-    tournament_string_t      team_name;
-    tournament_string_t      team_tag;
-    uint32_t                 has_team;
-    uint32_t                 reserved;
+    tournament_card_t     card;
+    tournament_string_t   members;        /* before the tournament */
 } tournament_registration_t;
 
 
@@ -29,6 +21,8 @@ typedef struct {
 
 static void tournament_registrations_decode(tournament_result_t *result,
     int row, int n);
+static tournament_string_t tournament_registrations_members(
+    tournament_result_t *result, int row);
 static void tournament_registrations_render(tournament_json_t *json,
     tournament_view_t *view);
 
@@ -94,19 +88,11 @@ tournament_registrations_decode(tournament_result_t *result, int row, int n)
     for (i = 0; i < n && !result->failed; i++) {
         r = row + i;
 
-        ngx_memzero(&reg, sizeof(tournament_registration_t));
+        reg.members = tournament_registrations_members(result, r);
 
-        reg.id = tournament_result_integer(result, r, 2, 0);
-        reg.status = tournament_result_string(result, r, 3);
-        reg.payment_status = tournament_result_string(result, r, 4);
-        reg.created_at = tournament_result_instant(result, r, 5);
-        reg.has_team = !tournament_result_is_null(result, r, 6);
-        reg.team_id = tournament_result_integer(result, r, 6, 0);
-        reg.team_name = tournament_result_string(result, r, 7);
-        reg.team_tag = tournament_result_string(result, r, 8);
-
-        if (reg.has_team) {
-            tournament_result_shows(result, TOURNAMENT_TEAM, reg.team_id);
+        if (!tournament_result_is_null(result, r, 6)) {
+            tournament_result_shows(result, TOURNAMENT_TEAM,
+                                  tournament_result_integer(result, r, 6, 0));
         }
 
         tournament_decode_card(result, r, 9, &reg.card);
@@ -118,6 +104,39 @@ tournament_registrations_decode(tournament_result_t *result, int row, int n)
     facts = tournament_result_at(result, 0);
     facts->registrations = registrations;
     facts->n = n;
+}
+
+
+/* what is known of a registration: time does not change it */
+
+static tournament_string_t
+tournament_registrations_members(tournament_result_t *result, int row)
+{
+    tournament_json_t  *json;
+
+    json = result->json;
+
+    tournament_json_begin(json);
+    tournament_json_integer(json, "id",
+                            tournament_result_integer(result, row, 2, 0));
+    tournament_result_column(result, "status", row, 3);
+    tournament_result_column(result, "payment_status", row, 4);
+    tournament_json_instant(json, "created_at",
+                            tournament_result_instant(result, row, 5));
+
+    if (tournament_result_is_null(result, row, 6)) {
+        tournament_json_null(json, "team");
+        return tournament_result_members(result);
+    }
+
+    tournament_json_open_key(json, "team");
+    tournament_json_integer(json, "id",
+                            tournament_result_integer(result, row, 6, 0));
+    tournament_result_column(result, "name", row, 7);
+    tournament_result_column(result, "tag", row, 8);
+    tournament_json_close(json);
+
+    return tournament_result_members(result);
 }
 
 
@@ -140,23 +159,7 @@ tournament_registrations_render(tournament_json_t *json,
 
     for (i = 0; i < facts->n; i++, reg++) {
         tournament_json_open(json);
-        tournament_json_integer(json, "id", reg->id);
-        tournament_render_string(json, "status", base, &reg->status);
-        tournament_render_string(json, "payment_status", base,
-                                 &reg->payment_status);
-        tournament_json_instant(json, "created_at", reg->created_at);
-
-        if (reg->has_team) {
-            tournament_json_open_key(json, "team");
-            tournament_json_integer(json, "id", reg->team_id);
-            tournament_render_string(json, "name", base, &reg->team_name);
-            tournament_render_string(json, "tag", base, &reg->team_tag);
-            tournament_json_close(json);
-
-        } else {
-            tournament_json_null(json, "team");
-        }
-
+        tournament_render_members(json, base, &reg->members);
         tournament_json_open_key(json, "tournament");
         tournament_render_card(json, base, &reg->card, view->now);
         tournament_json_close(json);

@@ -320,6 +320,31 @@ tournament_json_number(tournament_json_t *json, const char *key,
 }
 
 
+ngx_int_t
+tournament_json_written(tournament_json_t *json, ngx_str_t *text)
+{
+    if (json->failed) {
+        return NGX_ERROR;
+    }
+
+    /* past the brace */
+
+    text->data = json->data + 1;
+    text->len = json->len - 1;
+
+    return NGX_OK;
+}
+
+
+void
+tournament_json_members(tournament_json_t *json, const u_char *text,
+    size_t len)
+{
+    tournament_json_comma(json);
+    tournament_json_append(json, text, len);
+}
+
+
 void
 tournament_json_sum(tournament_json_t *json, const void *data, size_t len)
 {

@@ -93,6 +93,17 @@ void tournament_json_now(tournament_json_t *json, const char *key, time_t now);
 
 
 /*
+ * Members that were written before, without what encloses them: written() has
+ * those since begin(), for a text that is not to be ended, and members() adds
+ * them to another.  Returns NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t tournament_json_written(tournament_json_t *json, ngx_str_t *text);
+void tournament_json_members(tournament_json_t *json, const u_char *text,
+    size_t len);
+
+
+/*
  * Adds len bytes to what the ETag is a hash of, in the place of something that
  * is put into the text when it has ended.
  */

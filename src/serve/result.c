@@ -18,6 +18,8 @@
 
 
 static void tournament_result_shrink(tournament_result_t *result);
+static tournament_string_t tournament_result_keep(tournament_result_t *result,
+    const void *data, size_t len);
 static void tournament_result_append(tournament_result_t *result);
 static uint64_t tournament_result_bytes(tournament_result_t *result, int row,
     int column, int *len);
@@ -35,6 +37,11 @@ tournament_result_create(ngx_pool_t *pool, tournament_zone_t *zone)
     }
 
     result->zone = zone;
+
+    result->json = tournament_json_create(pool);
+    if (result->json == NULL) {
+        return NULL;
+    }
 
     /* there is always memory to write to */
 
@@ -64,6 +71,8 @@ tournament_result_destroy(tournament_result_t *result)
     if (result->shown) {
         ngx_free(result->shown);
     }
+
+    tournament_json_destroy(result->json);
 }
 
 
@@ -321,7 +330,54 @@ tournament_result_bool(tournament_result_t *result, int row, int column)
 tournament_string_t
 tournament_result_string(tournament_result_t *result, int row, int column)
 {
-    size_t                len;
+    tournament_string_t  null = { 0, 0 };
+
+    if (PQgetisnull(result->res, row, column)) {
+        return null;
+    }
+
+    return tournament_result_keep(result,
+                                  PQgetvalue(result->res, row, column),
+                                  PQgetlength(result->res, row, column));
+}
+
+
+tournament_string_t
+tournament_result_members(tournament_result_t *result)
+{
+    ngx_str_t            text;
+    tournament_string_t  null = { 0, 0 };
+
+    if (tournament_json_written(result->json, &text) != NGX_OK) {
+        result->failed = 1;
+        return null;
+    }
+
+    return tournament_result_keep(result, text.data, text.len);
+}
+
+
+void
+tournament_result_column(tournament_result_t *result, const char *key,
+    int row, int column)
+{
+    if (PQgetisnull(result->res, row, column)) {
+        tournament_json_null(result->json, key);
+        return;
+    }
+
+    tournament_json_string(result->json, key,
+                           PQgetvalue(result->res, row, column),
+                           PQgetlength(result->res, row, column));
+}
+
+
+/* copies a string to the facts */
+
+static tournament_string_t
+tournament_result_keep(tournament_result_t *result, const void *data,
+    size_t len)
+{
     tournament_entry_t   *entry;
     tournament_string_t   string;
 
@@ -329,12 +385,6 @@ tournament_result_string(tournament_result_t *result, int row, int column)
 
     string.offset = 0;
     string.len = 0;
-
-    if (PQgetisnull(result->res, row, column)) {
-        return string;
-    }
-
-    len = PQgetlength(result->res, row, column);
 
     if (result->failed
         || entry->len + len > TOURNAMENT_FACTS_MAX
@@ -347,8 +397,7 @@ tournament_result_string(tournament_result_t *result, int row, int column)
         return string;
     }
 
-    ngx_memcpy(entry->facts + entry->len,
-               PQgetvalue(result->res, row, column), len);
+    ngx_memcpy(entry->facts + entry->len, data, len);
 
     string.offset = (uint32_t) entry->len;
     string.len = (uint32_t) len;

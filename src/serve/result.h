@@ -17,6 +17,7 @@
 #include <ngx_core.h>
 #include <libpq-fe.h>
 
+#include "serve/json.h"
 #include "zone/zone.h"
 
 
@@ -62,6 +63,10 @@ typedef struct {
 
     size_t                facts_size;
     ngx_uint_t            stripes_size;
+
+    /* for members that are written once for an entry's life */
+
+    tournament_json_t    *json;
 
     /* the tournaments that it shows, so far */
 
@@ -161,6 +166,18 @@ int64_t tournament_result_instant(tournament_result_t *result, int row,
 void tournament_result_text(tournament_result_t *result, int row, int column,
     ngx_str_t *text);
 tournament_string_t tournament_result_string(tournament_result_t *result,
+    int row, int column);
+
+
+/*
+ * Members of a document that do not depend on the time, written once for an
+ * entry's life: what was written to result->json since tournament_json_begin(),
+ * as a string of the facts.  column writes a text of the database, null
+ * included.
+ */
+
+tournament_string_t tournament_result_members(tournament_result_t *result);
+void tournament_result_column(tournament_result_t *result, const char *key,
     int row, int column);
 
 
