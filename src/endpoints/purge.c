@@ -28,6 +28,8 @@ typedef struct {
 
 
 static ngx_int_t tournament_purge_handler(ngx_http_request_t *r);
+static ngx_int_t tournament_purge_walk(ngx_http_request_t *r,
+    ngx_str_t *pattern);
 static ngx_uint_t tournament_purge_valid(ngx_str_t *pattern);
 static void tournament_purge_step(ngx_event_t *ev);
 static ngx_uint_t tournament_purge_visit(void *data, u_char *key,
@@ -61,8 +63,6 @@ static ngx_int_t
 tournament_purge_handler(ngx_http_request_t *r)
 {
     ngx_str_t                pattern;
-    ngx_pool_cleanup_t      *cln;
-    tournament_purge_t      *purge;
     tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
@@ -98,6 +98,21 @@ tournament_purge_handler(ngx_http_request_t *r)
         return tournament_purge_answer(r, &pattern);
     }
 
+    return tournament_purge_walk(r, &pattern);
+}
+
+
+/* those that match, in steps; the answer follows when all have been seen */
+
+static ngx_int_t
+tournament_purge_walk(ngx_http_request_t *r, ngx_str_t *pattern)
+{
+    ngx_pool_cleanup_t      *cln;
+    tournament_purge_t      *purge;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
     cln = ngx_pool_cleanup_add(r->pool, sizeof(tournament_purge_t));
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -111,7 +126,7 @@ tournament_purge_handler(ngx_http_request_t *r)
     purge->request = r;
     purge->zone = &tmcf->zone;
     purge->space = tmcf->space;
-    purge->pattern = pattern;
+    purge->pattern = *pattern;
 
     purge->step.handler = tournament_purge_step;
     purge->step.data = purge;
