@@ -82,7 +82,7 @@ static ngx_int_t
 tournament_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  text, etag;
+    ngx_str_t                  text;
     tournament_json_t         *json;
     tournament_figures_t      *f;
     tournament_main_conf_t    *tmcf;
@@ -119,7 +119,7 @@ tournament_status_handler(ngx_http_request_t *r)
     tournament_json_begin(json);
     tournament_status_json(json, f);
 
-    if (tournament_json_end(json, ngx_time(), &text, &etag) != NGX_OK) {
+    if (tournament_json_end(json, ngx_time(), &text, NULL) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

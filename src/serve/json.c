@@ -100,15 +100,19 @@ tournament_json_end(tournament_json_t *json, time_t now, ngx_str_t *text,
         return NGX_ERROR;
     }
 
+    text->data = json->data;
+    text->len = json->len;
+
+    if (etag == NULL) {
+        return NGX_OK;
+    }
+
     tournament_json_settle(json);
 
     if (json->counting) {
         step = (int64_t) now / TOURNAMENT_JSON_STEP;
         tournament_json_hash(json, &step, sizeof(int64_t));
     }
-
-    text->data = json->data;
-    text->len = json->len;
 
     etag->data = json->etag;
     etag->len = ngx_sprintf(json->etag, "W/\"%016xL\"", json->hash)

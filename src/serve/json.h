@@ -40,7 +40,8 @@ void tournament_json_begin(tournament_json_t *json);
 
 /*
  * Ends a text that was derived for the instant now (Unix time, s).  text and
- * etag point into the writer.  Returns NGX_OK or NGX_ERROR.
+ * etag point into the writer; etag may be NULL: it is not reckoned.  Returns
+ * NGX_OK or NGX_ERROR.
  */
 
 ngx_int_t tournament_json_end(tournament_json_t *json, time_t now,

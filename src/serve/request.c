@@ -423,7 +423,14 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
     endpoint->render(json, view);
 
-    if (tournament_json_end(json, view->now, &text, &etag) != NGX_OK) {
+    /* a user's answer has no ETag */
+
+    ngx_str_set(&etag, "");
+
+    if (tournament_json_end(json, view->now, &text,
+                            (view->user || view->staff) ? NULL : &etag)
+        != NGX_OK)
+    {
         return NULL;
     }
 
