@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
+#include "suite.h"
 
 #include "rules/hash.h"
 
@@ -269,26 +269,18 @@ END_TEST
 int
 main(void)
 {
-    int       failed;
-    TCase    *tc;
-    Suite    *suite;
-    SRunner  *runner;
+    TCase  *tc;
+    Suite  *suite;
 
     suite = suite_create("hash");
 
-    tc = tcase_create("siphash-2-4");
+    tc = suite_case(suite, "siphash-2-4");
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_published_vectors);
     tcase_add_test(tc, test_every_length);
     tcase_add_test(tc, test_any_bytes);
     tcase_add_loop_test(tc, test_alignment, 0, 8);
     tcase_add_test(tc, test_sensitivity);
-    suite_add_tcase(suite, tc);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

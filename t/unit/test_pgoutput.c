@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
+#include "suite.h"
 
 #include "feed/payload.h"
 #include "feed/pgoutput.h"
@@ -627,15 +627,12 @@ END_TEST
 int
 main(void)
 {
-    int       failed;
-    TCase    *tc;
-    Suite    *suite;
-    SRunner  *runner;
+    TCase  *tc;
+    Suite  *suite;
 
     suite = suite_create("pgoutput");
 
-    tc = tcase_create("stream");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "stream");
     tcase_add_loop_test(tc, test_transaction, 0, 7);
     tcase_add_loop_test(tc, test_keepalive, 0, 3);
     tcase_add_loop_test(tc, test_lengths, 0, 4);
@@ -643,25 +640,17 @@ main(void)
     tcase_add_loop_test(tc, test_types, 0, 256);
     tcase_add_loop_test(tc, test_message_any, 0, 256);
     tcase_add_test(tc, test_instants);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("answers");
+    tc = suite_case(suite, "answers");
     tcase_add_loop_test(tc, test_status, 0, 3);
     tcase_add_test(tc, test_xid8);
     tcase_add_loop_test(tc, test_lsn, 0, 128);
     tcase_add_test(tc, test_lsn_read);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("payload");
+    tc = suite_case(suite, "payload");
     tcase_add_test(tc, test_payload);
     tcase_add_test(tc, test_payload_length);
     tcase_add_test(tc, test_payload_xid);
-    suite_add_tcase(suite, tc);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
+#include "suite.h"
 
 #include "rules/slugs.h"
 #include "rules/text.h"
@@ -207,25 +207,16 @@ END_TEST
 int
 main(void)
 {
-    int       failed;
-    TCase    *tc;
-    Suite    *suite;
-    SRunner  *runner;
+    TCase  *tc;
+    Suite  *suite;
 
     suite = suite_create("slugs");
 
-    tc = tcase_create("lists");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "lists");
     tcase_add_test(tc, test_query);
     tcase_add_test(tc, test_json);
     tcase_add_test(tc, test_many);
     tcase_add_test(tc, test_any);
-    suite_add_tcase(suite, tc);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

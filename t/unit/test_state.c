@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
+#include "suite.h"
 
 #include "rules/state.h"
 
@@ -1408,13 +1408,8 @@ add_case(Suite *suite, const char *name)
 {
     TCase  *tc;
 
-    tc = tcase_create(name);
+    tc = suite_case(suite, name);
     tcase_add_checked_fixture(tc, setup, NULL);
-
-    /* a guard against loops without end, not a measure */
-
-    tcase_set_timeout(tc, 120);
-    suite_add_tcase(suite, tc);
 
     return tc;
 }
@@ -1423,10 +1418,8 @@ add_case(Suite *suite, const char *name)
 int
 main(void)
 {
-    int       failed;
-    TCase    *tc;
-    Suite    *suite;
-    SRunner  *runner;
+    TCase  *tc;
+    Suite  *suite;
 
     suite = suite_create("state");
 
@@ -1473,10 +1466,5 @@ main(void)
     tcase_add_test(tc, test_context_precedence);
     tcase_add_test(tc, test_context_registered);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <check.h>
+#include "suite.h"
 
 #include "rules/text.h"
 
@@ -794,61 +794,40 @@ END_TEST
 int
 main(void)
 {
-    int       failed;
-    TCase    *tc;
-    Suite    *suite;
-    SRunner  *runner;
+    TCase  *tc;
+    Suite  *suite;
 
     suite = suite_create("text");
 
-    tc = tcase_create("instant");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "instant");
     tcase_add_test(tc, test_instant);
     tcase_add_loop_test(tc, test_instant_every_day, 0, 7);
     tcase_add_test(tc, test_instant_sample);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("duration");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "duration");
     tcase_add_test(tc, test_duration);
     tcase_add_test(tc, test_duration_every_second);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("opening");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "opening");
     tcase_add_test(tc, test_opening);
     tcase_add_test(tc, test_opening_months);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("integer");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "integer");
     tcase_add_test(tc, test_int);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("slug");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "slug");
     tcase_add_test(tc, test_slug);
     tcase_add_test(tc, test_slug_span);
     tcase_add_test(tc, test_slug_bytes);
     tcase_add_test(tc, test_slug_length);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("utf8");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "utf8");
     tcase_add_test(tc, test_utf8);
     tcase_add_test(tc, test_strip);
-    suite_add_tcase(suite, tc);
 
-    tc = tcase_create("id");
-    tcase_set_timeout(tc, 120);
+    tc = suite_case(suite, "id");
     tcase_add_test(tc, test_id);
     tcase_add_test(tc, test_id_round_trip);
-    suite_add_tcase(suite, tc);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

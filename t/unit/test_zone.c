@@ -15,7 +15,7 @@
 #include "zone/arena.c"
 #include "zone/outage.c"
 
-#include <check.h>
+#include "suite.h"
 
 
 #define ZONE        (TOURNAMENT_ZONE_MIN)
@@ -1293,45 +1293,31 @@ END_TEST
 int
 main(void)
 {
-    int       failed;
-    Suite    *suite;
-    TCase    *tcase;
-    SRunner  *runner;
+    Suite  *suite;
+    TCase  *tcase;
 
     suite = suite_create("zone");
 
-    tcase = tcase_create("arena");
-    tcase_set_timeout(tcase, 60);
+    tcase = suite_case(suite, "arena");
     tcase_add_loop_test(tcase, arena_is_as_the_model, 0, 6);
     tcase_add_test(tcase, size_of_an_entry_is_limited);
     tcase_add_test(tcase, missing_things_have_a_share);
     tcase_add_test(tcase, reload_keeps_the_zone);
     tcase_add_test(tcase, annex_is_apart);
-    suite_add_tcase(suite, tcase);
 
-    tcase = tcase_create("clock");
-    tcase_set_timeout(tcase, 60);
+    tcase = suite_case(suite, "clock");
     tcase_add_test(tcase, change_ends_what_shows_the_thing);
     tcase_add_test(tcase, stripes_are_spread);
-    suite_add_tcase(suite, tcase);
 
-    tcase = tcase_create("fetching");
+    tcase = suite_case(suite, "fetching");
     tcase_add_test(tcase, claims_are_one_workers);
     tcase_add_test(tcase, the_dead_have_no_claims);
     tcase_add_test(tcase, workers_have_numbers);
     tcase_add_test(tcase, a_newer_entry_ends_a_failure);
-    suite_add_tcase(suite, tcase);
 
-    tcase = tcase_create("death");
-    tcase_set_timeout(tcase, 300);
+    tcase = suite_case(suite, "death");
     tcase_add_loop_test(tcase, death_at_any_instruction, 0, 2);
     tcase_add_test(tcase, others_go_on_when_one_is_killed);
-    suite_add_tcase(suite, tcase);
 
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
