@@ -94,6 +94,14 @@ fuzz:
 	@tools/deps fuzz
 	@$(FUZZ) fuzz SECONDS=$(SECONDS)
 
+#:   sanitize     t/ with the module under AddressSanitizer and
+#:                UndefinedBehaviorSanitizer; TESTS="t/a.t" for some of it
+
+.PHONY: sanitize
+sanitize:
+	@tools/deps build run test
+	@tools/sanitize $(if $(filter command,$(origin TESTS)),$(TESTS))
+
 #:   soak         random faults of the database under load, for SECONDS=600;
 #:                SEED=n the same ones again, FEED=logical with that feed,
 #:                VALGRIND=1 under valgrind
