@@ -7,6 +7,7 @@ use lib "$FindBin::Bin/lib";
 
 use Encode qw(encode_utf8);
 
+use Tournament::Feed;
 use Tournament::Oracle;
 use Tournament::Test;
 
@@ -477,6 +478,57 @@ subtest 'figures of the platform end likewise' => sub {
 
     is_deeply \@wrong, [], 'they are right at each second';
     cmp_ok scalar(keys %figures), '>=', 5, 'and changed with it';
+};
+
+
+# The order is counted at most every 30 seconds; the cards are exact. (The
+# clock stands still, the time that entries grow old by does not.)
+
+subtest 'sort=popular: the order waits, the cards do not' => sub {
+    my $listens = Tournament::Nginx->new(name => 'listens', database => $pg,
+                                         options());
+    my ($first, $second) = map { $pg->tournament(game => 'pop', slots => 99,
+                                                 confirmed => $_) } 3, 2;
+    my $path  = "$HUB?game=pop&sort=popular";
+    my $cards = sub {
+        join ' ', map { "$_->{slug} $_->{registration_count}" }
+            @{ $listens->get($_[0])->json->{tournaments} }
+    };
+
+    handled($pg, $listens);
+
+    my $before = "$first->{slug} 3 $second->{slug} 2";
+
+    is $cards->($path), $before, 'the most popular first';
+    $pg->reset_calls;
+    is $cards->($path), $before, 'and again';
+    is $listens->get($path)->cache, 'HIT', 'from the cache';
+    is $pg->calls, 0, 'at no statement';
+
+    $pg->register($second, 'CONFIRMED', 5);
+    handled($pg, $listens);
+    $pg->reset_calls;
+
+    is $cards->($path), "$first->{slug} 3 $second->{slug} 7",
+        'a card shows its registrations at once';
+    is $pg->calls(like => '%hub_order%'), 0, 'but nothing is counted anew';
+
+    $pg->update('tournaments_tournament', $first->{id}, status => 'DRAFT');
+    handled($pg, $listens);
+    is $cards->($path), "$second->{slug} 7", 'a draft goes at once';
+
+    $pg->rows("SELECT pg_notify('tournament_changes', '*')");
+    handled($pg, $listens);
+    is $cards->($path), "$second->{slug} 7", 'when everything may be another';
+    is $pg->calls(like => '%hub_order%'), 1, 'it is counted, once';
+
+    my $large = "$HUB?game=pop&sort=popular&per_page=100";
+
+    $pg->rows("SELECT setval('tournaments_tournament_id_seq', 9000000000000)");
+    $pg->tournament(game => 'pop') for 1 .. 100;
+    handled($pg, $listens);
+    is scalar(@{ $listens->get($large)->json->{tournaments} }), 100,
+        'ids that no key has room for';
 };
 
 

@@ -73,7 +73,7 @@ my %STATEMENT = (
     hub                  => [ "$API/hub/" ],
     'hub of a game'      => [ '/tournaments/game/valorant/' ],
     'hub with all that there is' => [ "$API/hub/?status=open&fee=paid"
-        . '&prize=high&sort=popular&page=2&per_page=5&game=cs2' ],
+        . '&prize=high&sort=prize_low&page=2&per_page=5&game=cs2' ],
     states               => [ "$API/states/?slugs=opens-soon,busy-bees,"
                               . 'no-open,nobody' ],
     'registration_context of an anonymous'

@@ -3,6 +3,10 @@
  * Endpoint "hub": pages of tournaments, filtered and sorted.  Its arguments
  * become canonical, so that what means the same has one entry; a text to
  * search for has none, since there is no end of them.
+ *
+ * By popularity a page has two entries: its order, which is counted at most
+ * every 30 seconds, whatever changes meanwhile, and its cards, which are as
+ * new as any.
  */
 
 #include "endpoints/common.h"
@@ -25,6 +29,7 @@ typedef struct {
     int64_t                           per_page;
     uint32_t                          cards;       /* offset */
     uint32_t                          n;
+    tournament_string_t               ids;         /* of an order */
 } tournament_hub_t;
 
 
@@ -49,6 +54,20 @@ static void tournament_hub_decode(tournament_result_t *result, int row,
     int n);
 static void tournament_hub_render(tournament_json_t *json,
     tournament_view_t *view);
+static void tournament_hub_write(tournament_json_t *json,
+    tournament_hub_t *hub, u_char *base, time_t now);
+
+
+static void tournament_hub_decode_cards(tournament_result_t *result, int row,
+    int n, int column, uint32_t *cards);
+static void tournament_hub_order_decode(tournament_result_t *result, int row,
+    int n);
+static ngx_int_t tournament_hub_order_follow(tournament_entry_t *entry,
+    tournament_key_t *key);
+static void tournament_hub_order_render(tournament_json_t *json,
+    tournament_view_t *view);
+static void tournament_hub_cards_decode(tournament_result_t *result, int row,
+    int n);
 
 
 /* total_count, page, per_page, valid_until, card */
@@ -58,6 +77,17 @@ static const Oid  tournament_hub_columns[] = {
     TOURNAMENT_TIMESTAMPTZ,
     TOURNAMENT_CARD_OIDS
 };
+
+
+/* total_count, page, per_page, valid_until, ids */
+
+static const Oid  tournament_hub_order_columns[] = {
+    TOURNAMENT_INT8, TOURNAMENT_INT8, TOURNAMENT_INT8,
+    TOURNAMENT_TIMESTAMPTZ, TOURNAMENT_TEXT
+};
+
+
+static const Oid  tournament_hub_cards_columns[] = { TOURNAMENT_CARD_OIDS };
 
 
 /* the first page: no filters */
@@ -79,8 +109,11 @@ static const char  *tournament_hub_prize[] = {
     "high", "medium", "low", NULL
 };
 
+static const char  tournament_hub_popular[] = "popular";
+
 static const char  *tournament_hub_sort[] = {
-    "newest", "starting_soon", "prize_high", "prize_low", "popular", NULL
+    "newest", "starting_soon", "prize_high", "prize_low",
+    tournament_hub_popular, NULL
 };
 
 
@@ -101,6 +134,40 @@ static ngx_str_t  tournament_hub_page = ngx_string("page");
 static ngx_str_t  tournament_hub_per_page = ngx_string("per_page");
 
 
+extern tournament_endpoint_t  tournament_endpoint_hub;
+
+
+static tournament_endpoint_t  tournament_endpoint_hub_cards = {
+    .name = ngx_string("hub"),
+    .number = 14,
+    .source = &tournament_endpoint_hub,
+    .statement = { "tournament_hub_cards",
+                   "SELECT * FROM tournament_api.hub_cards($1)", 1 },
+    .columns = tournament_hub_cards_columns,
+    .ncolumns = TOURNAMENT_N(tournament_hub_cards_columns),
+    .decode = tournament_hub_cards_decode
+};
+
+
+static tournament_endpoint_t  tournament_endpoint_hub_order = {
+    .name = ngx_string("hub"),
+    .number = 13,
+    .viewer = &tournament_endpoint_hub_cards,
+    .source = &tournament_endpoint_hub,
+    .ttl = 30000,
+    .statement = { "tournament_hub_order",
+                   "SELECT total_count, page, per_page, valid_until, "
+                   "ids::text FROM tournament_api.hub_order($1, $2, $3, $4, "
+                   "$5, $6, $7, $8)", 8 },
+    .columns = tournament_hub_order_columns,
+    .ncolumns = TOURNAMENT_N(tournament_hub_order_columns),
+    .decode = tournament_hub_order_decode,
+    .check = tournament_check_found,
+    .render = tournament_hub_order_render,
+    .follow = tournament_hub_order_follow
+};
+
+
 tournament_endpoint_t  tournament_endpoint_hub = {
     .name = ngx_string("hub"),
     .number = 3,
@@ -113,6 +180,7 @@ tournament_endpoint_t  tournament_endpoint_hub = {
     .columns = tournament_hub_columns,
     .ncolumns = TOURNAMENT_N(tournament_hub_columns),
     .front = tournament_hub_front,
+    .order = &tournament_endpoint_hub_order,
     .arguments = tournament_hub_arguments,
     .decode = tournament_hub_decode,
     .check = tournament_check_found,
@@ -157,6 +225,13 @@ tournament_hub_arguments(ngx_http_request_t *r, tournament_input_t *in,
             return tournament_error_argument(r, TOURNAMENT_BAD_VALUE,
                                              &filter->name);
         }
+
+        if (filter->words == tournament_hub_sort
+            && value.len == sizeof(tournament_hub_popular) - 1
+            && ngx_strncmp(value.data, tournament_hub_popular, value.len) == 0)
+        {
+            in->ordered = 1;
+        }
     }
 
     error = tournament_hub_search(r, in, key);
@@ -197,6 +272,10 @@ tournament_hub_search(ngx_http_request_t *r, tournament_input_t *in,
     }
 
     in->search = (value.len != 0);
+
+    if (in->search) {
+        in->ordered = 0;
+    }
 
     return NULL;
 }
@@ -283,10 +362,8 @@ tournament_hub_is_word(const char **words, ngx_str_t *value)
 static void
 tournament_hub_decode(tournament_result_t *result, int row, int n)
 {
-    int                 i;
-    uint32_t            cards;
-    tournament_hub_t   *hub;
-    tournament_card_t   card, *dst;
+    uint32_t           cards;
+    tournament_hub_t  *hub;
 
     (void) tournament_result_reserve(result, sizeof(tournament_hub_t));
 
@@ -308,14 +385,7 @@ tournament_hub_decode(tournament_result_t *result, int row, int n)
         return;
     }
 
-    cards = tournament_result_reserve(result, n * sizeof(tournament_card_t));
-
-    for (i = 0; i < n && !result->failed; i++) {
-        tournament_decode_card(result, row + i, 4, &card);
-
-        dst = tournament_result_at(result, cards);
-        dst[i] = card;
-    }
+    tournament_hub_decode_cards(result, row, n, 4, &cards);
 
     hub = tournament_result_at(result, 0);
     hub->cards = cards;
@@ -324,22 +394,113 @@ tournament_hub_decode(tournament_result_t *result, int row, int n)
 
 
 static void
-tournament_hub_render(tournament_json_t *json, tournament_view_t *view)
+tournament_hub_decode_cards(tournament_result_t *result, int row, int n,
+    int column, uint32_t *cards)
 {
-    u_char            *base;
-    int64_t            pages;
+    int                 i;
+    tournament_card_t   card, *dst;
+
+    *cards = tournament_result_reserve(result, n * sizeof(tournament_card_t));
+
+    for (i = 0; i < n && !result->failed; i++) {
+        tournament_decode_card(result, row + i, column, &card);
+
+        dst = tournament_result_at(result, *cards);
+        dst[i] = card;
+    }
+}
+
+
+/* it shows nothing: what changes in 30 seconds is for the cards */
+
+static void
+tournament_hub_order_decode(tournament_result_t *result, int row, int n)
+{
+    tournament_hub_t     *hub;
+    tournament_string_t   ids;
+
+    (void) tournament_result_reserve(result, sizeof(tournament_hub_t));
+
+    if (n == 0) {
+        return;
+    }
+
+    tournament_result_valid_until(result, row, 3);
+
+    ids = tournament_result_string(result, row, 4);
+
+    hub = tournament_result_at(result, 0);
+    hub->total_count = tournament_result_integer(result, row, 0, 0);
+    hub->page = tournament_result_integer(result, row, 1, 1);
+    hub->per_page = tournament_result_integer(result, row, 2, 1);
+    hub->ids = ids;
+}
+
+
+static ngx_int_t
+tournament_hub_order_follow(tournament_entry_t *entry, tournament_key_t *key)
+{
     tournament_hub_t  *hub;
 
-    base = view->entry->facts;
-    hub = (tournament_hub_t *) base;
+    hub = (tournament_hub_t *) entry->facts;
+
+    return tournament_key_add(key, entry->facts + hub->ids.offset,
+                              hub->ids.len);
+}
+
+
+static void
+tournament_hub_cards_decode(tournament_result_t *result, int row, int n)
+{
+    uint32_t           cards;
+    tournament_hub_t  *hub;
+
+    (void) tournament_result_reserve(result, sizeof(tournament_hub_t));
+
+    tournament_hub_decode_cards(result, row, n, 0, &cards);
+
+    hub = tournament_result_at(result, 0);
+    hub->cards = cards;
+    hub->n = n;
+}
+
+
+/* what is both, of the order, and the cards of the other entry */
+
+static void
+tournament_hub_order_render(tournament_json_t *json, tournament_view_t *view)
+{
+    tournament_hub_write(json, (tournament_hub_t *) view->entry->facts,
+                        view->context->facts, view->now);
+}
+
+
+static void
+tournament_hub_render(tournament_json_t *json, tournament_view_t *view)
+{
+    tournament_hub_write(json, (tournament_hub_t *) view->entry->facts,
+                        view->entry->facts, view->now);
+}
+
+
+/* base is the facts that have the cards */
+
+static void
+tournament_hub_write(tournament_json_t *json, tournament_hub_t *hub,
+    u_char *base, time_t now)
+{
+    int64_t            pages;
+    tournament_hub_t  *shown;
+
+    shown = (tournament_hub_t *) base;
 
     pages = (hub->total_count > 0)
             ? (hub->total_count - 1) / ngx_max(hub->per_page, 1) + 1 : 1;
 
-    tournament_json_now(json, "timestamp", view->now);
+    tournament_json_now(json, "timestamp", now);
 
-    tournament_render_cards(json, "tournaments", base, hub->cards,
-                            hub->n, view->now);
+    tournament_render_cards(json, "tournaments", base, shown->cards,
+                            shown->n, now);
 
     tournament_json_open_key(json, "pagination");
     tournament_json_integer(json, "page", hub->page);

@@ -85,6 +85,13 @@ tournament_endpoint_statements(ngx_pool_t *pool)
             st[tournament_endpoint_statement(endpoint)] = &endpoint->statement;
         }
 
+        if (endpoint->order) {
+            st[tournament_endpoint_statement(endpoint->order)] =
+                &endpoint->order->statement;
+            st[tournament_endpoint_statement(endpoint->order->viewer)] =
+                &endpoint->order->viewer->statement;
+        }
+
         if (endpoint->bulk.sql) {
             st[tournament_endpoint_bulk(endpoint)] = &endpoint->bulk;
         }

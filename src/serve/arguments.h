@@ -25,6 +25,8 @@ typedef struct {
     ngx_uint_t                      staff;
     ngx_uint_t                      search;    /* set where the key's values
                                                   are without bound */
+    ngx_uint_t                      ordered;   /* set where an order is to be
+                                                  asked for first */
 } tournament_input_t;
 
 

@@ -74,6 +74,15 @@ struct tournament_endpoint_s {
     tournament_endpoint_t      *viewer;
     tournament_endpoint_t      *source;    /* its entries are that one's */
 
+    /*
+     * Where the input is ordered: an endpoint of the table's row alone, whose
+     * entry says which things are shown, in their order.  follow() adds them
+     * to the key of a second entry, its viewer's, in the place of a user.  It
+     * lives at most its ttl; both have the TTLs of their source.
+     */
+
+    tournament_endpoint_t      *order;
+
     ngx_msec_t                  ttl;       /* defaults, ms */
     ngx_msec_t                  coalesce;
 
@@ -129,6 +138,11 @@ struct tournament_endpoint_s {
     void                      (*render)(tournament_json_t *json,
                                         tournament_view_t *view);
 
+    /* of an order: NGX_OK, or NGX_ERROR where they are more than a key has */
+
+    ngx_int_t                 (*follow)(tournament_entry_t *entry,
+                                        tournament_key_t *key);
+
     /* instead of all that follows the method: an endpoint of its own kind */
 
     ngx_int_t                 (*handler)(ngx_http_request_t *r);
@@ -139,6 +153,12 @@ struct tournament_endpoint_s {
 
 #define tournament_endpoint_serves(endpoint)                                  \
     ((endpoint)->statement.sql || (endpoint)->source)
+
+
+/* The number by which a location has its TTL and the like. */
+
+#define tournament_endpoint_settings(endpoint)                                \
+    ((endpoint)->source ? (endpoint)->source->number : (endpoint)->number)
 
 
 /* Their places among the statements of the pool. */

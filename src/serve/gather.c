@@ -163,6 +163,7 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tournament_part_t *part)
 {
     ngx_int_t                rc;
+    ngx_uint_t               number;
     tournament_entry_t       entry;
     tournament_verdict_t     verdict;
     tournament_loc_conf_t   *tlcf;
@@ -171,13 +172,15 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    if (tlcf->ttl[part->endpoint->number] == 0 || !part->waiter.cache) {
+    number = tournament_endpoint_settings(part->endpoint);
+
+    if (tlcf->ttl[number] == 0 || !part->waiter.cache) {
         part->waiter.cache = 0;
         ctx->status = ngx_max(ctx->status, TOURNAMENT_BYPASS);
         return NGX_DECLINED;
     }
 
-    part->waiter.coalesce = tlcf->coalesce[part->endpoint->number];
+    part->waiter.coalesce = tlcf->coalesce[number];
 
     rc = tournament_arena_get(&tmcf->zone.arena, &part->key, &entry);
 
@@ -293,7 +296,9 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
         /* changes pour in: one refresh in so much time is enough */
 
-        if (age < tlcf->coalesce[endpoint->number] && age < ttl) {
+        if (age < tlcf->coalesce[tournament_endpoint_settings(endpoint)]
+            && age < ttl)
+        {
             verdict->status = TOURNAMENT_UPDATING;
         }
 
@@ -320,7 +325,12 @@ tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
-    ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING : endpoint->number];
+    ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING
+                            : tournament_endpoint_settings(endpoint)];
+
+    if (endpoint->follow) {
+        ttl = ngx_min(ttl, endpoint->ttl);
+    }
 
     if (endpoint->audience != TOURNAMENT_PERSONAL) {
         return ttl;

@@ -15,8 +15,11 @@ static void tournament_log_key(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_key_t *key);
 static tournament_error_t *tournament_who(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_input_t *in);
-static ngx_int_t tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
+static ngx_int_t tournament_parts(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_input_t *in, tournament_key_t *key);
+static ngx_int_t tournament_follow(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
 static ngx_int_t tournament_answer(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static ngx_int_t tournament_send_age(ngx_http_request_t *r,
@@ -25,7 +28,8 @@ static ngx_int_t tournament_send_public(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static ngx_int_t tournament_send_private(ngx_http_request_t *r);
 static tournament_body_t *tournament_look_up(ngx_http_request_t *r,
-    tournament_ctx_t *ctx, tournament_key_t *key);
+    tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
+    tournament_key_t *key);
 static ngx_uint_t tournament_lasts(tournament_ctx_t *ctx);
 static void tournament_count_ctx(tournament_metrics_t *metrics,
     tournament_ctx_t *ctx, ngx_uint_t status);
@@ -72,6 +76,7 @@ tournament_handler(ngx_http_request_t *r)
     in.user = 0;
     in.staff = 0;
     in.search = 0;
+    in.ordered = 0;
 
     if (tlcf->argument
         && tournament_value(r, tlcf->argument, &in.argument)
@@ -97,13 +102,18 @@ tournament_handler(ngx_http_request_t *r)
         return tournament_error_send(r, error);
     }
 
+    if (in.ordered) {
+        endpoint = endpoint->order;
+        key.data[TOURNAMENT_KEY_PREFIX - 1] = (u_char) endpoint->number;
+    }
+
     ctx->user = in.user;
     ctx->staff = in.staff;
 
     tournament_log_key(r, endpoint, &key);
 
     if (!in.search) {
-        ctx->body = tournament_look_up(r, ctx, &key);
+        ctx->body = tournament_look_up(r, ctx, endpoint, &key);
 
         if (ctx->body) {
             ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -114,7 +124,7 @@ tournament_handler(ngx_http_request_t *r)
         }
     }
 
-    return tournament_parts(r, ctx, &in, &key);
+    return tournament_parts(r, ctx, endpoint, &in, &key);
 }
 
 
@@ -122,16 +132,13 @@ tournament_handler(ngx_http_request_t *r)
 
 static tournament_body_t *
 tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
-    tournament_key_t *key)
+    tournament_endpoint_t *endpoint, tournament_key_t *key)
 {
     ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
     tournament_name_t        name;
-    tournament_endpoint_t   *endpoint;
     tournament_main_conf_t  *tmcf;
 
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    endpoint = ctx->endpoint;
 
     name.key = *key;
     name.user = ctx->user;
@@ -140,7 +147,7 @@ tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
     ttls[0] = tournament_settled(tournament_gather_ttl(r, endpoint, 0));
     ttls[1] = 0;
 
-    if (endpoint->viewer && ctx->user) {
+    if (endpoint->viewer && (ctx->user || endpoint->follow)) {
         ttls[1] = tournament_settled(
                               tournament_gather_ttl(r, endpoint->viewer, 0));
     }
@@ -280,19 +287,16 @@ tournament_get_ctx(ngx_http_request_t *r)
 
 static ngx_int_t
 tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
-    tournament_input_t *in, tournament_key_t *key)
+    tournament_endpoint_t *endpoint, tournament_input_t *in,
+    tournament_key_t *key)
 {
     u_char                   buf[TOURNAMENT_KEY_MAX];
     tournament_key_t         context_key;
     tournament_part_t       *parts;
-    tournament_endpoint_t   *endpoint, *context;
-    tournament_loc_conf_t   *tlcf;
+    tournament_endpoint_t   *context;
     tournament_main_conf_t  *tmcf;
 
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    endpoint = tlcf->endpoint;
 
     parts = ngx_pcalloc(r->pool, 2 * sizeof(tournament_part_t));
     if (parts == NULL) {
@@ -301,9 +305,9 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
     ctx->parts = parts;
     ctx->nparts = 1;
-    ctx->answer = tournament_answer;
+    ctx->answer = endpoint->follow ? tournament_follow : tournament_answer;
 
-    parts[0].endpoint = tlcf->endpoint;
+    parts[0].endpoint = endpoint;
     parts[0].waiter.cache = !in->search;
 
     if (tournament_part_key(r, &parts[0], key) != NGX_OK) {
@@ -326,6 +330,50 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
         parts[1].waiter.cache = 1;
         ctx->nparts = 2;
     }
+
+    return tournament_gather(r, ctx);
+}
+
+
+/* the order is there: the second part is what it says */
+
+static ngx_int_t
+tournament_follow(ngx_http_request_t *r, tournament_ctx_t *ctx)
+{
+    u_char                   buf[TOURNAMENT_KEY_MAX];
+    tournament_key_t         key;
+    tournament_part_t       *order, *part;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    ctx->answer = tournament_answer;
+
+    order = &ctx->parts[0];
+    part = &ctx->parts[1];
+
+    part->endpoint = order->endpoint->viewer;
+    part->waiter.cache = order->waiter.cache;
+
+    tournament_key_init(&key, buf, tmcf->space, part->endpoint->number);
+
+    if (order->endpoint->follow(&order->entry, &key) != NGX_OK) {
+
+        /* ids that no key has room for: all in one entry */
+
+        order->endpoint = ctx->endpoint;
+        order->key.data[TOURNAMENT_KEY_PREFIX - 1] =
+            (u_char) ctx->endpoint->number;
+        order->state = TOURNAMENT_PART_NEW;
+
+        return tournament_gather(r, ctx);
+    }
+
+    if (tournament_part_key(r, part, &key) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->nparts = 2;
 
     return tournament_gather(r, ctx);
 }
