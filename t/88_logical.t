@@ -10,6 +10,7 @@ BEGIN { $ENV{TOURNAMENT_FEED} = 'logical' }
 
 use Tournament::Test;
 use Tournament::Feed;
+use Tournament::Util qw(database_user);
 
 my $pg = database(
     conf => {
@@ -319,6 +320,67 @@ subtest 'a consumer that is stopped' => sub {
 
     kill 'CONT', $pid;
     shows($t, 11, 'a change meanwhile');
+};
+
+
+# The role that listens need not be the pool's, nor have a right to anything.
+
+subtest 'a role of its own, with SCRAM over TLS' => sub {
+    my $dir = $pg->data_dir;
+
+    run_ok({ user => database_user(), dir => $dir }, 'openssl',
+           qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1
+              -nodes -days 2 -subj /CN=localhost
+              -keyout server.key -out server.crt));
+
+    $pg->set(ssl => 'on');
+    $pg->create_role('listener', password => 'it\'s', REPLICATION => '');
+    $pg->load('install', role => 'tournament', listener => 'listener');
+    $pg->set_hba('hostssl tournament listener 127.0.0.1/32 scram-sha-256',
+                 'local all all trust');
+    $pg->rows('ALTER ROLE tournament NOREPLICATION');
+
+    my $listen = $pg->conninfo_tcp(user => 'listener', password => 'it\'s',
+                                   sslmode => 'require');
+
+    $listen =~ s/(["\\])/\\$1/g;
+    $nginx->log_mark;
+    $nginx->reload(http => [ @{ { options() }->{http} },
+                             qq{tournament_listen "$listen";} ]);
+    wait_listening($nginx, 20);
+    state_is('up');
+    is $pg->value('SELECT count(*) FROM pg_stat_replication
+                     JOIN pg_stat_ssl USING (pid)
+                    WHERE usename = \'listener\' AND ssl'), 1, 'by TLS';
+
+    cached();
+    $pg->rows(change($t, 12));
+    shows($t, 12, 'it hears');
+
+    $pg->rows('ALTER ROLE tournament REPLICATION');
+    $pg->set_hba;
+    $nginx->reload(options());
+};
+
+
+subtest 'worker_shutdown_timeout' => sub {
+    $nginx->reload(main => 'worker_shutdown_timeout 2s;');
+
+    my $idler = $pg->session;
+
+    $idler->rows('BEGIN; SELECT pg_current_xact_id()');
+    cached();
+    $nginx->log_mark;
+    $nginx->signal('HUP');
+    $nginx->wait_for_log(qr/ceases to listen before its successor/, 20);
+    poll_until { !$nginx->old_worker_pids } 10, 'no old worker is left';
+    state_is('down');
+
+    $pg->rows(change($t, 13));
+    $idler->rows('COMMIT');
+    wait_listening($nginx, 20);
+    isnt $nginx->get($t->{path})->cache, 'HIT', 'all is suspect';
+    shows($t, 13, 'a change meanwhile');
 };
 
 

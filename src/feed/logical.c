@@ -5,11 +5,7 @@
  * order of commits.  Nobody has to wait for anybody, and a standby has them
  * too.
  *
- * A message may come before its transaction is visible to others: a primary
- * sends a commit as soon as it is flushed, and with synchronous replication it
- * is not visible until the standby has confirmed it.  Who then read the row
- * again would keep the old one.  So a transaction's tokens wait until a
- * snapshot of the session's, which is on the same server, shows it.
+ * A transaction takes effect when others see it: see changes.h.
  *
  *     CONNECTING  -> IDENTIFYING  the stream's connection is open
  *     IDENTIFYING -> CREATING     it leads to the session's server
@@ -22,6 +18,7 @@
 
 #include <ngx_event.h>
 
+#include "feed/changes.h"
 #include "feed/pgoutput.h"
 #include "feed/source.h"
 #include "pg/stream.h"
@@ -44,17 +41,6 @@
 /* ms; an old worker waits so long for its successor's slot */
 #define TOURNAMENT_LOGICAL_HANDOVER   60000
 
-/* ms; transactions that are not visible are asked for again, ever later */
-#define TOURNAMENT_LOGICAL_WAIT_MIN   1
-#define TOURNAMENT_LOGICAL_WAIT_MAX   16
-
-/* different tokens of a transaction; more of them are everything */
-#define TOURNAMENT_LOGICAL_TOKENS     300
-
-/* transactions that are asked for at once, and bytes for each, in text */
-#define TOURNAMENT_LOGICAL_BATCH      4096
-#define TOURNAMENT_LOGICAL_XID        sizeof("18446744073709551615,")
-
 #define TOURNAMENT_LOGICAL_PREFIX     "tournament_api"
 
 
@@ -74,18 +60,6 @@ enum {
 };
 
 
-/* a transaction that has come, and is not known to be visible yet */
-
-typedef struct {
-    ngx_queue_t                 queue;
-    uint32_t                    xid;
-    uint64_t                    commit;     /* LSN of its commit record */
-    int64_t                     time;       /* of the commit, us */
-    ngx_uint_t                  ntokens;
-    tournament_token_t          tokens[1];
-} tournament_logical_change_t;
-
-
 typedef struct {
     tournament_logical_state_e  state;
     tournament_source_conf_t   *conf;
@@ -103,23 +77,7 @@ typedef struct {
     uint64_t                    position;   /* since this LSN */
     tournament_source_lag_t     lag;        /* with the slot's name */
 
-    /* the transaction whose messages come */
-    unsigned                    within:1;
-    unsigned                    everything:1;
-    uint32_t                    xid;
-    ngx_uint_t                  ntokens;
-    tournament_token_t         *tokens;
-
-    /* those that wait to become visible, in the order of their commits */
-    ngx_queue_t                 changes;
-    ngx_uint_t                  nchanges;
-    ngx_uint_t                  nasked;     /* the first ones, in question */
-    tournament_question_t       visible;
-    u_char                     *xids;       /* its parameter */
-    uint64_t                    xmax;       /* of the last snapshot */
-    ngx_event_t                 again;
-    ngx_msec_t                  wait;
-
+    tournament_changes_t       *changes;
     uint64_t                    received;   /* LSN: all before has come */
     uint64_t                    drain;      /* LSN: see drain(), or 0 */
 
@@ -160,6 +118,7 @@ static void tournament_logical_ready(void *data);
 static void tournament_logical_command(tournament_logical_t *logical,
     const char *sql);
 static void tournament_logical_result(void *data, PGresult *res);
+static void tournament_logical_begin(tournament_logical_t *logical);
 static void tournament_logical_next(tournament_logical_t *logical);
 static ngx_int_t tournament_logical_identified(tournament_logical_t *logical,
     PGresult *res);
@@ -170,19 +129,13 @@ static void tournament_logical_stream_lost(void *data, const char *reason);
 static void tournament_logical_copy(void *data, u_char *buf, size_t len);
 static void tournament_logical_message(tournament_logical_t *logical,
     tournament_pgoutput_t *event);
-static void tournament_logical_collect(tournament_logical_t *logical,
-    tournament_token_t *token);
 static void tournament_logical_commit(tournament_logical_t *logical,
     tournament_pgoutput_t *event);
 static void tournament_logical_received(tournament_logical_t *logical,
     uint64_t lsn);
 
-static void tournament_logical_ask(tournament_logical_t *logical);
-static void tournament_logical_again(ngx_event_t *ev);
-static void tournament_logical_seen(void *data, ngx_uint_t ok, PGresult *res);
-static void tournament_logical_apply(tournament_logical_t *logical,
-    u_char *bits, ngx_uint_t n);
-static void tournament_logical_begin(tournament_logical_t *logical);
+static void tournament_logical_applied(void *data);
+static void tournament_logical_unanswered(void *data);
 
 static void tournament_logical_beat(void *source);
 static void tournament_logical_judge(tournament_logical_t *logical);
@@ -197,22 +150,6 @@ static void tournament_logical_drain(void *source, uint64_t position);
 static void tournament_logical_explain(tournament_logical_t *logical);
 static void tournament_logical_explained(void *data, ngx_uint_t ok,
     PGresult *res);
-
-
-/* a character for each: 1, it is visible, or 0 */
-
-static tournament_pg_statement_t  tournament_logical_visible_statement = {
-    "tournament_visible",
-    "WITH s AS MATERIALIZED"
-    "     (SELECT pg_catalog.pg_current_snapshot() AS s)"
-    "SELECT pg_catalog.pg_snapshot_xmax(s.s)::text::int8,"
-    "       (SELECT pg_catalog.string_agg("
-    "                   CASE WHEN pg_catalog.pg_visible_in_snapshot(x.xid, s.s)"
-    "                        THEN '1' ELSE '0' END, '' ORDER BY x.n)"
-    "          FROM pg_catalog.unnest($1::xid8[]) WITH ORDINALITY x (xid, n))"
-    "  FROM s",
-    1
-};
 
 
 /* whom the server process that makes the slot waits for */
@@ -240,7 +177,7 @@ static tournament_pg_statement_t  tournament_logical_blockers_statement = {
 
 static tournament_pg_statement_t  *tournament_logical_statements[] = {
     &tournament_session_check_statement,
-    &tournament_logical_visible_statement,
+    &tournament_changes_visible,
     &tournament_logical_blockers_statement
 };
 
@@ -338,28 +275,32 @@ static ngx_int_t
 tournament_logical_init(tournament_logical_t *logical,
     tournament_report_t *report)
 {
-    tournament_stream_conf_t  *sc;
+    tournament_changes_conf_t   cc;
+    tournament_stream_conf_t   *sc;
 
     logical->since = ngx_current_msec;
     logical->server = report->server;
     logical->standby = report->standby;
-    logical->xmax = report->xmax;
 
-    ngx_queue_init(&logical->changes);
     tournament_logical_slot_name(logical->lag.name);
 
-    logical->tokens = ngx_palloc(logical->pool, TOURNAMENT_LOGICAL_TOKENS
-                                                * sizeof(tournament_token_t));
-    logical->xids = ngx_palloc(logical->pool, TOURNAMENT_LOGICAL_BATCH
-                                              * TOURNAMENT_LOGICAL_XID);
-    if (logical->tokens == NULL || logical->xids == NULL) {
-        return NGX_ERROR;
-    }
-
-    tournament_timer_init(&logical->again, tournament_logical_again, logical,
-                          logical->conf->log, 1);
     tournament_timer_init(&logical->after, tournament_logical_after, logical,
                           logical->conf->log, 1);
+
+    cc.log = logical->conf->log;
+    cc.session = logical->conf->session;
+    cc.statement = TOURNAMENT_LOGICAL_VISIBLE;
+    cc.xmax = report->xmax;
+    cc.token = logical->conf->hooks->token;
+    cc.token_data = logical->conf->data;
+    cc.applied = tournament_logical_applied;
+    cc.failed = tournament_logical_unanswered;
+    cc.data = logical;
+
+    logical->changes = tournament_changes_create(logical->pool, &cc);
+    if (logical->changes == NULL) {
+        return NGX_ERROR;
+    }
 
     /*
      * Creating the slot may wait for long.  A peer that has gone without a
@@ -424,24 +365,15 @@ tournament_logical_slot_name(char *name)
 static void
 tournament_logical_stop(void *source)
 {
-    ngx_queue_t           *q;
     tournament_logical_t  *logical = source;
 
     if (logical->stream) {
         tournament_stream_destroy(logical->stream);
     }
 
-    tournament_session_forget(&logical->visible);
+    tournament_changes_destroy(logical->changes);
     tournament_session_forget(&logical->blockers);
-
-    tournament_timer_stop(&logical->again);
     tournament_timer_stop(&logical->after);
-
-    while (!ngx_queue_empty(&logical->changes)) {
-        q = ngx_queue_head(&logical->changes);
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, tournament_logical_change_t, queue));
-    }
 
     ngx_destroy_pool(logical->pool);
 }
@@ -656,7 +588,6 @@ tournament_logical_begin(tournament_logical_t *logical)
     tournament_logical_change(logical, TOURNAMENT_LOGICAL_STREAMING);
 
     logical->heard = ngx_current_msec;
-    logical->wait = TOURNAMENT_LOGICAL_WAIT_MIN;
     conf->complaint = 0;
 
     tournament_logical_report(logical);
@@ -793,10 +724,7 @@ tournament_logical_copy(void *data, u_char *buf, size_t len)
     switch (event.type) {
 
     case TOURNAMENT_PGOUTPUT_BEGIN:
-        logical->within = 1;
-        logical->everything = 0;
-        logical->ntokens = 0;
-        logical->xid = event.begin.xid;
+        tournament_changes_begin(logical->changes, event.begin.xid);
         break;
 
     case TOURNAMENT_PGOUTPUT_MESSAGE:
@@ -810,7 +738,7 @@ tournament_logical_copy(void *data, u_char *buf, size_t len)
     case TOURNAMENT_PGOUTPUT_KEEPALIVE:
         logical->awaiting = 0;
 
-        if (!logical->within) {
+        if (!tournament_changes_within(logical->changes)) {
             tournament_logical_received(logical, event.end);
         }
 
@@ -832,12 +760,7 @@ static void
 tournament_logical_message(tournament_logical_t *logical,
     tournament_pgoutput_t *event)
 {
-    uint64_t              xid;
-    tournament_token_t    token;
-    tournament_payload_t  payload;
-
     if (!event->message.transactional
-        || !logical->within
         || event->message.prefix_len != sizeof(TOURNAMENT_LOGICAL_PREFIX) - 1
         || ngx_memcmp(event->message.prefix, TOURNAMENT_LOGICAL_PREFIX,
                       sizeof(TOURNAMENT_LOGICAL_PREFIX) - 1)
@@ -846,47 +769,8 @@ tournament_logical_message(tournament_logical_t *logical,
         return;
     }
 
-    tournament_payload_open(&payload, event->message.content,
-                            event->message.content_len);
-
-    /* anybody may write one: whose it is the server says */
-
-    (void) tournament_payload_xid(&payload, &xid);
-
-    while (!logical->everything && tournament_payload_next(&payload, &token)) {
-        tournament_logical_collect(logical, &token);
-    }
-}
-
-
-static void
-tournament_logical_collect(tournament_logical_t *logical,
-    tournament_token_t *token)
-{
-    ngx_uint_t           i;
-    tournament_token_t  *tokens;
-
-    tokens = logical->tokens;
-
-    for (i = 0; i < logical->ntokens; i++) {
-        if (tokens[i].id == token->id && tokens[i].kind == token->kind) {
-            return;
-        }
-    }
-
-    if (token->kind != TOURNAMENT_PAYLOAD_EVERYTHING
-        && i < TOURNAMENT_LOGICAL_TOKENS)
-    {
-        tokens[i] = *token;
-        logical->ntokens++;
-        return;
-    }
-
-    tokens[0].kind = TOURNAMENT_PAYLOAD_EVERYTHING;
-    tokens[0].id = 0;
-
-    logical->ntokens = 1;
-    logical->everything = 1;
+    tournament_changes_message(logical->changes, event->message.content,
+                               event->message.content_len);
 }
 
 
@@ -894,39 +778,17 @@ static void
 tournament_logical_commit(tournament_logical_t *logical,
     tournament_pgoutput_t *event)
 {
-    size_t                        size;
-    tournament_logical_change_t  *change;
-
-    logical->within = 0;
-
-    if (logical->ntokens) {
-        size = logical->ntokens * sizeof(tournament_token_t);
-
-        change = ngx_alloc(sizeof(tournament_logical_change_t) + size,
-                           logical->conf->log);
-        if (change == NULL) {
-            tournament_logical_fail(logical);
-            return;
-        }
-
-        change->xid = logical->xid;
-        change->commit = event->commit.commit;
-        change->time = event->commit.time;
-        change->ntokens = logical->ntokens;
-        ngx_memcpy(change->tokens, logical->tokens, size);
-
-        ngx_queue_insert_tail(&logical->changes, &change->queue);
-        logical->nchanges++;
-        logical->ntokens = 0;
-
-        logical->conf->hooks->heard(logical->conf->data);
+    if (tournament_changes_commit(logical->changes, event->commit.commit,
+                                  event->commit.time)
+        != NGX_OK)
+    {
+        tournament_logical_fail(logical);
+        return;
     }
+
+    logical->conf->hooks->heard(logical->conf->data);
 
     tournament_logical_received(logical, event->commit.next);
-
-    if (logical->nchanges) {
-        tournament_logical_ask(logical);
-    }
 }
 
 
@@ -955,146 +817,23 @@ tournament_logical_received(tournament_logical_t *logical, uint64_t lsn)
 }
 
 
-/* which of the first ones are visible now; one question at a time */
+/* the drain, and what is confirmed, depend on it */
 
 static void
-tournament_logical_ask(tournament_logical_t *logical)
+tournament_logical_applied(void *data)
 {
-    u_char                       *p;
-    ngx_uint_t                    n;
-    ngx_queue_t                  *q;
-    tournament_logical_change_t  *change;
-
-    if (logical->visible.asking
-        || logical->state != TOURNAMENT_LOGICAL_STREAMING)
-    {
-        return;
-    }
-
-    tournament_timer_stop(&logical->again);
-
-    n = 0;
-    p = logical->xids;
-    *p++ = '{';
-
-    for (q = ngx_queue_head(&logical->changes);
-         q != ngx_queue_sentinel(&logical->changes)
-         && n < TOURNAMENT_LOGICAL_BATCH - 1;
-         q = ngx_queue_next(q))
-    {
-        change = ngx_queue_data(q, tournament_logical_change_t, queue);
-
-        p = ngx_sprintf(p, n ? ",%uL" : "%uL",
-                        tournament_pgoutput_xid8(change->xid, logical->xmax));
-        n++;
-    }
-
-    *p++ = '}';
-    *p = '\0';
-
-    logical->nasked = n;
-
-    if (tournament_session_ask(logical->conf->session, &logical->visible,
-                               TOURNAMENT_LOGICAL_VISIBLE,
-                               (char *) logical->xids,
-                               tournament_logical_seen, logical)
-        != NGX_OK)
-    {
-        tournament_logical_fail(logical);
-    }
+    tournament_logical_received(data, 0);
 }
 
 
 static void
-tournament_logical_again(ngx_event_t *ev)
+tournament_logical_unanswered(void *data)
 {
-    tournament_logical_ask(ev->data);
-}
-
-
-static void
-tournament_logical_seen(void *data, ngx_uint_t ok, PGresult *res)
-{
-    ngx_uint_t             n;
     tournament_logical_t  *logical = data;
 
-    if (logical->state == TOURNAMENT_LOGICAL_FAILED) {
-        return;
-    }
-
-    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 2
-        || (ngx_uint_t) PQgetlength(res, 0, 1) != logical->nasked)
-    {
-        tournament_logical_complain(logical->conf, "no answer to a question",
-                                    "");
-        tournament_logical_fail(logical);
-        return;
-    }
-
-    logical->xmax = tournament_session_integer(res, 0, 0);
-
-    n = logical->nchanges;
-    tournament_logical_apply(logical, (u_char *) PQgetvalue(res, 0, 1),
-                             logical->nasked);
-
-    /* the drain, and what is confirmed, depend on it */
-
-    if (logical->nchanges < n) {
-        logical->wait = TOURNAMENT_LOGICAL_WAIT_MIN;
-        tournament_logical_received(logical, 0);
-    }
-
-    if (logical->nchanges == 0) {
-        return;
-    }
-
-    if (logical->nchanges > logical->nasked) {
-
-        /* some have come since it was asked */
-
-        tournament_logical_ask(logical);
-        return;
-    }
-
-    if (!logical->again.timer_set) {
-        ngx_add_timer(&logical->again, logical->wait);
-        logical->wait = ngx_min(logical->wait * 2,
-                                TOURNAMENT_LOGICAL_WAIT_MAX);
-    }
-}
-
-
-/* the first n changes, of which those with a 1 are visible, take effect */
-
-static void
-tournament_logical_apply(tournament_logical_t *logical, u_char *bits,
-    ngx_uint_t n)
-{
-    ngx_uint_t                    i, k;
-    ngx_queue_t                  *q, *next;
-    tournament_source_conf_t     *conf;
-    tournament_logical_change_t  *change;
-
-    conf = logical->conf;
-    q = ngx_queue_head(&logical->changes);
-
-    for (i = 0; i < n; i++, q = next) {
-        next = ngx_queue_next(q);
-
-        if (bits[i] != '1') {
-            continue;
-        }
-
-        change = ngx_queue_data(q, tournament_logical_change_t, queue);
-
-        for (k = 0; k < change->ntokens; k++) {
-            conf->hooks->token(conf->data, &change->tokens[k]);
-        }
-
-        ngx_queue_remove(q);
-        ngx_free(change);
-        logical->nchanges--;
-    }
+    tournament_logical_lament(logical, "no answer on the other connection",
+                              "");
+    tournament_logical_fail(logical);
 }
 
 
@@ -1188,17 +927,12 @@ tournament_logical_status(tournament_logical_t *logical, ngx_uint_t reply)
 static uint64_t
 tournament_logical_handled(tournament_logical_t *logical)
 {
-    ngx_queue_t                  *q;
-    tournament_logical_change_t  *change;
+    int64_t   time;
+    uint64_t  lsn;
 
-    if (ngx_queue_empty(&logical->changes)) {
-        return ngx_max(logical->received, logical->position);
-    }
+    lsn = tournament_changes_waiting(logical->changes, &time);
 
-    q = ngx_queue_head(&logical->changes);
-    change = ngx_queue_data(q, tournament_logical_change_t, queue);
-
-    return change->commit;
+    return lsn ? lsn : ngx_max(logical->received, logical->position);
 }
 
 
@@ -1227,12 +961,10 @@ tournament_logical_checked(void *source, tournament_report_t *report)
 static void
 tournament_logical_report(tournament_logical_t *logical)
 {
-    int64_t                       age;
-    uint64_t                      handled, end;
-    ngx_queue_t                  *q;
-    tournament_source_lag_t      *lag;
-    tournament_source_conf_t     *conf;
-    tournament_logical_change_t  *change;
+    int64_t                    age, time;
+    uint64_t                   handled, end;
+    tournament_source_lag_t   *lag;
+    tournament_source_conf_t  *conf;
 
     lag = &logical->lag;
     conf = logical->conf;
@@ -1247,12 +979,9 @@ tournament_logical_report(tournament_logical_t *logical)
         lag->behind_ms = ngx_current_msec - logical->goal_since;
     }
 
-    if (!ngx_queue_empty(&logical->changes)) {
-        q = ngx_queue_head(&logical->changes);
-        change = ngx_queue_data(q, tournament_logical_change_t, queue);
-
+    if (tournament_changes_waiting(logical->changes, &time)) {
         end = ngx_max(logical->goal, logical->received);
-        age = (logical->clock - change->time) / 1000;
+        age = (logical->clock - time) / 1000;
 
         lag->behind = end - handled;
         lag->behind_ms = (age > 0) ? age : 0;

@@ -1,0 +1,402 @@
+
+/*
+ * A commit may come before others see it: a primary sends it as soon as it is
+ * flushed, and with synchronous replication it is not visible until the
+ * standby has confirmed it.  Who read the row again at once would keep the old
+ * one.  So the session, which is on the same server, is asked which of those
+ * that wait a snapshot shows: one question at a time, for all of them, and
+ * again after a short while as long as some are not visible.
+ */
+
+#include <ngx_event.h>
+
+#include "feed/changes.h"
+#include "feed/pgoutput.h"
+#include "zone/timer.h"
+
+
+/* ms; between two questions for the same ones, ever longer */
+#define TOURNAMENT_CHANGES_WAIT_MIN  1
+#define TOURNAMENT_CHANGES_WAIT_MAX  16
+
+/* different tokens of a transaction; more of them are everything */
+#define TOURNAMENT_CHANGES_TOKENS    300
+
+/* transactions that are asked for at once, and bytes of each, in text */
+#define TOURNAMENT_CHANGES_BATCH     4096
+#define TOURNAMENT_CHANGES_XID       (sizeof("18446744073709551615,") - 1)
+
+
+/* a transaction that waits */
+
+typedef struct {
+    ngx_queue_t                 queue;
+    uint32_t                    xid;
+    uint64_t                    lsn;        /* of its commit record */
+    int64_t                     time;       /* of the commit, us */
+    ngx_uint_t                  ntokens;
+    tournament_token_t          tokens[1];
+} tournament_change_t;
+
+
+struct tournament_changes_s {
+    tournament_changes_conf_t   conf;
+
+    /* the transaction that has begun */
+    unsigned                    within:1;
+    unsigned                    everything:1;
+    uint32_t                    xid;
+    ngx_uint_t                  ntokens;
+    tournament_token_t         *tokens;
+
+    /* those that wait, in the order of their commits */
+    ngx_queue_t                 waiting;
+    ngx_uint_t                  nwaiting;
+    ngx_uint_t                  nasked;     /* the first ones, in question */
+    tournament_question_t       question;
+    u_char                     *xids;       /* its parameter */
+    ngx_event_t                 again;
+    ngx_msec_t                  wait;
+};
+
+
+static void tournament_changes_collect(tournament_changes_t *changes,
+    tournament_token_t *token);
+static void tournament_changes_ask(tournament_changes_t *changes);
+static void tournament_changes_again(ngx_event_t *ev);
+static void tournament_changes_answered(void *data, ngx_uint_t ok,
+    PGresult *res);
+static void tournament_changes_apply(tournament_changes_t *changes,
+    u_char *bits, ngx_uint_t n);
+static tournament_change_t *tournament_changes_first(
+    tournament_changes_t *changes);
+
+
+/* a character for each: 1, it is visible, or 0 */
+
+tournament_pg_statement_t  tournament_changes_visible = {
+    "tournament_visible",
+    "WITH s AS MATERIALIZED"
+    "     (SELECT pg_catalog.pg_current_snapshot() AS s)"
+    "SELECT pg_catalog.pg_snapshot_xmax(s.s)::text::int8,"
+    "       (SELECT pg_catalog.string_agg("
+    "                   CASE WHEN pg_catalog.pg_visible_in_snapshot(x.xid, s.s)"
+    "                        THEN '1' ELSE '0' END, '' ORDER BY x.n)"
+    "          FROM pg_catalog.unnest($1::xid8[]) WITH ORDINALITY x (xid, n))"
+    "  FROM s",
+    1
+};
+
+
+tournament_changes_t *
+tournament_changes_create(ngx_pool_t *pool, tournament_changes_conf_t *conf)
+{
+    tournament_changes_t  *changes;
+
+    changes = ngx_pcalloc(pool, sizeof(tournament_changes_t));
+    if (changes == NULL) {
+        return NULL;
+    }
+
+    changes->tokens = ngx_palloc(pool, TOURNAMENT_CHANGES_TOKENS
+                                       * sizeof(tournament_token_t));
+
+    changes->xids = ngx_palloc(pool, TOURNAMENT_CHANGES_BATCH
+                                     * TOURNAMENT_CHANGES_XID + sizeof("{}"));
+
+    if (changes->tokens == NULL || changes->xids == NULL) {
+        return NULL;
+    }
+
+    changes->conf = *conf;
+    changes->wait = TOURNAMENT_CHANGES_WAIT_MIN;
+
+    ngx_queue_init(&changes->waiting);
+    tournament_timer_init(&changes->again, tournament_changes_again, changes,
+                          conf->log, 1);
+
+    return changes;
+}
+
+
+void
+tournament_changes_destroy(tournament_changes_t *changes)
+{
+    tournament_change_t  *change;
+
+    tournament_session_forget(&changes->question);
+    tournament_timer_stop(&changes->again);
+
+    while (changes->nwaiting) {
+        change = tournament_changes_first(changes);
+
+        ngx_queue_remove(&change->queue);
+        ngx_free(change);
+        changes->nwaiting--;
+    }
+}
+
+
+void
+tournament_changes_begin(tournament_changes_t *changes, uint32_t xid)
+{
+    changes->within = 1;
+    changes->everything = 0;
+    changes->ntokens = 0;
+    changes->xid = xid;
+}
+
+
+ngx_uint_t
+tournament_changes_within(tournament_changes_t *changes)
+{
+    return changes->within;
+}
+
+
+void
+tournament_changes_message(tournament_changes_t *changes,
+    const u_char *content, size_t len)
+{
+    uint64_t              xid;
+    tournament_token_t    token;
+    tournament_payload_t  payload;
+
+    if (!changes->within) {
+        return;
+    }
+
+    tournament_payload_open(&payload, content, len);
+
+    /* anybody may write one: the server says whose it is */
+
+    (void) tournament_payload_xid(&payload, &xid);
+
+    while (!changes->everything && tournament_payload_next(&payload, &token)) {
+        tournament_changes_collect(changes, &token);
+    }
+}
+
+
+static void
+tournament_changes_collect(tournament_changes_t *changes,
+    tournament_token_t *token)
+{
+    ngx_uint_t           i;
+    tournament_token_t  *tokens;
+
+    tokens = changes->tokens;
+
+    for (i = 0; i < changes->ntokens; i++) {
+        if (tokens[i].id == token->id && tokens[i].kind == token->kind) {
+            return;
+        }
+    }
+
+    if (token->kind != TOURNAMENT_PAYLOAD_EVERYTHING
+        && i < TOURNAMENT_CHANGES_TOKENS)
+    {
+        tokens[i] = *token;
+        changes->ntokens++;
+        return;
+    }
+
+    tokens[0].kind = TOURNAMENT_PAYLOAD_EVERYTHING;
+    tokens[0].id = 0;
+
+    changes->ntokens = 1;
+    changes->everything = 1;
+}
+
+
+ngx_int_t
+tournament_changes_commit(tournament_changes_t *changes, uint64_t lsn,
+    int64_t time)
+{
+    size_t                size;
+    tournament_change_t  *change;
+
+    changes->within = 0;
+
+    if (changes->ntokens == 0) {
+        return NGX_OK;
+    }
+
+    size = changes->ntokens * sizeof(tournament_token_t);
+
+    change = ngx_alloc(sizeof(tournament_change_t) + size, changes->conf.log);
+    if (change == NULL) {
+        return NGX_ERROR;
+    }
+
+    change->xid = changes->xid;
+    change->lsn = lsn;
+    change->time = time;
+    change->ntokens = changes->ntokens;
+    ngx_memcpy(change->tokens, changes->tokens, size);
+
+    changes->ntokens = 0;
+
+    ngx_queue_insert_tail(&changes->waiting, &change->queue);
+    changes->nwaiting++;
+
+    tournament_changes_ask(changes);
+
+    return NGX_OK;
+}
+
+
+uint64_t
+tournament_changes_waiting(tournament_changes_t *changes, int64_t *time)
+{
+    tournament_change_t  *change;
+
+    if (changes->nwaiting == 0) {
+        return 0;
+    }
+
+    change = tournament_changes_first(changes);
+    *time = change->time;
+
+    return change->lsn;
+}
+
+
+static tournament_change_t *
+tournament_changes_first(tournament_changes_t *changes)
+{
+    ngx_queue_t  *q;
+
+    q = ngx_queue_head(&changes->waiting);
+
+    return ngx_queue_data(q, tournament_change_t, queue);
+}
+
+
+/* which of the first ones are visible now */
+
+static void
+tournament_changes_ask(tournament_changes_t *changes)
+{
+    u_char               *p;
+    ngx_uint_t            n;
+    ngx_queue_t          *q;
+    tournament_change_t  *change;
+
+    if (changes->question.asking || changes->nwaiting == 0) {
+        return;
+    }
+
+    tournament_timer_stop(&changes->again);
+
+    n = 0;
+    p = changes->xids;
+    *p++ = '{';
+
+    for (q = ngx_queue_head(&changes->waiting);
+         q != ngx_queue_sentinel(&changes->waiting)
+         && n < TOURNAMENT_CHANGES_BATCH;
+         q = ngx_queue_next(q))
+    {
+        change = ngx_queue_data(q, tournament_change_t, queue);
+
+        p = ngx_sprintf(p, n ? ",%uL" : "%uL",
+                        tournament_pgoutput_xid8(change->xid,
+                                                 changes->conf.xmax));
+        n++;
+    }
+
+    *p++ = '}';
+    *p = '\0';
+
+    changes->nasked = n;
+
+    /* where it cannot be asked, the session is lost, and all of this with it */
+
+    (void) tournament_session_ask(changes->conf.session, &changes->question,
+                                  changes->conf.statement,
+                                  (char *) changes->xids,
+                                  tournament_changes_answered, changes);
+}
+
+
+static void
+tournament_changes_again(ngx_event_t *ev)
+{
+    tournament_changes_ask(ev->data);
+}
+
+
+static void
+tournament_changes_answered(void *data, ngx_uint_t ok, PGresult *res)
+{
+    ngx_uint_t             n, asked;
+    tournament_changes_t  *changes = data;
+
+    asked = changes->nasked;
+
+    if (!ok || PQntuples(res) != 1 || PQnfields(res) != 2
+        || (ngx_uint_t) PQgetlength(res, 0, 1) != asked)
+    {
+        changes->conf.failed(changes->conf.data);
+        return;
+    }
+
+    changes->conf.xmax = tournament_session_integer(res, 0, 0);
+
+    n = changes->nwaiting;
+
+    tournament_changes_apply(changes, (u_char *) PQgetvalue(res, 0, 1), asked);
+
+    if (changes->nwaiting > n - asked) {
+
+        /* some are not visible; those that have come since may be */
+
+        changes->wait = (changes->nwaiting < n)
+                        ? TOURNAMENT_CHANGES_WAIT_MIN
+                        : ngx_min(changes->wait * 2,
+                                  TOURNAMENT_CHANGES_WAIT_MAX);
+
+        ngx_add_timer(&changes->again, changes->wait);
+    }
+
+    if (n > asked) {
+        tournament_changes_ask(changes);
+    }
+
+    if (changes->nwaiting < n) {
+        changes->conf.applied(changes->conf.data);
+    }
+}
+
+
+/* the first n, of which those with a 1 are visible, take effect */
+
+static void
+tournament_changes_apply(tournament_changes_t *changes, u_char *bits,
+    ngx_uint_t n)
+{
+    ngx_uint_t            i, k;
+    ngx_queue_t          *q, *next;
+    tournament_change_t  *change;
+
+    q = ngx_queue_head(&changes->waiting);
+
+    for (i = 0; i < n; i++, q = next) {
+        next = ngx_queue_next(q);
+
+        if (bits[i] != '1') {
+            continue;
+        }
+
+        change = ngx_queue_data(q, tournament_change_t, queue);
+
+        for (k = 0; k < change->ntokens; k++) {
+            changes->conf.token(changes->conf.token_data, &change->tokens[k]);
+        }
+
+        ngx_queue_remove(q);
+        ngx_free(change);
+        changes->nwaiting--;
+    }
+}
