@@ -40,7 +40,6 @@ our @EXPORT = qw(kind database announce options handled unheard listener wait_li
 my $LISTENING = qr/ (\d+)#\d+: (?:\*\d+ )?tournament: listening to changes/;
 
 my $barrier = 0;
-my $tournament;
 
 
 sub kind { return $ENV{TOURNAMENT_FEED} // 'notify' }
@@ -114,8 +113,15 @@ sub handled {
 
     my $slug = 'the-barrier';
 
-    $tournament //= $pg->tournament(slug => $slug, status => 'COMPLETED',
-                                    game => 'barrier');
+    my $find = sub {
+        my ($id) = $pg->row("SELECT id FROM tournaments_tournament
+                              WHERE slug = '$slug'");
+        return $id && { id => $id };
+    };
+
+    my $tournament = $find->()
+        // $pg->tournament(slug => $slug, status => 'COMPLETED',
+                           game => 'barrier');
 
     my $registered = "SELECT user_id FROM tournaments_registration
                        WHERE tournament_id = $tournament->{id}
