@@ -384,6 +384,23 @@ subtest 'worker_shutdown_timeout' => sub {
 };
 
 
+subtest 'what status shows' => sub {
+    my $feed = feed();
+
+    is $feed->{kind}, 'logical', 'the kind';
+    like $feed->{slot}, qr/^tournament_[a-z0-9_]+_\d+_[0-9a-f]{8}$/, 'the slot';
+    is $feed->{slot}, $pg->value('SELECT slot_name FROM pg_replication_slots'),
+        'as the server has it';
+    like $feed->{lag_bytes}, qr/^\d+$/, 'bytes';
+    like $feed->{lag_seconds}, qr/^[\d.]+$/, 'seconds';
+
+    my $metrics = $nginx->get('/tournaments/metrics')->body;
+
+    like $metrics, qr/^tournament_feed_lag_bytes \d+$/m, 'metrics: bytes';
+    like $metrics, qr/^tournament_feed_lag_seconds \d+\.\d+$/m, 'and seconds';
+};
+
+
 subtest 'nothing is left on the server' => sub {
     my @pids = ($nginx->pid, $nginx->worker_pids);
 

@@ -110,8 +110,9 @@ subtest 'the document' => sub {
                      "latency":$empty,
                      "workers":[$worker,$worker]},
          "misses":$empty,
-         "feed":{"state":"off","worker":null,"last_message":null,
-                 "delay":$empty}}
+         "feed":{"state":"off","kind":null,"worker":null,
+                 "last_message":null,"slot":null,"lag_bytes":null,
+                 "lag_seconds":null,"delay":$empty}}
 END
 
     is $response->status, 200, 'its status';

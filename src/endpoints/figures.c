@@ -4,6 +4,7 @@
 #include "endpoints/figures.h"
 #include "serve/answer.h"
 #include "serve/request.h"
+#include "zone/atomic.h"
 
 
 static void tournament_figures_zone(tournament_main_conf_t *tmcf,
@@ -111,6 +112,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
     }
 
     f->listening = 1;
+    f->kind = tmcf->feed_kind->name;
 
     heard = tournament_atomic_peek(&listener->heard);
 
@@ -127,6 +129,14 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
         f->feed = "up";
         f->listener = (ngx_pid_t) (up & 0xffffffff);
         f->up = (f->listener != 0);
+    }
+
+    if (up && listener->slot[0]) {
+        f->streams = 1;
+        (void) ngx_cpystrn((u_char *) f->slot, (u_char *) listener->slot,
+                           sizeof(f->slot));
+        f->behind = tournament_atomic_peek(&listener->behind);
+        f->behind_ms = tournament_atomic_peek(&listener->behind_ms);
     }
 }
 

@@ -39,7 +39,12 @@ typedef struct {
     uint64_t                listening;    /* 0: the feed is off */
     uint64_t                up;           /* the feed is */
     const char             *feed;         /* its state */
+    ngx_str_t               kind;         /* the feed's, if it listens */
     ngx_pid_t               listener;     /* 0: none */
+    uint64_t                streams;      /* from a slot, as follows */
+    char                    slot[sizeof(((tournament_listener_t *) 0)->slot)];
+    uint64_t                behind;       /* bytes of the server's log */
+    uint64_t                behind_ms;
     uint64_t                heard;        /* silence is known */
     ngx_msec_t              silence;      /* ms */
 } tournament_figures_t;

@@ -55,6 +55,8 @@ static u_char *tournament_prometheus_in_flight(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_silence(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
+static u_char *tournament_prometheus_lag(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f);
 
 
 tournament_endpoint_t  tournament_endpoint_metrics = {
@@ -158,6 +160,14 @@ static tournament_metric_t  tournament_metrics_table[] = {
     { "tournament_feed_delay_seconds", "histogram",
       "How far the feed is behind, as its heartbeats measure it.",
       at(counters.delay), tournament_prometheus_histogram, 0 },
+
+    { "tournament_feed_lag_bytes", "gauge",
+      "The server's log that the logical feed has not handled yet.",
+      at(behind), NULL, at(streams) },
+
+    { "tournament_feed_lag_seconds", "gauge",
+      "How old the first change of it is.",
+      0, tournament_prometheus_lag, at(streams) },
 
     { "tournament_uptime_seconds", "gauge",
       "Time since the zone was made: counters began with it.",
@@ -421,4 +431,13 @@ tournament_prometheus_silence(u_char *p, u_char *last,
 {
     return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
                         f->silence / 1000, f->silence % 1000);
+}
+
+
+static u_char *
+tournament_prometheus_lag(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f)
+{
+    return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
+                        f->behind_ms / 1000, f->behind_ms % 1000);
 }

@@ -29,6 +29,8 @@ static void tournament_status_cache(tournament_json_t *json,
     tournament_figures_t *f);
 static void tournament_status_database(tournament_json_t *json,
     tournament_figures_t *f);
+static void tournament_status_seconds(tournament_json_t *json,
+    const char *key, ngx_uint_t known, ngx_msec_t ms);
 static void tournament_status_feed(tournament_json_t *json,
     tournament_figures_t *f);
 static void tournament_status_histogram(tournament_json_t *json,
@@ -375,13 +377,34 @@ tournament_status_database(tournament_json_t *json, tournament_figures_t *f)
 
 
 static void
+tournament_status_seconds(tournament_json_t *json, const char *key,
+    ngx_uint_t known, ngx_msec_t ms)
+{
+    u_char  *p, text[NGX_INT64_LEN + sizeof(".000")];
+
+    if (!known) {
+        tournament_json_null(json, key);
+        return;
+    }
+
+    p = ngx_sprintf(text, "%M.%03M", ms / 1000, ms % 1000);
+    tournament_json_number(json, key, (char *) text, p - text);
+}
+
+
+static void
 tournament_status_feed(tournament_json_t *json, tournament_figures_t *f)
 {
-    u_char  *p, silence[NGX_INT64_LEN + sizeof(".000")];
-
     tournament_json_open_key(json, "feed");
 
     tournament_json_word(json, "state", f->feed);
+
+    if (f->listening) {
+        tournament_json_word(json, "kind", (char *) f->kind.data);
+
+    } else {
+        tournament_json_null(json, "kind");
+    }
 
     if (f->listener) {
         tournament_json_integer(json, "worker", f->listener);
@@ -390,15 +413,18 @@ tournament_status_feed(tournament_json_t *json, tournament_figures_t *f)
         tournament_json_null(json, "worker");
     }
 
-    if (f->heard) {
-        p = ngx_sprintf(silence, "%M.%03M", f->silence / 1000,
-                        f->silence % 1000);
-        tournament_json_number(json, "last_message",
-                               (char *) silence, p - silence);
+    tournament_status_seconds(json, "last_message", f->heard, f->silence);
+
+    if (f->streams) {
+        tournament_json_word(json, "slot", f->slot);
+        tournament_json_integer(json, "lag_bytes", f->behind);
 
     } else {
-        tournament_json_null(json, "last_message");
+        tournament_json_null(json, "slot");
+        tournament_json_null(json, "lag_bytes");
     }
+
+    tournament_status_seconds(json, "lag_seconds", f->streams, f->behind_ms);
 
     tournament_status_histogram(json, "delay", &f->counters.delay);
 

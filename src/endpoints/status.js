@@ -361,6 +361,12 @@ function panels(data, minute) {
     list('feed', [
         ['Last message', feed.last_message == null ? '–'
             : seconds(feed.last_message) + ' ago'],
+        ['Kind', feed.kind ?? '–'],
+        ...(feed.slot == null ? [] : [
+            ['Slot', feed.slot],
+            ['Lag', `${number(feed.lag_bytes)} bytes, `
+                + seconds(feed.lag_seconds)],
+        ]),
         ['Listening worker', feed.worker == null ? '–' : `${feed.worker}`],
         ['Changes heard', number(changes.feed)],
         ['Purges', number(changes.purges)],

@@ -887,6 +887,10 @@ tournament_feed_up(void *data, uint64_t position)
 
     tournament_feed_heard(feed);
 
+    if (position == 0) {
+        listener->slot[0] = '\0';
+    }
+
     tournament_atomic_store(&listener->doubts, feed->doubts);
     tournament_atomic_store(&listener->source, tournament_feed_origin(feed));
     tournament_atomic_store(&listener->position, position);
@@ -998,6 +1002,10 @@ tournament_feed_lag(void *data, tournament_source_lag_t *lag)
     tournament_listener_t  *listener;
 
     listener = feed->listener;
+
+    if (tournament_atomic_load(&listener->up) != feed->lease) {
+        return;
+    }
 
     ngx_memcpy(listener->slot, lag->name, sizeof(listener->slot));
 

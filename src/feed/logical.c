@@ -590,13 +590,13 @@ tournament_logical_begin(tournament_logical_t *logical)
     logical->heard = ngx_current_msec;
     conf->complaint = 0;
 
-    tournament_logical_report(logical);
-
     ngx_log_error(NGX_LOG_INFO, conf->log, 0,
                   "tournament: replication slot %s streams",
                   logical->lag.name);
 
     conf->hooks->up(conf->data, logical->position);
+
+    tournament_logical_report(logical);
 }
 
 
