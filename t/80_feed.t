@@ -605,7 +605,7 @@ subtest 'the connection of the feed is lost' => sub {
         recovers($slots, 'nothing is stale after');
     }
 
-    like $nginx->log, qr/\[error\].*(?:terminat|closed|lost)/,
+    like $nginx->log, qr/\[(?:error|warn)\].*(?:terminat|closed|lost)/,
         'the loss is in the log';
 };
 

@@ -17,7 +17,6 @@ my $pg = database(
         max_prepared_transactions   => 4,
         logical_decoding_work_mem   => '64kB',
         synchronous_standby_names   => '',
-        synchronous_commit          => 'on',
     },
 );
 

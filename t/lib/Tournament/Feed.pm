@@ -48,10 +48,16 @@ sub kind { return $ENV{TOURNAMENT_FEED} // 'notify' }
 sub database {
     my (%more) = @_;
 
-    my $load = delete $more{load} // [qw(schema install)];
-    my $pg   = Tournament::Postgres->new(
+    my $load    = delete $more{load} // [qw(schema install)];
+    my $conf    = delete $more{conf} // {};
+    my $logical = kind() eq 'logical';
+
+    # What is not flushed is not decoded, for up to 600 ms.
+
+    my $pg = Tournament::Postgres->new(
         load    => $load,
-        logical => kind() eq 'logical',
+        logical => $logical,
+        conf    => { $logical ? (synchronous_commit => 'on') : (), %$conf },
         %more,
     );
 
