@@ -201,6 +201,37 @@ subtest 'a slot that is invalidated' => sub {
 };
 
 
+# Of two hosts the pool comes to another one than the listener: it is called
+# back, and nothing old is left.
+
+subtest 'a pool that strays' => sub {
+    my ($near, $far) = map { $_->proxy } @standbys;
+
+    my $node = Tournament::Nginx->new(name => 'astray', options(
+        database => $primary->conninfo(host => "$near->{dir},$far->{dir}",
+                                       port => '5432,5432')));
+
+    wait_up($node);
+    cached($node);
+    $node->log_mark;
+
+    $near->set(refuse => 1);
+    $standbys[0]->rows(q{
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE usename = 'tournament' AND query LIKE '%tournament_api%'
+           AND query NOT LIKE '%pg_notification_queue_usage%'
+           AND backend_type = 'client backend'});
+    $node->wait_for_log(qr/queries go to another server than the one that/, 20);
+    is state_of($node), 'down', 'the feed counts as down';
+
+    $near->pass;
+    $node->wait_for_log(qr/it is not the server that is listened to/, 20);
+    poll_until { state_of($node) eq 'up' } 30, 'it is up again';
+    $primary->change($t, slots => 650);
+    show(650, 'a change', $node);
+};
+
+
 subtest 'promotion' => sub {
     my ($node, $standby) = ($nodes[1], $standbys[0]);
 

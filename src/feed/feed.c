@@ -62,8 +62,9 @@
 #define TOURNAMENT_FEED_QUEUE_LOW  40
 
 
-/* ms; a pool that leads elsewhere for so long is told of */
+/* ms; a pool that leads elsewhere for so long is told of, and called back */
 #define TOURNAMENT_FEED_STRAYS      2000
+#define TOURNAMENT_FEED_RETURN      10000
 
 
 /* ms; other workers make room for the listener where its own could not */
@@ -105,6 +106,7 @@ struct tournament_feed_s {
     ngx_msec_t                 strays;      /* this worker's pool does, since;
                                                0: not */
     ngx_uint_t                 strays_told;
+    ngx_msec_t                 called;      /* back, last */
     uint64_t                   server;      /* of the source; a hash */
     uint64_t                   triggers;    /* as last seen; a hash */
     uint64_t                   doubts;
@@ -307,6 +309,15 @@ tournament_feed_compare(tournament_feed_t *feed)
 
         /* whoever was the first says so */
         feed->strays_told = tournament_feed_strayed(listener);
+        feed->called = ngx_current_msec - TOURNAMENT_FEED_RETURN
+                       + TOURNAMENT_FEED_STRAYS;
+    }
+
+    /* of several hosts each connection takes the first that accepts it */
+
+    if (ngx_current_msec - feed->called >= TOURNAMENT_FEED_RETURN) {
+        feed->called = ngx_current_msec;
+        tournament_pg_return(feed->conf.pg, server);
     }
 
     if (!feed->strays_told

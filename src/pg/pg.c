@@ -492,6 +492,25 @@ tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server)
 }
 
 
+void
+tournament_pg_return(tournament_pg_t *pg, uint64_t server)
+{
+    ngx_uint_t             i;
+    tournament_pg_conn_t  *conn;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        conn = &pg->conns[i];
+
+        if (conn->state == TOURNAMENT_PG_READY && conn->server
+            && conn->server != server && conn->active == 0)
+        {
+            tournament_pg_renew(conn, "it is not the server that is listened "
+                                "to");
+        }
+    }
+}
+
+
 ngx_uint_t
 tournament_pg_away(tournament_pg_t *pg)
 {

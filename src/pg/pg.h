@@ -243,6 +243,11 @@ uint64_t tournament_pg_server(tournament_pg_t *pg);
 ngx_uint_t tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server);
 
 
+/* Opens anew the connections that lead to another one and have nothing to do. */
+
+void tournament_pg_return(tournament_pg_t *pg, uint64_t server);
+
+
 /*
  * Gives up the connection that has the least to do, once a second at most: a
  * more urgent one finds no room.
