@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "tournament.h"
+#include "serve/conf.h"
 #include "endpoints/table.h"
 #include "serve/request.h"
 #include "rules/hash.h"

@@ -3,6 +3,7 @@
 
 #include "endpoints/figures.h"
 #include "serve/answer.h"
+#include "serve/refuse.h"
 #include "serve/request.h"
 #include "zone/atomic.h"
 
@@ -164,7 +165,7 @@ tournament_figures_begin(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return tournament_error_send(r, &tournament_error_method);
+    return tournament_refuse(r, &tournament_error_method);
 }
 
 

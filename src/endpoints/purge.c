@@ -9,6 +9,7 @@
 
 #include "endpoints/table.h"
 #include "serve/answer.h"
+#include "serve/refuse.h"
 #include "serve/request.h"
 #include "rules/text.h"
 
@@ -76,7 +77,7 @@ tournament_purge_handler(ngx_http_request_t *r)
                            r->method_name.len)
                != 0))
     {
-        return tournament_error_send(r, &tournament_error_method_purge);
+        return tournament_refuse(r, &tournament_error_method_purge);
     }
 
     if (tournament_value(r, tlcf->argument, &pattern) != NGX_OK) {
@@ -86,11 +87,11 @@ tournament_purge_handler(ngx_http_request_t *r)
     /* a client's "?" is where a query begins, even one that is empty */
 
     if (memchr(r->unparsed_uri.data, '?', r->unparsed_uri.len)) {
-        return tournament_error_send(r, &tournament_error_query);
+        return tournament_refuse(r, &tournament_error_query);
     }
 
     if (!tournament_purge_valid(&pattern)) {
-        return tournament_error_send(r, &tournament_error_pattern);
+        return tournament_refuse(r, &tournament_error_pattern);
     }
 
     if (pattern.len == 1 && pattern.data[0] == '*') {

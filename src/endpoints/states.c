@@ -8,6 +8,8 @@
 #include "endpoints/state.h"
 #include "serve/answer.h"
 #include "serve/post.h"
+#include "serve/gather.h"
+#include "serve/refuse.h"
 #include "serve/request.h"
 #include "rules/hash.h"
 #include "rules/slugs.h"
@@ -85,7 +87,7 @@ tournament_states_handler(ngx_http_request_t *r)
     tournament_list_t  *list;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
-        return tournament_error_send(r, &tournament_error_method_post);
+        return tournament_refuse(r, &tournament_error_method_post);
     }
 
     if (r->method == NGX_HTTP_POST) {
@@ -120,7 +122,7 @@ tournament_states_query(ngx_http_request_t *r, tournament_list_t *list)
     }
 
     if (list->error) {
-        return tournament_error_send(r, list->error);
+        return tournament_refuse(r, list->error);
     }
 
     return tournament_states_gather(r, list);
@@ -141,7 +143,7 @@ tournament_states_body(ngx_http_request_t *r, ngx_str_t *body)
                       tournament_slugs_json(body->data, body->len,
                                             list->slugs, &list->n));
     if (list->error) {
-        return tournament_error_send(r, list->error);
+        return tournament_refuse(r, list->error);
     }
 
     return tournament_states_gather(r, list);

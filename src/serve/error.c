@@ -1,19 +1,15 @@
 
-#include "serve/answer.h"
+/*
+ * The errors of the HTTP contract: status, document, and a header of their
+ * own.  How one goes out is refuse.c's business.
+ */
+
 #include "serve/error.h"
-#include "serve/request.h"
 
 
 #define tournament_error_body(text, code)                                     \
     ngx_string("{\"success\":false,\"error\":\"" text "\",\"code\":\""        \
                code "\"}")
-
-
-static ngx_uint_t tournament_error_has_page(ngx_http_request_t *r,
-    ngx_uint_t status);
-
-
-static ngx_str_t  tournament_no_store = ngx_string("no-store");
 
 
 tournament_error_t  tournament_error_slug = {
@@ -166,79 +162,4 @@ tournament_error_argument(ngx_http_request_t *r, const char *text,
     error->body.len = p - error->body.data;
 
     return error;
-}
-
-
-ngx_int_t
-tournament_error_send(ngx_http_request_t *r, tournament_error_t *error)
-{
-    if (tournament_error_has_page(r, error->status)) {
-        tournament_count(r, error->status);
-        return error->status;
-    }
-
-    return tournament_error_answer(r, error);
-}
-
-
-ngx_int_t
-tournament_error_answer(ngx_http_request_t *r, tournament_error_t *error)
-{
-    ngx_str_t  value;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "tournament error: %ui %V", error->status, &error->body);
-
-    tournament_count(r, error->status);
-
-    r->headers_out.status = error->status;
-
-    if (tournament_answer_header(r, &tournament_no_store) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    value = error->value;
-
-    if (value.len == 0) {
-
-        /* Retry-After: clients come again in 1 to 3 s, not all at one time */
-
-        value.data = (u_char *) &"123"[ngx_random() % 3];
-        value.len = 1;
-    }
-
-    if (error->header.len
-        && tournament_answer_add(r, &error->header, &value) == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return tournament_answer_send(r, &error->body);
-}
-
-
-/* as ngx_http_special_response_handler() will look for it */
-
-static ngx_uint_t
-tournament_error_has_page(ngx_http_request_t *r, ngx_uint_t status)
-{
-    ngx_uint_t                 i;
-    ngx_http_err_page_t       *pages;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->error_pages == NULL || r->error_page || r->uri_changes == 0) {
-        return 0;
-    }
-
-    pages = clcf->error_pages->elts;
-
-    for (i = 0; i < clcf->error_pages->nelts; i++) {
-        if (pages[i].status == (ngx_int_t) status) {
-            return 1;
-        }
-    }
-
-    return 0;
 }

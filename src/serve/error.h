@@ -1,5 +1,5 @@
 
-/* The error answers of the HTTP contract. */
+/* The errors of the HTTP contract; see refuse.h for how one goes out. */
 
 #ifndef _TOURNAMENT_ERROR_H_INCLUDED_
 #define _TOURNAMENT_ERROR_H_INCLUDED_
@@ -47,23 +47,6 @@ extern tournament_error_t  tournament_error_timeout;
 
 tournament_error_t *tournament_error_argument(ngx_http_request_t *r,
     const char *text, ngx_str_t *name);
-
-
-/*
- * Answers a request with an error: a value for a location's handler to return
- * or for ngx_http_finalize_request().  Where the location has an error_page
- * for the status nothing is sent: the status is returned, and nginx sees to
- * it.
- */
-
-ngx_int_t tournament_error_send(ngx_http_request_t *r,
-    tournament_error_t *error);
-
-
-/* The same without regard to an error_page. */
-
-ngx_int_t tournament_error_answer(ngx_http_request_t *r,
-    tournament_error_t *error);
 
 
 #endif /* _TOURNAMENT_ERROR_H_INCLUDED_ */

@@ -160,8 +160,8 @@ static void tournament_flight_detach(tournament_flight_t *flight);
 static void tournament_flight_land(tournament_flight_t *flight,
     tournament_pg_rc_e rc, tournament_entry_t *entry);
 static ngx_uint_t tournament_flight_ends(tournament_flight_t *flight,
-    tournament_waiter_t *waiter, tournament_pg_rc_e rc, tournament_entry_t
-    *entry);
+    tournament_waiter_t *waiter, tournament_pg_rc_e rc,
+    tournament_entry_t *entry);
 static ngx_uint_t tournament_flight_suits(tournament_flight_t *flight,
     tournament_waiter_t *waiter, tournament_entry_t *entry);
 static char *tournament_flight_argument(tournament_flight_t *flight);

@@ -19,9 +19,8 @@
  */
 
 #include "feed/feed.h"
-#include "serve/error.h"
 #include "serve/gather.h"
-#include "serve/request.h"
+#include "serve/refuse.h"
 
 
 /* ms; a user's entries live so long while the feed is down */
@@ -52,17 +51,19 @@ static void tournament_gather_judge(ngx_http_request_t *r,
 static ngx_uint_t tournament_gather_public(tournament_endpoint_t *endpoint);
 static ngx_int_t tournament_gather_copy(ngx_http_request_t *r,
     tournament_part_t *part, tournament_entry_t *entry);
-static ngx_int_t tournament_gather_add(ngx_http_request_t *r, tournament_ctx_t
-    *ctx, tournament_part_t *part);
+static ngx_int_t tournament_gather_add(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_part_t *part);
 static void tournament_gather_fall_back(tournament_ctx_t *ctx,
     tournament_part_t *part);
-static ngx_int_t tournament_gather_wait(ngx_http_request_t *r, tournament_ctx_t
-    *ctx);
+static ngx_int_t tournament_gather_wait(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
 static void tournament_gather_arrived(tournament_waiter_t *waiter,
     tournament_pg_rc_e rc, tournament_entry_t *entry);
-static ngx_int_t tournament_gather_take(ngx_http_request_t *r, tournament_ctx_t
-    *ctx, tournament_part_t *part, tournament_pg_rc_e rc, tournament_entry_t
-    *entry);
+static ngx_int_t tournament_gather_take(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_part_t *part, tournament_pg_rc_e rc,
+    tournament_entry_t *entry);
+static void tournament_gather_leave(tournament_ctx_t *ctx);
+
 
 void
 tournament_part_body(tournament_part_t *part, tournament_body_t *body)
@@ -128,6 +129,7 @@ tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
     if (ctx->waiting && ctx->waits == 0) {
         ctx->waits = tournament_pg_now();
+        ctx->leave = tournament_gather_leave;
     }
 
     tournament_fetch_start(tmcf->fetch);
@@ -522,7 +524,7 @@ tournament_gather_take(ngx_http_request_t *r, tournament_ctx_t *ctx,
     if (rc != TOURNAMENT_PG_OK) {
         tournament_part_set(ctx, part, TOURNAMENT_PART_FAILED);
 
-        return tournament_error_send(r, rc == TOURNAMENT_PG_TIMEOUT
+        return tournament_refuse(r, rc == TOURNAMENT_PG_TIMEOUT
                                         ? &tournament_error_timeout
                                         : &tournament_error_unavailable);
     }
@@ -550,7 +552,7 @@ tournament_gather_take(ngx_http_request_t *r, tournament_ctx_t *ctx,
 }
 
 
-void
+static void
 tournament_gather_leave(tournament_ctx_t *ctx)
 {
     ngx_uint_t          i;

@@ -12,63 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "serve/fetch.h"
-#include "serve/memo.h"
-#include "zone/entry.h"
-#include "zone/key.h"
-
-
-typedef struct tournament_ctx_s  tournament_ctx_t;
-
-
-/*
- * From the best; of several parts the worst one names an answer's: that
- * something in it may be old is said whatever was queried for the rest.
- */
-
-typedef enum {
-    TOURNAMENT_NONE = 0,
-    TOURNAMENT_HIT,
-    TOURNAMENT_EXPIRED,
-    TOURNAMENT_MISS,
-    TOURNAMENT_BYPASS,
-    TOURNAMENT_UPDATING,
-    TOURNAMENT_STALE
-} tournament_cache_status_e;
-
-
-/* see gather.c for what leads from one to another */
-
-typedef enum {
-    TOURNAMENT_PART_NEW = 0,     /* to be looked up */
-    TOURNAMENT_PART_WAITING,     /* for the database */
-    TOURNAMENT_PART_READY,       /* its body or its entry is there */
-    TOURNAMENT_PART_FAILED
-} tournament_part_state_e;
-
-
-typedef struct {
-
-    /* set by whoever makes it, in the request's pool, zeroed */
-
-    tournament_endpoint_t     *endpoint;
-    tournament_key_t           key;
-    tournament_waiter_t        waiter;      /* its member cache */
-
-    tournament_part_state_e    state;
-    tournament_body_t         *body;        /* the memo's, or NULL */
-    tournament_entry_t         entry;
-
-    unsigned                   fallback:1;  /* the entry may be shown if the
-                                               database fails */
-    unsigned                   transient:1; /* the entry is not for the memo */
-} tournament_part_t;
-
-
-/* answers when all parts are there: a value for finalize_request() */
-
-typedef ngx_int_t (*tournament_answer_pt)(ngx_http_request_t *r,
-    tournament_ctx_t *ctx);
+#include "serve/context.h"
 
 
 /*
@@ -114,11 +58,6 @@ ngx_int_t tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx);
 
 ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, ngx_uint_t missing);
-
-
-/* Stops waiting for whatever is to come. */
-
-void tournament_gather_leave(tournament_ctx_t *ctx);
 
 
 #endif /* _TOURNAMENT_GATHER_H_INCLUDED_ */

@@ -9,7 +9,7 @@
  * for that.
  */
 
-#include "serve/error.h"
+#include "serve/refuse.h"
 #include "serve/post.h"
 #include "serve/request.h"
 
@@ -43,7 +43,7 @@ tournament_post_read(ngx_http_request_t *r, size_t max,
     tournament_post_t  *post;
 
     if (r->headers_in.content_length_n > (off_t) max) {
-        return tournament_error_send(r, &tournament_error_too_large);
+        return tournament_refuse(r, &tournament_error_too_large);
     }
 
     post = ngx_pcalloc(r->pool, sizeof(tournament_post_t));
@@ -97,8 +97,8 @@ tournament_post_event(ngx_http_request_t *r)
         /* what was read of it is gone: nobody else can be asked */
 
         rc = r->reading_body || post->partly
-             ? tournament_error_answer(r, &tournament_error_too_large)
-             : tournament_error_send(r, &tournament_error_too_large);
+             ? tournament_refuse_here(r, &tournament_error_too_large)
+             : tournament_refuse(r, &tournament_error_too_large);
 
     } else if (rc == NGX_OK) {
         body.data = post->data;

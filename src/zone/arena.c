@@ -101,8 +101,8 @@ static void tournament_arena_empty(tournament_store_t *store);
 static uint32_t tournament_arena_hash(tournament_arena_t *arena,
     tournament_key_t *key);
 static uint32_t tournament_arena_cells(size_t size);
-static void tournament_arena_read(tournament_head_t *head, tournament_entry_t
-    *entry);
+static void tournament_arena_read(tournament_head_t *head,
+    tournament_entry_t *entry);
 static void tournament_arena_write(tournament_store_t *store, uint32_t n,
     tournament_key_t *key, tournament_entry_t *entry);
 static uint32_t tournament_arena_find(tournament_store_t *store,
@@ -114,8 +114,8 @@ static ngx_int_t tournament_arena_make_room(tournament_store_t *store, uint32_t
     cells, ngx_uint_t missing);
 static uint32_t tournament_arena_alloc(tournament_store_t *store, uint32_t
     cells);
-static void tournament_cursor_init(tournament_cursor_t *cur, tournament_cell_t
-    *cells, uint32_t n);
+static void tournament_cursor_init(tournament_cursor_t *cur,
+    tournament_cell_t *cells, uint32_t n);
 static size_t tournament_cursor_room(tournament_cursor_t *cur);
 static void tournament_cursor_read(tournament_cursor_t *cur, void *dst, size_t
     len);

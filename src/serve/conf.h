@@ -1,8 +1,8 @@
 
 /* The module's configuration, as the front door makes it and rooms read it. */
 
-#ifndef _TOURNAMENT_H_INCLUDED_
-#define _TOURNAMENT_H_INCLUDED_
+#ifndef _TOURNAMENT_CONF_H_INCLUDED_
+#define _TOURNAMENT_CONF_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -79,4 +79,4 @@ typedef struct {
 extern ngx_module_t  ngx_http_tournament_module;
 
 
-#endif /* _TOURNAMENT_H_INCLUDED_ */
+#endif /* _TOURNAMENT_CONF_H_INCLUDED_ */
