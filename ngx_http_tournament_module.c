@@ -554,6 +554,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    tmcf->database.standby = tmcf->listen ? tmcf->feed_kind->standby : 0;
+
     /* such a pooler refuses "options", and its role has the timeout */
 
     tmcf->database.targets =
@@ -561,7 +563,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
                                     tmcf->prepare
                                     ? tmcf->database.query_timeout
                                     : 0,
-                                    tmcf->listen && tmcf->feed_kind->primary,
+                                    tmcf->database.standby
+                                    == TOURNAMENT_PG_PRIMARY,
                                     &identity);
     if (tmcf->database.targets == NULL) {
         return NGX_ERROR;
@@ -572,7 +575,8 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     if (tmcf->listen_conninfo.directive.data) {
         tmcf->listen_targets =
             tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
-                                        0, tmcf->feed_kind->primary, NULL);
+                                        0, tmcf->database.standby
+                                           == TOURNAMENT_PG_PRIMARY, NULL);
         if (tmcf->listen_targets == NULL) {
             return NGX_ERROR;
         }
@@ -583,7 +587,6 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     tmcf->space = tournament_hash(secret, &identity, sizeof(uint64_t));
 
     tmcf->database.prepare = tmcf->prepare;
-    tmcf->database.primary = tmcf->listen && tmcf->feed_kind->primary;
     tmcf->database.nstatements = TOURNAMENT_STATEMENTS;
     tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 

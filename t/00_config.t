@@ -120,6 +120,9 @@ values_of('tournament_cache_version', qr/from 0 to 2147483647/,
           [qw(0 1 2147483647)], [qw(-1 2147483648 1.5 abc "")]);
 
 
+values_of('tournament_feed', qr/"notify" or "logical"/,
+          [qw(notify logical)], [qw(both Logical 1)]);
+
 subtest 'tournament_listen' => sub {
     accepted("tournament_listen $_", feed => 1,
              http => "$ZONE $DATABASE tournament_listen $_;",

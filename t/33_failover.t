@@ -11,9 +11,9 @@ use Tournament::Feed;
 
 my $WORKERS     = 2;
 my $CONNECTIONS = 2;
-my $ALL         = $WORKERS * $CONNECTIONS + 1;
+my $ALL         = $WORKERS * $CONNECTIONS + (kind() eq 'logical' ? 2 : 1);
 
-my $one = Tournament::Postgres->new(load => [qw(schema install)]);
+my $one = database();
 
 my $tournament = $one->tournament(slug => 'changing', slots => 10);
 my $other      = $one->tournament(slug => 'other', slots => 7);

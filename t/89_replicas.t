@@ -263,7 +263,7 @@ subtest 'older servers' => sub {
                                             standby_of => $old);
     my $node    = Tournament::Nginx->new(database => $standby, options());
 
-    $node->wait_for_log(qr/a standby, on which PostgreSQL 16 or newer/, 20);
+    $node->wait_for_log(qr/a standby, on which .* from PostgreSQL 16 on/, 20);
     is state_of($node), 'down', 'refused on a standby';
 
     my $good = Tournament::Nginx->new(database => $old, options());

@@ -560,7 +560,7 @@ tournament_feed_open(tournament_feed_t *feed)
     conf.connect_timeout = feed->conf.connect_timeout;
     conf.statements = feed->kind->statements;
     conf.nstatements = feed->kind->nstatements;
-    conf.primary = feed->kind->primary;
+    conf.standby = feed->kind->standby;
     conf.ready = tournament_feed_ready;
     conf.crowded = tournament_feed_crowded;
     conf.lost = tournament_feed_lost;

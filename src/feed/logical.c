@@ -186,7 +186,7 @@ tournament_source_kind_t  tournament_logical_kind = {
     ngx_string("logical"),
     TOURNAMENT_SESSION_LOGICAL,
     TOURNAMENT_LOGICAL_HANDOVER,
-    0,
+    160000,
     tournament_logical_statements,
     3,
     tournament_logical_start,
@@ -243,10 +243,6 @@ tournament_logical_unfit(tournament_source_conf_t *conf,
 {
     if (report->version < 140000) {
         return "PostgreSQL 14 or newer is needed";
-    }
-
-    if (report->standby && report->version < 160000) {
-        return "it is a standby, on which PostgreSQL 16 or newer is needed";
     }
 
     if (!report->decodes) {

@@ -80,7 +80,7 @@ tournament_source_kind_t  tournament_notify_kind = {
     ngx_string("notify"),
     TOURNAMENT_SESSION_NOTIFY,
     1000,
-    1,
+    TOURNAMENT_PG_PRIMARY,
     tournament_notify_statements,
     3,
     tournament_notify_start,

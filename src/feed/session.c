@@ -108,7 +108,7 @@ tournament_session_create(ngx_pool_t *pool, ngx_log_t *log,
     session->pg_conf.nstatements = conf->nstatements;
     session->pg_conf.outage = conf->outage;
     session->pg_conf.prepare = 1;
-    session->pg_conf.primary = conf->primary;
+    session->pg_conf.standby = conf->standby;
     session->pg_conf.ready = tournament_session_ready;
     session->pg_conf.lost = tournament_session_lost;
     session->pg_conf.notify = tournament_session_notify;

@@ -64,7 +64,7 @@ typedef struct {
     ngx_msec_t                 connect_timeout;
     tournament_pg_statement_t **statements; /* [0]: tournament_session_check */
     ngx_uint_t                 nstatements;
-    unsigned                   primary:1;   /* a standby is of no use */
+    int                        standby;     /* see tournament_pg_conf_t */
 
     /*
      * ready: it is open.  lost: it was.  notify: a payload, good until it

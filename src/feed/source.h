@@ -87,7 +87,7 @@ typedef struct {
     ngx_str_t                  name;        /* as it is configured */
     ngx_uint_t                 announced;   /* TOURNAMENT_SESSION_* */
     ngx_msec_t                 patience;    /* an old worker waits so long */
-    unsigned                   primary:1;   /* a standby is of no use */
+    int                        standby;     /* see tournament_pg_conf_t */
     tournament_pg_statement_t **statements;
     ngx_uint_t                 nstatements;
 

@@ -559,10 +559,15 @@ tournament_pg_ready(void *data)
 
     status = PQparameterStatus(conn->link.conn, "in_hot_standby");
 
-    if (pg->conf->primary && status && ngx_strcmp(status, "on") == 0) {
-        tournament_pg_down(conn, "it is a standby, where changes are "
-                           "not heard of; name the primary, or set "
-                           "\"tournament_listen off\"");
+    if (status && ngx_strcmp(status, "on") == 0
+        && PQserverVersion(conn->link.conn) < pg->conf->standby)
+    {
+        tournament_pg_down(conn, pg->conf->standby == TOURNAMENT_PG_PRIMARY
+                           ? "it is a standby, where changes are not heard "
+                             "of; name the primary, or set "
+                             "\"tournament_listen off\""
+                           : "it is a standby, on which changes are heard of "
+                             "from PostgreSQL 16 on");
         return;
     }
 

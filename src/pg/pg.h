@@ -34,6 +34,10 @@
 #include "zone/outage.h"
 
 
+/* a standby is of no use, whatever its version */
+#define TOURNAMENT_PG_PRIMARY  INT_MAX
+
+
 typedef struct tournament_pg_s        tournament_pg_t;
 typedef struct tournament_pg_query_s  tournament_pg_query_t;
 
@@ -95,7 +99,12 @@ typedef struct {
     tournament_outage_t    *outage;            /* of the node */
 
     unsigned                prepare:1;  /* statements have names */
-    unsigned                primary:1;  /* a standby is of no use */
+
+    /*
+     * The oldest server that is of use as a standby, such as 160000; 0: any.
+     * The conninfo may name several hosts, of which another one is then tried.
+     */
+    int                     standby;
 
     /*
      * What happens to a connection; each may be NULL.  A notification's
