@@ -400,7 +400,11 @@ subtest 'what status shows' => sub {
 };
 
 
-subtest 'nothing is left on the server' => sub {
+sub nothing_is_left {
+    my ($name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
     my @pids = ($nginx->pid, $nginx->worker_pids);
 
     $nginx->expect_log(qr/exited on signal 9/);
@@ -410,8 +414,21 @@ subtest 'nothing is left on the server' => sub {
         $pg->value("SELECT (SELECT count(*) FROM pg_replication_slots)
                          + (SELECT count(*) FROM pg_stat_activity
                              WHERE usename = 'tournament')") == 0
-    } 30, 'no slot, no backend';
-    pass 'no slot, no backend';
+    } 30, $name;
+
+    return pass $name;
+}
+
+
+subtest 'nothing is left on the server' => sub {
+    nothing_is_left('of a node that streamed');
+
+    my $idler = $pg->session;
+
+    $idler->rows('BEGIN; SELECT pg_current_xact_id()');
+    $nginx = Tournament::Nginx->new(database => $pg, options());
+    $nginx->wait_for_log(qr/the replication slot waits for process/, 20);
+    nothing_is_left('of one whose slot was being made');
 };
 
 

@@ -299,15 +299,18 @@ tournament_logical_init(tournament_logical_t *logical,
     }
 
     /*
-     * Creating the slot may wait for long.  A peer that has gone without a
-     * word, or stopped, is noticed, and its slot removed, in 10 s.
+     * Creating the slot may wait for long, and holds the server's log: by a
+     * statement, and not by the command of replication, which does not notice
+     * that its client has died.  A peer that has gone without a word, or has
+     * stopped, loses its slot in 10 s.
      */
 
     logical->keywords[0] = "replication";
     logical->values[0] = "database";
     logical->keywords[1] = "options";
     logical->values[1] = "-c wal_sender_timeout=10s -c statement_timeout=0"
-                         " -c lock_timeout=0";
+                         " -c lock_timeout=0"
+                         " -c client_connection_check_interval=2s";
     logical->extra.keywords = logical->keywords;
     logical->extra.values = logical->values;
 
@@ -500,7 +503,12 @@ tournament_logical_ready(void *data)
     tournament_logical_change(logical, TOURNAMENT_LOGICAL_IDENTIFYING);
 
     tournament_logical_command(logical, TOURNAMENT_SESSION_SERVER
-                               ", pg_catalog.pg_backend_pid()"
+                               ", pg_catalog.pg_backend_pid(),"
+                               " (SELECT pg_catalog.set_config(t, '0', false)"
+                               "    FROM (VALUES ('transaction_timeout'))"
+                               "         AS v (t)"
+                               "   WHERE pg_catalog.current_setting(t, true)"
+                               "         OPERATOR(pg_catalog.<>) '0')"
                                TOURNAMENT_SESSION_FROM);
 }
 
@@ -608,8 +616,9 @@ tournament_logical_next(tournament_logical_t *logical)
     case TOURNAMENT_LOGICAL_IDENTIFYING:
         tournament_logical_change(logical, TOURNAMENT_LOGICAL_CREATING);
 
-        (void) ngx_sprintf(sql, "CREATE_REPLICATION_SLOT %s TEMPORARY LOGICAL "
-                           "pgoutput NOEXPORT_SNAPSHOT%Z", logical->lag.name);
+        (void) ngx_sprintf(sql, "SELECT slot_name, lsn FROM pg_catalog."
+                           "pg_create_logical_replication_slot('%s', "
+                           "'pgoutput', true)%Z", logical->lag.name);
         break;
 
     case TOURNAMENT_LOGICAL_CREATING:
@@ -638,7 +647,7 @@ tournament_logical_next(tournament_logical_t *logical)
 static ngx_int_t
 tournament_logical_identified(tournament_logical_t *logical, PGresult *res)
 {
-    if (PQntuples(res) != 1 || PQnfields(res) != 2) {
+    if (PQntuples(res) != 1 || PQnfields(res) != 3) {
         return NGX_ERROR;
     }
 
