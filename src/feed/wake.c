@@ -1,4 +1,10 @@
 
+/*
+ * An eventfd for each worker's number: writing to it makes the worker's event
+ * loop turn.  They are the process's, not a configuration's, so that workers
+ * of different generations wake one another.
+ */
+
 #include <ngx_event.h>
 #include <sys/eventfd.h>
 
