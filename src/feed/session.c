@@ -297,7 +297,7 @@ tournament_session_answered(tournament_pg_query_t *query,
 static void
 tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
 {
-    tournament_session_t *session = data;
+    tournament_session_t  *session = data;
 
     tournament_pg_times_t  *times;
     tournament_report_t     report;

@@ -252,7 +252,7 @@ uint64_t tournament_pg_server(tournament_pg_t *pg);
 ngx_uint_t tournament_pg_elsewhere(tournament_pg_t *pg, uint64_t server);
 
 
-/* Opens anew the connections that lead to another one and have nothing to do. */
+/* Opens anew the idle connections that lead to another server. */
 
 void tournament_pg_return(tournament_pg_t *pg, uint64_t server);
 

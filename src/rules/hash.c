@@ -1,4 +1,9 @@
 
+/*
+ * The rounds as the paper has them, on words that are read byte by byte: no
+ * alignment and no byte order is asked of the machine.
+ */
+
 #include "rules/hash.h"
 
 

@@ -1,4 +1,10 @@
 
+/*
+ * Each group of the contract's rules is one function, so that the two can be
+ * read side by side.  Arithmetic on instants saturates: a fact may be any
+ * 64-bit number, and infinity is one.
+ */
+
 #include <string.h>
 
 #include "rules/state.h"

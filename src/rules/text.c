@@ -1,4 +1,10 @@
 
+/*
+ * Calendar arithmetic and UTF-8 by hand: what libc has depends on a locale or
+ * a time zone, or takes memory.  Readers look at no byte beyond the length
+ * that they are given.
+ */
+
 #include <string.h>
 
 #include "rules/text.h"

@@ -1,4 +1,10 @@
 
+/*
+ * Whoever counts adds to a slot of the zone's annex and never waits; whoever
+ * asks adds the slots up.  The slow log is limited to a line a second for each
+ * worker, and says how many it has left out.
+ */
+
 #include "serve/metrics.h"
 
 

@@ -1,4 +1,10 @@
 
+/*
+ * Facts grow in one buffer of the worker, which is reused: strings and lists
+ * in it are offsets from its start, since it moves as it grows and is copied
+ * into the zone as a whole.
+ */
+
 #include "serve/result.h"
 #include "zone/buffer.h"
 #include "rules/state.h"

@@ -1,4 +1,10 @@
 
+/*
+ * One statement at a time, in the background, its rows stored in steps between
+ * which requests get their turn.  It never keeps an exit waiting, and whatever
+ * it could not load a request will.
+ */
+
 #include <ngx_event.h>
 
 #include "serve/warm.h"

@@ -1,4 +1,10 @@
 
+/*
+ * What the header offers takes the lock, sets the flag before it changes a
+ * link, and clears it once all links are whole again: a process may die between
+ * any two instructions.  Nothing that can wait is called under the lock.
+ */
+
 #include "zone/arena.h"
 #include "zone/atomic.h"
 #include "rules/hash.h"

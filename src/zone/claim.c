@@ -1,4 +1,9 @@
 
+/*
+ * A key's claim is in one of a few places from its hash on.  Where all of them
+ * are taken the key is fetched without a claim: a needless query at worst.
+ */
+
 #include "zone/claim.h"
 #include "zone/worker.h"
 #include "rules/hash.h"
