@@ -1,6 +1,6 @@
 # make install and uninstall on a stock Debian nginx, and what a host without
 # the packages is told: in a mount namespace, where all that they write is an
-# overlay of this machine's /etc and /usr.
+# overlay of this machine's /etc and /usr. No other module is installed there.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -42,7 +42,8 @@ END
             mkdir $dir/over/\$top $dir/over/\$top.work
             mount -t overlay overlay -o lowerdir=/\$top,upperdir=$dir/over/\$top,workdir=$dir/over/\$top.work /\$top
         done
-        rm -rf /usr/share/nginx/modules-available $ENABLED
+        rm -rf /usr/share/nginx/modules-available
+        rm -f /etc/nginx/modules-enabled/*
         echo mounted
         exec sh -e $dir/script
 END
