@@ -680,7 +680,7 @@ subtest 'readers during an upgrade' => sub {
         RETURNS TABLE (id int, status text)
         LANGUAGE sql AS 'SELECT 77, $1'});
 
-    my $text = slurp(project('sql', 'install.sql'));
+    my $text = Tournament::Postgres::sql_text(project('sql', 'install.sql'));
 
     $text =~ s/\nCOMMIT;\n.*/\n/s or die 'no transaction in install.sql';
 
