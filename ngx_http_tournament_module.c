@@ -42,6 +42,8 @@ static char *ngx_http_tournament_database(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_database_file(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_tournament_read_file(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_fd_t fd, ngx_str_t *text);
 static char *ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
     tournament_main_conf_t *tmcf, ngx_str_t *value);
 static char *ngx_http_tournament_number(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -62,6 +64,8 @@ static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_tournament_argument(ngx_conf_t *cf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint);
 static char *ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_uint_t ngx_http_tournament_names(ngx_str_t *value,
@@ -73,6 +77,10 @@ static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t missing);
 
+static ngx_int_t ngx_http_tournament_complete(ngx_conf_t *cf,
+    tournament_main_conf_t *tmcf);
+static ngx_int_t ngx_http_tournament_targets(ngx_conf_t *cf,
+    tournament_main_conf_t *tmcf, uint64_t *identity);
 static ngx_int_t ngx_http_tournament_fits(ngx_conf_t *cf,
     tournament_main_conf_t *tmcf);
 static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
@@ -518,20 +526,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
 
-    if (tmcf->used && tmcf->shm_zone == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament\" is used, but no \"tournament_zone\" is "
-                      "defined; add one to the http block, for example "
-                      "\"tournament_zone 64m;\"");
-        return NGX_ERROR;
-    }
-
-    if (tmcf->used && tmcf->conninfo.directive.data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament\" is used, but neither "
-                      "\"tournament_database\" nor "
-                      "\"tournament_database_file\" is defined; add one to "
-                      "the http block");
+    if (ngx_http_tournament_complete(cf, tmcf) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -539,47 +534,10 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_tournament_fits(cf, tmcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (!tmcf->prepare && tmcf->listen
-        && tmcf->listen_conninfo.directive.data == NULL)
+    if (ngx_http_tournament_fits(cf, tmcf) != NGX_OK
+        || ngx_http_tournament_targets(cf, tmcf, &identity) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament_prepare off\" is for a pooler in "
-                      "transaction mode, through which no change is heard "
-                      "of: give \"tournament_listen\" a conninfo that leads "
-                      "past it, or set it off");
         return NGX_ERROR;
-    }
-
-    tmcf->database.standby = tmcf->listen ? tmcf->feed_kind->standby : 0;
-
-    /* such a pooler refuses "options", and its role has the timeout */
-
-    tmcf->database.targets =
-        tournament_conninfo_resolve(cf, &tmcf->conninfo,
-                                    tmcf->prepare
-                                    ? tmcf->database.query_timeout
-                                    : 0,
-                                    tmcf->database.standby
-                                    == TOURNAMENT_PG_PRIMARY,
-                                    &identity);
-    if (tmcf->database.targets == NULL) {
-        return NGX_ERROR;
-    }
-
-    tmcf->listen_targets = tmcf->database.targets;
-
-    if (tmcf->listen_conninfo.directive.data) {
-        tmcf->listen_targets =
-            tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
-                                        0, tmcf->database.standby
-                                           == TOURNAMENT_PG_PRIMARY, NULL);
-        if (tmcf->listen_targets == NULL) {
-            return NGX_ERROR;
-        }
     }
 
     ngx_memzero(secret, sizeof(secret));
@@ -591,6 +549,80 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 
     return tmcf->database.statements ? NGX_OK : NGX_ERROR;
+}
+
+
+/* whether the directives that others need are there */
+
+static ngx_int_t
+ngx_http_tournament_complete(ngx_conf_t *cf, tournament_main_conf_t *tmcf)
+{
+    ngx_uint_t  database;
+
+    database = (tmcf->conninfo.directive.data != NULL);
+
+    if (tmcf->used && tmcf->shm_zone == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament\" is used, but no \"tournament_zone\" is "
+                      "defined; add one to the http block, for example "
+                      "\"tournament_zone 64m;\"");
+        return NGX_ERROR;
+    }
+
+    if (tmcf->used && !database) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament\" is used, but neither "
+                      "\"tournament_database\" nor "
+                      "\"tournament_database_file\" is defined; add one to "
+                      "the http block");
+        return NGX_ERROR;
+    }
+
+    if (database && !tmcf->prepare && tmcf->listen
+        && tmcf->listen_conninfo.directive.data == NULL)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament_prepare off\" is for a pooler in "
+                      "transaction mode, through which no change is heard "
+                      "of: give \"tournament_listen\" a conninfo that leads "
+                      "past it, or set it off");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* where the pool connects to, and the feed's worker; and the database's hash */
+
+static ngx_int_t
+ngx_http_tournament_targets(ngx_conf_t *cf, tournament_main_conf_t *tmcf,
+    uint64_t *identity)
+{
+    ngx_msec_t             timeout;
+    ngx_uint_t             primary;
+    tournament_pg_conf_t  *database;
+
+    database = &tmcf->database;
+    database->standby = tmcf->listen ? tmcf->feed_kind->standby : 0;
+    primary = (database->standby == TOURNAMENT_PG_PRIMARY);
+
+    /* a pooler refuses "options", and its role has the timeout */
+
+    timeout = tmcf->prepare ? database->query_timeout : 0;
+
+    database->targets = tournament_conninfo_resolve(cf, &tmcf->conninfo,
+                                                    timeout, primary,
+                                                    identity);
+    tmcf->listen_targets = database->targets;
+
+    if (database->targets && tmcf->listen_conninfo.directive.data) {
+        tmcf->listen_targets =
+            tournament_conninfo_resolve(cf, &tmcf->listen_conninfo, 0,
+                                        primary, NULL);
+    }
+
+    return tmcf->listen_targets ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -685,12 +717,9 @@ static char *
 ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    u_char           *buf;
-    size_t            size;
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_str_t        *value, conninfo;
-    ngx_file_info_t   fi;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
+    ngx_str_t  *value, text;
 
     value = cf->args->elts;
 
@@ -707,61 +736,75 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    buf = NULL;
-    n = -1;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", &value[1]);
-
-    } else if (!ngx_is_file(&fi) || ngx_file_size(&fi) > 65536) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"%V\" is not a file of at most 64k",
-                           &value[1], &value[0]);
-
-    } else {
-        size = (size_t) ngx_file_size(&fi);
-
-        buf = ngx_pnalloc(cf->pool, size + 1);
-
-        if (buf) {
-            n = ngx_read_fd(fd, buf, size);
-        }
-
-        if (n == -1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                               ngx_read_fd_n " \"%V\" failed", &value[1]);
-        }
-    }
+    rc = ngx_http_tournament_read_file(cf, value, fd, &text);
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
                            ngx_close_file_n " \"%V\" failed", &value[1]);
     }
 
-    if (n == -1) {
+    if (rc != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    while (n && (buf[n - 1] == LF || buf[n - 1] == CR
-                 || buf[n - 1] == ' ' || buf[n - 1] == '\t'))
+    while (text.len && (text.data[text.len - 1] == LF
+                        || text.data[text.len - 1] == CR
+                        || text.data[text.len - 1] == ' '
+                        || text.data[text.len - 1] == '\t'))
     {
-        n--;
+        text.len--;
     }
 
     /* libpq would take it for "all defaults", which nobody means by a file */
 
-    if (n == 0) {
+    if (text.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" of \"%V\" is empty, a libpq connection "
                            "string is expected", &value[1], &value[0]);
         return NGX_CONF_ERROR;
     }
 
-    conninfo.data = buf;
-    conninfo.len = n;
+    return ngx_http_tournament_set_conninfo(cf, conf, &text);
+}
 
-    return ngx_http_tournament_set_conninfo(cf, conf, &conninfo);
+
+static ngx_int_t
+ngx_http_tournament_read_file(ngx_conf_t *cf, ngx_str_t *value, ngx_fd_t fd,
+    ngx_str_t *text)
+{
+    ssize_t          n;
+    ngx_file_info_t  fi;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", &value[1]);
+        return NGX_ERROR;
+    }
+
+    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > 65536) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"%V\" is not a file of at most 64k",
+                           &value[1], &value[0]);
+        return NGX_ERROR;
+    }
+
+    text->len = (size_t) ngx_file_size(&fi);
+    text->data = ngx_pnalloc(cf->pool, text->len + 1);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = ngx_read_fd(fd, text->data, text->len);
+
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_read_fd_n " \"%V\" failed", &value[1]);
+        return NGX_ERROR;
+    }
+
+    text->len = n;
+
+    return NGX_OK;
 }
 
 
@@ -1086,37 +1129,8 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_tournament_unknown(cf, &value[1], 0);
     }
 
-    if (cf->args->nelts == 2
-        && endpoint->argument == TOURNAMENT_MUST_ARGUMENT)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"tournament %V\" needs an argument, for example "
-                           "\"tournament %V $slug;\"", &value[1], &value[1]);
+    if (ngx_http_tournament_argument(cf, tlcf, endpoint) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts == 3) {
-
-        if (endpoint->argument == TOURNAMENT_NO_ARGUMENT) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"tournament %V\" takes no argument, but "
-                               "\"%V\" is given", &value[1], &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        tlcf->argument = ngx_http_tournament_compile(cf, &value[2]);
-
-        if (tlcf->argument == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        if (endpoint->valid && tlcf->argument->complex
-            && tlcf->argument->complex->lengths == NULL
-            && !endpoint->valid(&value[2]))
-        {
-            return ngx_http_tournament_invalid(cf, endpoint->allowed,
-                                               &value[2]);
-        }
     }
 
     tlcf->endpoint = endpoint;
@@ -1126,6 +1140,50 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = tournament_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_tournament_argument(ngx_conf_t *cf, tournament_loc_conf_t *tlcf,
+    tournament_endpoint_t *endpoint)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2) {
+
+        if (endpoint->argument != TOURNAMENT_MUST_ARGUMENT) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament %V\" needs an argument, for example "
+                           "\"tournament %V $slug;\"", &value[1], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (endpoint->argument == TOURNAMENT_NO_ARGUMENT) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament %V\" takes no argument, but \"%V\" "
+                           "is given", &value[1], &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    tlcf->argument = ngx_http_tournament_compile(cf, &value[2]);
+
+    if (tlcf->argument == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (endpoint->valid && tlcf->argument->complex
+        && tlcf->argument->complex->lengths == NULL
+        && !endpoint->valid(&value[2]))
+    {
+        return ngx_http_tournament_invalid(cf, endpoint->allowed, &value[2]);
+    }
 
     return NGX_CONF_OK;
 }

@@ -39,7 +39,8 @@ ngx_int_t tournament_part_key(ngx_http_request_t *r, tournament_part_t *part,
  * from now on; NULL: it has none, and is to be looked up.
  */
 
-void tournament_part_body(tournament_part_t *part, tournament_body_t *body);
+void tournament_part_body(tournament_ctx_t *ctx, tournament_part_t *part,
+    tournament_body_t *body);
 
 
 /*

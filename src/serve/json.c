@@ -47,8 +47,8 @@ static void tournament_json_escape(tournament_json_t *json, u_char ch);
 static void tournament_json_hash(tournament_json_t *json, const void *data,
     size_t len);
 static void tournament_json_settle(tournament_json_t *json);
-static void tournament_json_moving(tournament_json_t *json, const char *key,
-    const char *value, size_t len);
+static ngx_uint_t tournament_json_left(tournament_json_t *json,
+    const char *key, int64_t seconds);
 
 
 tournament_json_t *
@@ -225,16 +225,11 @@ tournament_json_duration(tournament_json_t *json, const char *key,
     char    text[TOURNAMENT_DURATION_LEN];
     size_t  len;
 
-    if (seconds == 0) {
-        tournament_json_null(json, key);
-        return;
+    if (tournament_json_left(json, key, seconds)) {
+        len = tournament_text_duration(text, seconds);
+        tournament_json_text(json, (u_char *) text, len);
+        json->hashed = json->len;
     }
-
-    json->counting = 1;
-
-    len = tournament_text_duration(text, seconds);
-
-    tournament_json_moving(json, key, text, len);
 }
 
 
@@ -245,19 +240,31 @@ tournament_json_seconds(tournament_json_t *json, const char *key,
     char    text[TOURNAMENT_INT_LEN];
     size_t  len;
 
+    if (tournament_json_left(json, key, seconds)) {
+        len = tournament_text_int(text, seconds);
+        tournament_json_append(json, text, len);
+        json->hashed = json->len;
+    }
+}
+
+
+/* the key of a time left, whose value comes next; 0: there is none, null */
+
+static ngx_uint_t
+tournament_json_left(tournament_json_t *json, const char *key,
+    int64_t seconds)
+{
     if (seconds == 0) {
         tournament_json_null(json, key);
-        return;
+        return 0;
     }
 
     json->counting = 1;
 
-    len = tournament_text_int(text, seconds);
-
     tournament_json_key(json, key);
     tournament_json_settle(json);
-    tournament_json_append(json, text, len);
-    json->hashed = json->len;
+
+    return 1;
 }
 
 
@@ -391,18 +398,9 @@ tournament_json_now(tournament_json_t *json, const char *key, time_t now)
 
     len = tournament_text_instant(text, (int64_t) now * 1000000);
 
-    tournament_json_moving(json, key, text, len);
-}
-
-
-static void
-tournament_json_moving(tournament_json_t *json, const char *key,
-    const char *value, size_t len)
-{
     tournament_json_key(json, key);
     tournament_json_settle(json);
-
-    tournament_json_text(json, (u_char *) value, len);
+    tournament_json_text(json, (u_char *) text, len);
     json->hashed = json->len;
 }
 

@@ -13,6 +13,8 @@
 
 static void tournament_log_key(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_key_t *key);
+static ngx_int_t tournament_ask(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key, tournament_error_t **error);
 static tournament_error_t *tournament_who(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_input_t *in);
 static ngx_int_t tournament_parts(ngx_http_request_t *r,
@@ -31,6 +33,9 @@ static tournament_body_t *tournament_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_key_t *key);
 static ngx_uint_t tournament_lasts(tournament_ctx_t *ctx);
+static ngx_int_t tournament_write(tournament_json_t *json,
+    tournament_endpoint_t *endpoint, tournament_view_t *view, ngx_str_t *text,
+    ngx_str_t *etag);
 
 
 static ngx_str_t  tournament_etag = ngx_string("ETag");
@@ -50,7 +55,6 @@ tournament_handler(ngx_http_request_t *r)
     tournament_error_t      *error;
     tournament_endpoint_t   *endpoint;
     tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
@@ -69,30 +73,10 @@ tournament_handler(ngx_http_request_t *r)
         return tournament_refuse(r, &tournament_error_method);
     }
 
-    ngx_str_null(&in.argument);
-    in.user = 0;
-    in.staff = 0;
-    in.search = 0;
-    in.ordered = 0;
+    key.data = buf;
 
-    if (tlcf->argument
-        && tournament_value(r, tlcf->argument, &in.argument)
-           != NGX_OK)
-    {
+    if (tournament_ask(r, &in, &key, &error) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    error = NULL;
-
-    if (endpoint->audience != TOURNAMENT_PUBLIC) {
-        error = tournament_who(r, endpoint, &in);
-    }
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-    tournament_key_init(&key, buf, tmcf->space, endpoint->number);
-
-    if (error == NULL) {
-        error = endpoint->arguments(r, &in, &key);
     }
 
     if (error) {
@@ -122,6 +106,45 @@ tournament_handler(ngx_http_request_t *r)
     }
 
     return tournament_parts(r, ctx, endpoint, &in, &key);
+}
+
+
+/* the account that asks, and the key, in key->data; or the error */
+
+static ngx_int_t
+tournament_ask(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key, tournament_error_t **error)
+{
+    tournament_endpoint_t   *endpoint;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    endpoint = tlcf->endpoint;
+
+    ngx_memzero(in, sizeof(tournament_input_t));
+
+    if (tlcf->argument
+        && tournament_value(r, tlcf->argument, &in->argument) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *error = NULL;
+
+    if (endpoint->audience != TOURNAMENT_PUBLIC) {
+        *error = tournament_who(r, endpoint, in);
+    }
+
+    tournament_key_init(key, key->data, tmcf->space, endpoint->number);
+
+    if (*error == NULL) {
+        *error = endpoint->arguments(r, in, key);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -307,7 +330,7 @@ tournament_follow(ngx_http_request_t *r, tournament_ctx_t *ctx)
         order->endpoint = ctx->endpoint;
         order->key.data[TOURNAMENT_KEY_PREFIX - 1] =
             (u_char) ctx->endpoint->number;
-        order->state = TOURNAMENT_PART_NEW;
+        tournament_part_body(ctx, order, NULL);
 
         return tournament_gather(r, ctx);
     }
@@ -383,7 +406,6 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     ngx_str_t                text, etag;
     ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
     tournament_body_t       *body;
-    tournament_json_t       *json;
     tournament_name_t        name;
     tournament_entry_t      *entries[TOURNAMENT_BODY_ENTRIES];
     tournament_main_conf_t  *tmcf;
@@ -407,21 +429,7 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
         }
     }
 
-    json = tmcf->json;
-
-    tournament_json_begin(json);
-    tournament_json_bool(json, "success", 1);
-
-    endpoint->render(json, view);
-
-    /* a user's answer has no ETag */
-
-    ngx_str_set(&etag, "");
-
-    if (tournament_json_end(json, view->now, &text,
-                            (view->user || view->staff) ? NULL : &etag)
-        != NGX_OK)
-    {
+    if (tournament_write(tmcf->json, endpoint, view, &text, &etag) != NGX_OK) {
         return NULL;
     }
 
@@ -438,7 +446,7 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
                    "tournament rendered: %uz bytes, ETag %V", text.len,
                    &etag);
 
-    tournament_json_marked(json, &start, &len);
+    tournament_json_marked(tmcf->json, &start, &len);
 
     body->part.data = body->text.data + start;
     body->part.len = len;
@@ -448,6 +456,24 @@ tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     }
 
     return body;
+}
+
+
+/* text and etag are the writer's; a user's answer has no ETag */
+
+static ngx_int_t
+tournament_write(tournament_json_t *json, tournament_endpoint_t *endpoint,
+    tournament_view_t *view, ngx_str_t *text, ngx_str_t *etag)
+{
+    tournament_json_begin(json);
+    tournament_json_bool(json, "success", 1);
+
+    endpoint->render(json, view);
+
+    ngx_str_set(etag, "");
+
+    return tournament_json_end(json, view->now, text,
+                               (view->user || view->staff) ? NULL : etag);
 }
 
 
