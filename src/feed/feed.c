@@ -399,6 +399,10 @@ tournament_feed_tick(ngx_event_t *ev)
         tournament_feed_idle(feed);
 
     } else {
+
+        /* one that hears nothing any more is not to be waited for */
+
+        tournament_feed_beat(feed);
         tournament_feed_yield(feed);
     }
 
