@@ -382,6 +382,30 @@ subtest 'a consumer that is stopped' => sub {
 };
 
 
+# Commits would wait for this node, which waits for them to be visible.
+
+subtest 'synchronous_standby_names that match everybody' => sub {
+    for my $names ('*', 'ANY 1 (a, "*")',
+                   'FIRST 2 (a, NGX_http_tournament_module)')
+    {
+        cached();
+        $nginx->log_mark;
+        $pg->set(synchronous_standby_names => $names);
+        $nginx->wait_for_log(
+            qr/does not .*: synchronous_standby_names match this node, too/, 20);
+        state_is('down');
+        poll_until { !feed_backend($pg) } 20, 'nobody waits for it';
+        pass $names;
+
+        $pg->set(synchronous_standby_names => 'a, "a*"');
+        wait_listening($nginx, 20);
+        state_is('up');
+    }
+
+    $pg->set(synchronous_standby_names => '');
+};
+
+
 # The role that listens need not be the pool's, nor have a right to anything.
 
 subtest 'a role of its own, with SCRAM over TLS' => sub {

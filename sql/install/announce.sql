@@ -141,8 +141,10 @@ WITH tables AS (
            AS new
       FROM pg_temp.tournament_api_feed() f
       JOIN pg_temp.tournament_api_tables() t ON t.name = f.tab
+      JOIN pg_catalog.pg_class c ON c.oid = t.rel
       JOIN pg_catalog.pg_attribute a ON a.attrelid = t.rel
-     WHERE a.attname = ANY (string_to_array(f.shown, ' '))
+     WHERE c.relkind IN ('r', 'p')
+       AND a.attname = ANY (string_to_array(f.shown, ' '))
        AND NOT a.attisdropped
      GROUP BY f.fname, f.tokens
 ), tokens AS (

@@ -10,8 +10,7 @@ SELECT (SELECT count(*) FROM tournament_api.state('')),
        (SELECT count(*) FROM tournament_api.registration_context(0, '')),
        (SELECT count(*) FROM tournament_api.participants('')),
        (SELECT count(*) FROM tournament_api.user_registrations(0)),
-       (SELECT count(*) FROM tournament_api.platform_stats()),
-       (SELECT count(*) FROM tournament_api.checks());
+       (SELECT count(*) FROM tournament_api.platform_stats());
 
 SELECT :'role' <> '' AS has_role, :'listener' <> '' AS has_listener \gset
 \if :has_role
@@ -26,6 +25,6 @@ SELECT :'role' <> '' AS has_role, :'listener' <> '' AS has_listener \gset
 \endif
 \if :has_listener
     GRANT USAGE ON SCHEMA tournament_api TO :"listener";
-    GRANT EXECUTE ON FUNCTION tournament_api.feed(), tournament_api.checks(),
+    GRANT EXECUTE ON FUNCTION tournament_api.feed(),
                               tournament_api.version() TO :"listener";
 \endif

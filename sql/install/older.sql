@@ -1,5 +1,6 @@
--- What an older version made and nothing of ours uses any more.  A trigger
--- that somebody else made of it is none of ours to drop, and fires whatever
+-- What an older version made and nothing of ours uses any more, and functions
+-- of triggers without any, which a listener takes for missing.  A trigger that
+-- somebody else made of it is none of ours to drop, and fires whatever
 -- rights its owner has by now: its function is emptied first.
 
 SELECT pg_temp.tournament_api_define(f.name || '()', format(
@@ -12,7 +13,7 @@ SELECT pg_temp.tournament_api_define(f.name || '()', format(
 SELECT format('DROP FUNCTION %s', p.oid::regprocedure)
   FROM pg_catalog.pg_proc p
   JOIN pg_temp.tournament_api_functions() f
-       ON f.name = p.proname AND f.kind = 'older'
+       ON f.name = p.proname AND f.kind IN ('older', 'trigger')
  WHERE p.pronamespace = 'tournament_api'::regnamespace
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgfoid = p.oid)
 \gexec

@@ -44,7 +44,7 @@ RETURNS TABLE (name text, kind text)
 LANGUAGE sql AS $$
     SELECT name, kind
       FROM (VALUES
-           ('read', 'version feed checks state states warm hub hub_order hub_cards '
+           ('read', 'version feed state states warm hub hub_order hub_cards '
                     'detail count participants registration_context '
                     'user_registrations platform_stats'),
            ('trigger', 'announce_tournament announce_settings '

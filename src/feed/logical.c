@@ -102,6 +102,16 @@ typedef struct {
 } tournament_logical_t;
 
 
+/*
+ * Commits would wait for this node, which confirms nothing before it is
+ * visible: for ever.
+ */
+
+static const char  tournament_logical_awaited[] =
+    "synchronous_standby_names match this node, too: name the standbys there "
+    "instead of \"*\"";
+
+
 static void *tournament_logical_start(tournament_source_conf_t *conf,
     tournament_report_t *report);
 static const char *tournament_logical_unfit(tournament_source_conf_t *conf,
@@ -261,6 +271,10 @@ tournament_logical_unfit(tournament_source_conf_t *conf,
 
     if (!report->published) {
         return "the publication tournament_api is missing: run install.sql";
+    }
+
+    if (report->awaited && !report->standby) {
+        return tournament_logical_awaited;
     }
 
     if (report->standby && !report->holds && !conf->warned) {
@@ -1016,6 +1030,11 @@ static void
 tournament_logical_checked(void *source, tournament_report_t *report)
 {
     tournament_logical_t  *logical = source;
+
+    if (tournament_logical_unfit(logical->conf, report)) {
+        tournament_logical_fail(logical);
+        return;
+    }
 
     if (logical->state != TOURNAMENT_LOGICAL_STREAMING) {
         return;
