@@ -226,6 +226,7 @@ static void tournament_pg_turn(void *data);
 static ngx_int_t tournament_pg_bounded(tournament_pg_conn_t *conn);
 static void tournament_pg_notified(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_starved(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
     tournament_pg_slot_t *slot, PGresult *res);
 static void tournament_pg_sync(tournament_pg_conn_t *conn);
@@ -1466,7 +1467,7 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
 
     conf = conn->pg->conf;
 
-    while ((n = PQnotifies(conn->link.conn)) != NULL) {
+    while ((n = tournament_link_notification(&conn->link)) != NULL) {
 
         if (conn->active == 0) {
             tournament_link_ended(&conn->link);
@@ -1478,6 +1479,8 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
 
         PQfreemem(n);
     }
+
+    (void) tournament_pg_starved(conn);
 }
 
 
@@ -1493,9 +1496,9 @@ tournament_pg_results(tournament_pg_conn_t *conn)
 
     /* asked of an idle connection, too: what comes is taken as it is */
 
-    while (!PQisBusy(conn->link.conn) && conn->active) {
+    while (!tournament_link_busy(&conn->link) && conn->active) {
 
-        res = PQgetResult(conn->link.conn);
+        res = tournament_link_result(&conn->link);
 
         if (res == NULL) {
 
@@ -1527,7 +1530,22 @@ tournament_pg_results(tournament_pg_conn_t *conn)
         }
     }
 
-    return NGX_OK;
+    return tournament_pg_starved(conn);
+}
+
+
+/* what is lost without memory may be a change: the next session knows it */
+
+static ngx_int_t
+tournament_pg_starved(tournament_pg_conn_t *conn)
+{
+    if (!conn->link.starved) {
+        return NGX_OK;
+    }
+
+    tournament_pg_renew(conn, "out of memory");
+
+    return NGX_DONE;
 }
 
 
