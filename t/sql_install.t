@@ -266,7 +266,7 @@ subtest 'a fresh install' => sub {
     is_deeply [ ours($db) ], \@INDEXES, 'indexes that the site has not';
     is_deeply [ columns($db, 'state') ], \@STATE,
         'the columns that the module reads';
-    is $db->value('SELECT tournament_api.version()'), 4, 'its version';
+    is $db->value('SELECT tournament_api.version()'), 5, 'its version';
 
     is state_is_right($db, 'public', 'state of every tournament'), 40,
         'drafts too';

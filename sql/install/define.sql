@@ -99,6 +99,10 @@ LANGUAGE sql AS $$
                   AND r.status IN ('PENDING', 'CONFIRMED')
            ) AS n (confirmed, registered)$sql$),
 
+    -- Byte by byte, whatever the column's collation takes for equal
+    ('@has_slug@', $sql$t.slug = p_slug
+       AND t.slug COLLATE "C" = p_slug$sql$),
+
     -- None is normal
     ('@settings@', $sql$@tables@.tournaments_tournamentsettings s
              ON s.tournament_id = t.id$sql$),

@@ -55,7 +55,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    RETURN 4;
+    RETURN 5;
 END
 $body$
 $sql$);

@@ -25,7 +25,7 @@ BEGIN
                  FROM @tables@.tournaments_registration r
                 WHERE r.tournament_id = t.id
            ) AS n (pending, confirmed, cancelled)
-     WHERE t.slug = p_slug
+     WHERE @has_slug@
        AND t.status <> 'DRAFT';
 END
 $body$

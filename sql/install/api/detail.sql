@@ -33,7 +33,7 @@ BEGIN
     SELECT t.id, t.game
       INTO v_id, v_game
       FROM @tables@.tournaments_tournament t
-     WHERE t.slug = p_slug
+     WHERE @has_slug@
        AND t.status <> 'DRAFT';
 
     v_related := ARRAY(

@@ -52,7 +52,7 @@ BEGIN
              ON p.id = r.user_id
       LEFT JOIN @tables@.user_profile_userprofile c
              ON c.id = g.captain_id
-     WHERE t.slug = p_slug
+     WHERE @has_slug@
        AND t.status <> 'DRAFT'
      ORDER BY r.created_at, r.id;
 END

@@ -83,7 +83,7 @@ BEGIN
             AND theirs.team_id = g.id
       LEFT JOIN @tables@.user_profile_userprofile c
              ON c.id = g.captain_id
-     WHERE t.slug = p_slug;
+     WHERE @has_slug@;
 END
 $body$
 $sql$);

@@ -15,7 +15,7 @@ BEGIN
     SELECT @state@
       FROM @tables@.tournaments_tournament t
       LEFT JOIN @settings@
-     WHERE t.slug = p_slug;
+     WHERE @has_slug@;
 END
 $body$
 $sql$);
@@ -38,7 +38,8 @@ BEGIN
     SELECT @state@
       FROM @tables@.tournaments_tournament t
       LEFT JOIN @settings@
-     WHERE t.slug = ANY (p_slugs);
+     WHERE t.slug = ANY (p_slugs)
+       AND t.slug COLLATE "C" = ANY (p_slugs);
 END
 $body$
 $sql$);
