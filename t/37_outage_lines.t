@@ -11,6 +11,7 @@ use Tournament::Feed;
 my $WORKERS     = 3;
 my $CONNECTIONS = 2;
 my $ALL         = $WORKERS * $CONNECTIONS + 1;
+my $ENDS        = qr/\[notice\].*PostgreSQL is available again, after \d+ms/;
 
 my $pg    = Tournament::Postgres->new(load => [qw(schema install)]);
 my $nginx = Tournament::Nginx->new(options(
@@ -44,7 +45,8 @@ sub wait_all {
 
 
 # What an operator sees since the mark, who has set the level to notice. On a
-# busy machine a server's restart may take so long that its reasons are told.
+# busy machine a server's restart may take so long that its reasons are told,
+# and backends end so far apart that an outage ends between two of them.
 
 sub is_told {
     my ($name, @patterns) = @_;
@@ -58,6 +60,7 @@ sub is_told {
         lines(qr/\[(?:notice|warn|error)\].*tournament: /);
 
     @told = @told[0, grep { $told[$_] !~ $passing } 1 .. $#told] if @told;
+    @told = grep { $_ !~ $ENDS || $_ eq $told[-1] } @told;
 
     my $wrong = @told != @patterns
         || grep { $told[$_] !~ $patterns[$_] } 0 .. $#patterns;
@@ -65,9 +68,6 @@ sub is_told {
     return ok(!$wrong, $name)
         || diag join "\n", 'got:', @told, 'expected:', @patterns;
 }
-
-
-my $ENDS = qr/\[notice\].*PostgreSQL is available again, after \d+ms/;
 
 
 subtest 'connections that open are no news' => sub {
@@ -113,7 +113,6 @@ subtest 'some connections are to be had' => sub {
 
     $nginx->wait_for_log(qr/too many connections for role "tournament"/);
     poll_until { $pg->backends == $few } 20, 'as many as there may be';
-    is_told 'the beginning', qr/\[error\].*terminating connection/;
 
     # It lasts: when even those are lost, that is news.
 
@@ -134,7 +133,7 @@ subtest 'some connections are to be had' => sub {
 
     $pg->start;
     $pg->rows('ALTER ROLE tournament CONNECTION LIMIT -1');
-    $nginx->wait_for_log($ENDS);
+    $nginx->wait_for_log(qr/$lines[1](?s:.*)$lines[0](?s:.*)$ENDS/);
     is_told 'and ends', @lines, $lines[0], $ENDS;
 };
 
