@@ -1,4 +1,12 @@
-use FindBin;
-use lib "$FindBin::Bin/lib";
+# t/33_failover.t, with the feed over logical decoding.
 
-use Tournament::Logical;
+use strict;
+use warnings;
+
+use FindBin;
+
+$ENV{TOURNAMENT_FEED} = 'logical';
+
+do "$FindBin::Bin/33_failover.t";
+
+die $@ if $@;

@@ -1,4 +1,12 @@
-use FindBin;
-use lib "$FindBin::Bin/lib";
+# t/80_feed.t, with the feed over logical decoding.
 
-use Tournament::Logical;
+use strict;
+use warnings;
+
+use FindBin;
+
+$ENV{TOURNAMENT_FEED} = 'logical';
+
+do "$FindBin::Bin/80_feed.t";
+
+die $@ if $@;

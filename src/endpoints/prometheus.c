@@ -22,7 +22,7 @@ struct tournament_metric_s {
     const char  *type;
     const char  *help;
 
-    /* of the figure: a uint64_t, unless there is a function that writes it */
+    /* of the figure, a uint64_t or a histogram; else write has a function */
     size_t       offset;
     u_char    *(*write)(u_char *p, u_char *last, tournament_metric_t *metric,
                         tournament_figures_t *f);
@@ -49,9 +49,13 @@ static u_char *tournament_prometheus_changes(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_connections(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_worker(u_char *p, u_char *last,
+static u_char *tournament_prometheus_queue(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_msec(u_char *p, u_char *last,
+static u_char *tournament_prometheus_in_flight(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f);
+static u_char *tournament_prometheus_silence(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f);
+static u_char *tournament_prometheus_lag(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 
 
@@ -62,8 +66,7 @@ tournament_endpoint_t  tournament_endpoint_metrics = {
 };
 
 
-#define at(member)         offsetof(tournament_figures_t, member)
-#define of_worker(member)  offsetof(tournament_gauges_t, member)
+#define at(member)  offsetof(tournament_figures_t, member)
 
 
 static tournament_metric_t  tournament_metrics_table[] = {
@@ -138,11 +141,11 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_database_queue", "gauge",
       "Queries that wait for a connection, by worker.",
-      of_worker(queued), tournament_prometheus_worker, 0 },
+      0, tournament_prometheus_queue, 0 },
 
     { "tournament_database_in_flight", "gauge",
       "Queries that PostgreSQL is at, by worker.",
-      of_worker(in_flight), tournament_prometheus_worker, 0 },
+      0, tournament_prometheus_in_flight, 0 },
 
     /* a feed that is off is not down */
 
@@ -152,7 +155,7 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_feed_last_message_seconds", "gauge",
       "Time since the feed's last notification or heartbeat.",
-      at(silence), tournament_prometheus_msec, at(heard) },
+      0, tournament_prometheus_silence, at(heard) },
 
     { "tournament_feed_delay_seconds", "histogram",
       "How far the feed is behind, as its heartbeats measure it.",
@@ -164,7 +167,7 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_feed_lag_seconds", "gauge",
       "How old the first change of it is.",
-      at(behind_ms), tournament_prometheus_msec, at(streams) },
+      0, tournament_prometheus_lag, at(streams) },
 
     { "tournament_uptime_seconds", "gauge",
       "Time since the zone was made: counters began with it.",
@@ -389,19 +392,15 @@ tournament_prometheus_connections(u_char *p, u_char *last,
 
 
 static u_char *
-tournament_prometheus_worker(u_char *p, u_char *last,
+tournament_prometheus_queue(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f)
 {
-    u_char      *gauges;
-    ngx_uint_t   i;
+    ngx_uint_t  i;
 
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
-        gauges = (u_char *) &f->gauges[i];
-
         if (f->gauges[i].worker) {
             p = ngx_slprintf(p, last, "%s{worker=\"%ui\"} %uD\n",
-                             metric->name, i,
-                             *(uint32_t *) (gauges + metric->offset));
+                             metric->name, i, f->gauges[i].queued);
         }
     }
 
@@ -410,13 +409,35 @@ tournament_prometheus_worker(u_char *p, u_char *last,
 
 
 static u_char *
-tournament_prometheus_msec(u_char *p, u_char *last,
+tournament_prometheus_in_flight(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f)
 {
-    uint64_t  msec;
+    ngx_uint_t  i;
 
-    msec = *(uint64_t *) ((u_char *) f + metric->offset);
+    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
+        if (f->gauges[i].worker) {
+            p = ngx_slprintf(p, last, "%s{worker=\"%ui\"} %uD\n",
+                             metric->name, i, f->gauges[i].in_flight);
+        }
+    }
 
-    return ngx_slprintf(p, last, "%s %uL.%03uL\n", metric->name, msec / 1000,
-                        msec % 1000);
+    return p;
+}
+
+
+static u_char *
+tournament_prometheus_silence(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f)
+{
+    return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
+                        f->silence / 1000, f->silence % 1000);
+}
+
+
+static u_char *
+tournament_prometheus_lag(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f)
+{
+    return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
+                        f->behind_ms / 1000, f->behind_ms % 1000);
 }

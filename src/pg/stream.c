@@ -249,11 +249,6 @@ tournament_stream_input(void *data)
 
         if (rc == NGX_DECLINED) {
 
-            if (stream->link.starved) {
-                tournament_stream_lost(stream, "out of memory");
-                return NGX_DONE;
-            }
-
             if (tournament_link_endless(&stream->link)) {
                 tournament_stream_lost(stream, TOURNAMENT_LINK_ENDLESS);
                 return NGX_DONE;
@@ -277,13 +272,13 @@ tournament_stream_result(tournament_stream_t *stream)
 
     /* asked of an idle connection, too: what comes is taken as it is */
 
-    if (tournament_link_busy(&stream->link)
+    if (PQisBusy(stream->link.conn)
         || stream->state != TOURNAMENT_STREAM_COMMAND)
     {
         return NGX_DECLINED;
     }
 
-    res = tournament_link_result(&stream->link);
+    res = PQgetResult(stream->link.conn);
 
     tournament_link_ended(&stream->link);
 
@@ -314,10 +309,7 @@ tournament_stream_result(tournament_stream_t *stream)
 }
 
 
-/*
- * One CopyData, or their end, which the next result explains; libpq fails for
- * want of memory alone.
- */
+/* one CopyData, or their end, which the next result explains */
 
 static ngx_int_t
 tournament_stream_copied(tournament_stream_t *stream)
@@ -332,11 +324,6 @@ tournament_stream_copied(tournament_stream_t *stream)
     }
 
     tournament_link_ended(&stream->link);
-
-    if (len == -2) {
-        tournament_stream_lost(stream, PQerrorMessage(stream->link.conn));
-        return NGX_DONE;
-    }
 
     if (len < 0) {
         tournament_stream_change(stream, TOURNAMENT_STREAM_COMMAND);

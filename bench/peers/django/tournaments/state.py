@@ -11,10 +11,6 @@ PUBLISHED = (
 )
 
 
-def instant(value):
-    return value.isoformat() if value else None
-
-
 class TournamentState:
     def __init__(self, tournament, now, taken=None):
         self.tournament = tournament
@@ -104,21 +100,13 @@ class TournamentState:
             "has_limit": self.has_limit,
         }
 
-    def left_until(self, moment):
-        if moment is None:
+    def time_until(self, instant):
+        if instant is None:
             return None
 
-        left = moment - self.now
+        left = instant - self.now
         left -= timedelta(microseconds=left.microseconds)
-        return left if left > timedelta(0) else None
-
-    def time_until(self, moment):
-        left = self.left_until(moment)
-        return str(left) if left else None
-
-    def seconds_until(self, moment):
-        left = self.left_until(moment)
-        return int(left.total_seconds()) if left else None
+        return str(left) if left > timedelta(0) else None
 
     def as_dict(self):
         return {
@@ -133,9 +121,4 @@ class TournamentState:
             "slots": self.slots,
             "time_until_start": self.time_until(self.start),
             "time_until_reg_closes": self.time_until(self.closes),
-            "seconds_until_start": self.seconds_until(self.start),
-            "seconds_until_reg_closes": self.seconds_until(self.closes),
-            "opens_at": instant(self.opens),
-            "closes_at": instant(self.closes),
-            "starts_at": instant(self.start),
         }
