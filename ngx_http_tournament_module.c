@@ -11,7 +11,6 @@
 #include "serve/conf.h"
 #include "endpoints/table.h"
 #include "serve/request.h"
-#include "serve/watch.h"
 #include "rules/hash.h"
 #include "version.h"
 
@@ -36,9 +35,6 @@ static char *ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_tournament_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static ngx_int_t ngx_http_tournament_merge_stream(ngx_conf_t *cf,
-    tournament_loc_conf_t *prev, tournament_loc_conf_t *conf,
-    ngx_uint_t noname);
 static ngx_int_t ngx_http_tournament_init(ngx_conf_t *cf);
 static char *ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -46,6 +42,8 @@ static char *ngx_http_tournament_database(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament_database_file(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_tournament_read_file(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_fd_t fd, ngx_str_t *text);
 static char *ngx_http_tournament_set_conninfo(ngx_conf_t *cf,
     tournament_main_conf_t *tmcf, ngx_str_t *value);
 static char *ngx_http_tournament_number(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -66,6 +64,8 @@ static char *ngx_http_tournament_max_age(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_tournament_argument(ngx_conf_t *cf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint);
 static char *ngx_http_tournament_who(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_uint_t ngx_http_tournament_names(ngx_str_t *value,
@@ -77,6 +77,10 @@ static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t missing);
 
+static ngx_int_t ngx_http_tournament_complete(ngx_conf_t *cf,
+    tournament_main_conf_t *tmcf);
+static ngx_int_t ngx_http_tournament_targets(ngx_conf_t *cf,
+    tournament_main_conf_t *tmcf, uint64_t *identity);
 static ngx_int_t ngx_http_tournament_fits(ngx_conf_t *cf,
     tournament_main_conf_t *tmcf);
 static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
@@ -104,12 +108,6 @@ static tournament_bounds_t  ngx_http_tournament_slow_bounds =
 
 static tournament_bounds_t  ngx_http_tournament_stale_bounds =
     { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
-
-static tournament_bounds_t  ngx_http_tournament_heartbeat_bounds =
-    { 1000, 3600000, "a time from 1s to 1h" };
-
-static tournament_bounds_t  ngx_http_tournament_life_bounds =
-    { 1000, 2147483647, "a time of 1s and more" };
 
 
 static ngx_command_t  ngx_http_tournament_commands[] = {
@@ -225,41 +223,6 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(tournament_main_conf_t, slow),
       &ngx_http_tournament_slow_bounds },
-
-    { ngx_string("tournament_stream"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(tournament_loc_conf_t, stream),
-      NULL },
-
-    { ngx_string("tournament_stream_heartbeat"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_tournament_msec,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(tournament_loc_conf_t, stream_heartbeat),
-      &ngx_http_tournament_heartbeat_bounds },
-
-    { ngx_string("tournament_stream_timeout"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_tournament_msec,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(tournament_loc_conf_t, stream_timeout),
-      &ngx_http_tournament_life_bounds },
-
-    { ngx_string("tournament_stream_connections"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_tournament_number,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(tournament_main_conf_t, stream_connections),
-      &ngx_http_tournament_queue_bounds },
-
-    { ngx_string("tournament_stream_keys"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_tournament_number,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(tournament_main_conf_t, stream_keys),
-      &ngx_http_tournament_queue_bounds },
 
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -441,8 +404,6 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
     tmcf->warm = NGX_CONF_UNSET;
     tmcf->slow = NGX_CONF_UNSET_MSEC;
     tmcf->cache_version = NGX_CONF_UNSET_UINT;
-    tmcf->stream_connections = NGX_CONF_UNSET_UINT;
-    tmcf->stream_keys = NGX_CONF_UNSET_UINT;
     tmcf->database.connections = NGX_CONF_UNSET_UINT;
     tmcf->database.queue = NGX_CONF_UNSET_UINT;
     tmcf->database.connect_timeout = NGX_CONF_UNSET_MSEC;
@@ -467,7 +428,6 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_value(tmcf->warm, 1);
     ngx_conf_init_msec_value(tmcf->slow, 100);
     ngx_conf_init_uint_value(tmcf->cache_version, 1);
-    ngx_conf_init_uint_value(tmcf->stream_keys, 10000);
     ngx_conf_init_uint_value(tmcf->database.connections, 4);
     ngx_conf_init_uint_value(tmcf->database.queue, 1024);
     ngx_conf_init_msec_value(tmcf->database.connect_timeout, 1000);
@@ -497,9 +457,6 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
     tlcf->user = NGX_CONF_UNSET_PTR;
     tlcf->staff = NGX_CONF_UNSET_PTR;
     tlcf->max_age = NGX_CONF_UNSET;
-    tlcf->stream = NGX_CONF_UNSET;
-    tlcf->stream_heartbeat = NGX_CONF_UNSET_MSEC;
-    tlcf->stream_timeout = NGX_CONF_UNSET_MSEC;
 
     return tlcf;
 }
@@ -545,16 +502,6 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->staff, prev->staff, NULL);
     ngx_conf_merge_value(conf->max_age, prev->max_age, 1);
-    ngx_conf_merge_msec_value(conf->stream_heartbeat, prev->stream_heartbeat,
-                              15000);
-    ngx_conf_merge_msec_value(conf->stream_timeout, prev->stream_timeout,
-                              3600000);
-
-    if (ngx_http_tournament_merge_stream(cf, prev, conf, clcf->noname)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
 
     p = ngx_pnalloc(cf->pool, sizeof("public, max-age=") + NGX_TIME_T_LEN);
     if (p == NULL) {
@@ -570,34 +517,6 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/* a location's, and that of an "if" in it */
-
-static ngx_int_t
-ngx_http_tournament_merge_stream(ngx_conf_t *cf, tournament_loc_conf_t *prev,
-    tournament_loc_conf_t *conf, ngx_uint_t noname)
-{
-    tournament_main_conf_t  *tmcf;
-
-    ngx_conf_init_value(conf->stream, noname ? prev->stream : 0);
-
-    if (conf->stream == 0) {
-        return NGX_OK;
-    }
-
-    if (conf->endpoint == NULL || !conf->endpoint->stream) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"tournament_stream\" is in a location without "
-                           "a \"tournament\" that has streams");
-        return NGX_ERROR;
-    }
-
-    tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
-    tmcf->watched = 1;
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_tournament_init(ngx_conf_t *cf)
 {
@@ -607,20 +526,7 @@ ngx_http_tournament_init(ngx_conf_t *cf)
 
     tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
 
-    if (tmcf->used && tmcf->shm_zone == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament\" is used, but no \"tournament_zone\" is "
-                      "defined; add one to the http block, for example "
-                      "\"tournament_zone 64m;\"");
-        return NGX_ERROR;
-    }
-
-    if (tmcf->used && tmcf->conninfo.directive.data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament\" is used, but neither "
-                      "\"tournament_database\" nor "
-                      "\"tournament_database_file\" is defined; add one to "
-                      "the http block");
+    if (ngx_http_tournament_complete(cf, tmcf) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -628,47 +534,10 @@ ngx_http_tournament_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_tournament_fits(cf, tmcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (!tmcf->prepare && tmcf->listen
-        && tmcf->listen_conninfo.directive.data == NULL)
+    if (ngx_http_tournament_fits(cf, tmcf) != NGX_OK
+        || ngx_http_tournament_targets(cf, tmcf, &identity) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"tournament_prepare off\" is for a pooler in "
-                      "transaction mode, through which no change is heard "
-                      "of: give \"tournament_listen\" a conninfo that leads "
-                      "past it, or set it off");
         return NGX_ERROR;
-    }
-
-    tmcf->database.standby = tmcf->listen ? tmcf->feed_kind->standby : 0;
-
-    /* such a pooler refuses "options", and its role has the timeout */
-
-    tmcf->database.targets =
-        tournament_conninfo_resolve(cf, &tmcf->conninfo,
-                                    tmcf->prepare
-                                    ? tmcf->database.query_timeout
-                                    : 0,
-                                    tmcf->database.standby
-                                    == TOURNAMENT_PG_PRIMARY,
-                                    &identity);
-    if (tmcf->database.targets == NULL) {
-        return NGX_ERROR;
-    }
-
-    tmcf->listen_targets = tmcf->database.targets;
-
-    if (tmcf->listen_conninfo.directive.data) {
-        tmcf->listen_targets =
-            tournament_conninfo_resolve(cf, &tmcf->listen_conninfo,
-                                        0, tmcf->database.standby
-                                           == TOURNAMENT_PG_PRIMARY, NULL);
-        if (tmcf->listen_targets == NULL) {
-            return NGX_ERROR;
-        }
     }
 
     ngx_memzero(secret, sizeof(secret));
@@ -680,6 +549,80 @@ ngx_http_tournament_init(ngx_conf_t *cf)
     tmcf->database.statements = tournament_endpoint_statements(cf->pool);
 
     return tmcf->database.statements ? NGX_OK : NGX_ERROR;
+}
+
+
+/* whether the directives that others need are there */
+
+static ngx_int_t
+ngx_http_tournament_complete(ngx_conf_t *cf, tournament_main_conf_t *tmcf)
+{
+    ngx_uint_t  database;
+
+    database = (tmcf->conninfo.directive.data != NULL);
+
+    if (tmcf->used && tmcf->shm_zone == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament\" is used, but no \"tournament_zone\" is "
+                      "defined; add one to the http block, for example "
+                      "\"tournament_zone 64m;\"");
+        return NGX_ERROR;
+    }
+
+    if (tmcf->used && !database) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament\" is used, but neither "
+                      "\"tournament_database\" nor "
+                      "\"tournament_database_file\" is defined; add one to "
+                      "the http block");
+        return NGX_ERROR;
+    }
+
+    if (database && !tmcf->prepare && tmcf->listen
+        && tmcf->listen_conninfo.directive.data == NULL)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"tournament_prepare off\" is for a pooler in "
+                      "transaction mode, through which no change is heard "
+                      "of: give \"tournament_listen\" a conninfo that leads "
+                      "past it, or set it off");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* where the pool connects to, and the feed's worker; and the database's hash */
+
+static ngx_int_t
+ngx_http_tournament_targets(ngx_conf_t *cf, tournament_main_conf_t *tmcf,
+    uint64_t *identity)
+{
+    ngx_msec_t             timeout;
+    ngx_uint_t             primary;
+    tournament_pg_conf_t  *database;
+
+    database = &tmcf->database;
+    database->standby = tmcf->listen ? tmcf->feed_kind->standby : 0;
+    primary = (database->standby == TOURNAMENT_PG_PRIMARY);
+
+    /* a pooler refuses "options", and its role has the timeout */
+
+    timeout = tmcf->prepare ? database->query_timeout : 0;
+
+    database->targets = tournament_conninfo_resolve(cf, &tmcf->conninfo,
+                                                    timeout, primary,
+                                                    identity);
+    tmcf->listen_targets = database->targets;
+
+    if (database->targets && tmcf->listen_conninfo.directive.data) {
+        tmcf->listen_targets =
+            tournament_conninfo_resolve(cf, &tmcf->listen_conninfo, 0,
+                                        primary, NULL);
+    }
+
+    return tmcf->listen_targets ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -774,12 +717,9 @@ static char *
 ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    u_char           *buf;
-    size_t            size;
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_str_t        *value, conninfo;
-    ngx_file_info_t   fi;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
+    ngx_str_t  *value, text;
 
     value = cf->args->elts;
 
@@ -796,61 +736,75 @@ ngx_http_tournament_database_file(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    buf = NULL;
-    n = -1;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", &value[1]);
-
-    } else if (!ngx_is_file(&fi) || ngx_file_size(&fi) > 65536) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"%V\" is not a file of at most 64k",
-                           &value[1], &value[0]);
-
-    } else {
-        size = (size_t) ngx_file_size(&fi);
-
-        buf = ngx_pnalloc(cf->pool, size + 1);
-
-        if (buf) {
-            n = ngx_read_fd(fd, buf, size);
-        }
-
-        if (n == -1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                               ngx_read_fd_n " \"%V\" failed", &value[1]);
-        }
-    }
+    rc = ngx_http_tournament_read_file(cf, value, fd, &text);
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
                            ngx_close_file_n " \"%V\" failed", &value[1]);
     }
 
-    if (n == -1) {
+    if (rc != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    while (n && (buf[n - 1] == LF || buf[n - 1] == CR
-                 || buf[n - 1] == ' ' || buf[n - 1] == '\t'))
+    while (text.len && (text.data[text.len - 1] == LF
+                        || text.data[text.len - 1] == CR
+                        || text.data[text.len - 1] == ' '
+                        || text.data[text.len - 1] == '\t'))
     {
-        n--;
+        text.len--;
     }
 
     /* libpq would take it for "all defaults", which nobody means by a file */
 
-    if (n == 0) {
+    if (text.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" of \"%V\" is empty, a libpq connection "
                            "string is expected", &value[1], &value[0]);
         return NGX_CONF_ERROR;
     }
 
-    conninfo.data = buf;
-    conninfo.len = n;
+    return ngx_http_tournament_set_conninfo(cf, conf, &text);
+}
 
-    return ngx_http_tournament_set_conninfo(cf, conf, &conninfo);
+
+static ngx_int_t
+ngx_http_tournament_read_file(ngx_conf_t *cf, ngx_str_t *value, ngx_fd_t fd,
+    ngx_str_t *text)
+{
+    ssize_t          n;
+    ngx_file_info_t  fi;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", &value[1]);
+        return NGX_ERROR;
+    }
+
+    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > 65536) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"%V\" is not a file of at most 64k",
+                           &value[1], &value[0]);
+        return NGX_ERROR;
+    }
+
+    text->len = (size_t) ngx_file_size(&fi);
+    text->data = ngx_pnalloc(cf->pool, text->len + 1);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = ngx_read_fd(fd, text->data, text->len);
+
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_read_fd_n " \"%V\" failed", &value[1]);
+        return NGX_ERROR;
+    }
+
+    text->len = n;
+
+    return NGX_OK;
 }
 
 
@@ -1175,37 +1129,8 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_tournament_unknown(cf, &value[1], 0);
     }
 
-    if (cf->args->nelts == 2
-        && endpoint->argument == TOURNAMENT_MUST_ARGUMENT)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"tournament %V\" needs an argument, for example "
-                           "\"tournament %V $slug;\"", &value[1], &value[1]);
+    if (ngx_http_tournament_argument(cf, tlcf, endpoint) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts == 3) {
-
-        if (endpoint->argument == TOURNAMENT_NO_ARGUMENT) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"tournament %V\" takes no argument, but "
-                               "\"%V\" is given", &value[1], &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        tlcf->argument = ngx_http_tournament_compile(cf, &value[2]);
-
-        if (tlcf->argument == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        if (endpoint->valid && tlcf->argument->complex
-            && tlcf->argument->complex->lengths == NULL
-            && !endpoint->valid(&value[2]))
-        {
-            return ngx_http_tournament_invalid(cf, endpoint->allowed,
-                                               &value[2]);
-        }
     }
 
     tlcf->endpoint = endpoint;
@@ -1215,6 +1140,50 @@ ngx_http_tournament(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = tournament_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_tournament_argument(ngx_conf_t *cf, tournament_loc_conf_t *tlcf,
+    tournament_endpoint_t *endpoint)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2) {
+
+        if (endpoint->argument != TOURNAMENT_MUST_ARGUMENT) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament %V\" needs an argument, for example "
+                           "\"tournament %V $slug;\"", &value[1], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (endpoint->argument == TOURNAMENT_NO_ARGUMENT) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament %V\" takes no argument, but \"%V\" "
+                           "is given", &value[1], &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    tlcf->argument = ngx_http_tournament_compile(cf, &value[2]);
+
+    if (tlcf->argument == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (endpoint->valid && tlcf->argument->complex
+        && tlcf->argument->complex->lengths == NULL
+        && !endpoint->valid(&value[2]))
+    {
+        return ngx_http_tournament_invalid(cf, endpoint->allowed, &value[2]);
+    }
 
     return NGX_CONF_OK;
 }
@@ -1472,14 +1441,6 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
                             tournament_fetch_number(tmcf->fetch));
     tournament_pg_report(tmcf->pg);
 
-    if (tmcf->watched) {
-        tmcf->watch = tournament_watch_create(cycle->pool, cycle->log, tmcf);
-
-        if (tmcf->watch == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
     return ngx_http_tournament_init_feed(cycle, tmcf);
 }
 
@@ -1511,11 +1472,6 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
         conf.pg = tmcf->pg;
         conf.delay = ngx_http_tournament_feed_delay;
         conf.delay_data = tmcf;
-
-        if (tmcf->watch) {
-            conf.changed = tournament_watch_changed;
-            conf.changed_data = tmcf->watch;
-        }
 
         /* where both lead to the same place, an outage is both's */
 
@@ -1580,10 +1536,6 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
 
     if (tmcf->warmer) {
         tournament_warm_destroy(tmcf->warmer);
-    }
-
-    if (tmcf->watch) {
-        tournament_watch_destroy(tmcf->watch);
     }
 
     tournament_pg_destroy(tmcf->pg);

@@ -22,7 +22,7 @@ subtest 'make dist' => sub {
     run_ok({}, 'tar', '-xzf', $archive, '-C', $dir);
     ok -x "$dir/$name/$_", "$_ is in it" for qw(tools/build debian/rules);
     ok -e "$dir/$name/$_", "$_ is in it"
-        for qw(config sql/install.sql docs/install.md t/01_documents.t);
+        for qw(config sql/install/api/count.sql docs/install.md t/01_documents.t);
 
     run_ok({ dir => "$dir/$name" }, 'tools/dist');
 

@@ -1,12 +1,4 @@
-# t/33_failover.t, with the feed over logical decoding.
-
-use strict;
-use warnings;
-
 use FindBin;
+use lib "$FindBin::Bin/lib";
 
-$ENV{TOURNAMENT_FEED} = 'logical';
-
-do "$FindBin::Bin/33_failover.t";
-
-die $@ if $@;
+use Tournament::Logical;

@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Tournament::Endpoints;
 use Tournament::Oracle;
 use Tournament::Test;
 
@@ -247,6 +248,60 @@ END
          "by_status": {"PENDING": 2, "CONFIRMED": 3, "CANCELLED": 1}}
 END
         'count';
+};
+
+
+# A column may take what differs in case for equal, but a key does not, nor
+# does "states" as it looks for the row of a slug.
+
+subtest 'texts that ignore case' => sub {
+    my $schema = slurp(project('sql', 'schema.sql'));
+
+    $schema =~ s/\bvarchar(?:\(\d+\))?/$& COLLATE any_case/g;
+    $schema =~ s/^COMMIT;//m or die;
+    $schema =~ s/^CREATE INDEX[^;]*_pattern_ops\);\n//m or die;
+
+    $pg->rows('CREATE DATABASE any_case');
+    $pg->psql(q{CREATE COLLATION any_case (provider = icu,
+                    locale = 'und-u-ks-level2', deterministic = false)},
+              -dbname => 'any_case');
+    $pg->load(spew(tempdir() . '/schema.sql', "$schema\nCOMMIT;"),
+              -dbname => 'any_case');
+    $pg->load('demo', -dbname => 'any_case', now => '2026-11-23 07:12:00+00');
+    $pg->load('install', -dbname => 'any_case', role => 'tournament');
+    $pg->set_clock($NOW, -dbname => 'any_case');
+
+    my $other = Tournament::Nginx->new(
+        Tournament::Nginx::api(),
+        name     => 'any_case',
+        database => $pg->conninfo(dbname => 'any_case'),
+        clock    => $NOW,
+    );
+
+    my @headers = ('X-Account' => 7, 'X-Staff' => 1);
+
+    for my $path ('api/hub/?q=mASTERS',
+                  map { @{ $_->{paths} } } endpoints(cached => 1))
+    {
+        my ($right, $wrong) = map {
+            '/tournaments/' . $path =~ s/SLUG/$_/r =~ s/GAME/Valorant/r
+        } qw(valorant-masters Valorant-Masters);
+
+        my $answer = $other->get($right, @headers);
+
+        is $answer->status, 200, $right;
+        is $answer->text, $nginx->get($right, @headers)->text, 'as anywhere';
+        is $other->get($wrong, @headers)->status, 404, $wrong
+            if $path =~ /SLUG/;
+    }
+
+    for my $slugs ('Valorant-Masters', 'valorant-masters,Valorant-Masters') {
+        is_deeply $other->get("$API/states/?slugs=$slugs")->json->{missing},
+            ['Valorant-Masters'], "states of $slugs";
+    }
+
+    is_deeply $other->get("$API/hub/?game=VALORANT")->json->{tournaments}, [],
+        'and a game is spelt as it is';
 };
 
 

@@ -838,18 +838,31 @@ subtest 'triggers change' => sub {
         $pg->rows("ALTER TABLE tournaments_tournament $_[0]
                    TRIGGER tournament_api_row");
     };
+    my $install = sub { announce($pg, kind()) };
+    my $slots   = 1210;
 
-    warm_up();
-    $nginx->log_mark;
-    $alter->('DISABLE');
-    slots(1210);
-    $nginx->wait_for_log(qr/triggers .* are missing or disabled/, 20);
-    is $nginx->get('/tournaments/status')->json->{feed}{state}, 'down',
-        'disabled ones';
+    for my $case (
+        [ 'disabled', sub { $alter->('DISABLE') },
+                      sub { $alter->('ENABLE ALWAYS') } ],
+        [ 'for replicas', sub { $alter->('ENABLE REPLICA') }, $install ],
+        [ 'dropped', sub { $pg->rows('DROP TRIGGER tournament_api_row
+                                        ON tournaments_tournament') },
+                     $install ],
+    ) {
+        my ($name, $break, $mend) = @$case;
 
-    $alter->('ENABLE ALWAYS');
-    $nginx->wait_for_log(qr/triggers .* are there again/, 20);
-    recovers(1210, 'what changed meanwhile is suspect');
+        warm_up();
+        $nginx->log_mark;
+        $break->();
+        slots(++$slots);
+        $nginx->wait_for_log(qr/triggers .* are missing or disabled/, 20);
+        is $nginx->get('/tournaments/status')->json->{feed}{state}, 'down',
+            $name;
+
+        $mend->();
+        $nginx->wait_for_log(qr/triggers .* are there again/, 20);
+        recovers($slots, 'what changed meanwhile is suspect');
+    }
 
     warm_up();
     $nginx->log_mark;

@@ -12,7 +12,7 @@ my $WARM  = '%FROM tournament_api.warm(%';
 my $HUB   = '%FROM tournament_api.hub(%';
 my $STATS = '%FROM tournament_api.platform_stats(%';
 
-my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
+my $pg = database();
 
 my %status = (
     'published-1' => 'PUBLISHED',

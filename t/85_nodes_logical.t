@@ -1,12 +1,4 @@
-# t/85_nodes.t, with the feed over logical decoding.
-
-use strict;
-use warnings;
-
 use FindBin;
+use lib "$FindBin::Bin/lib";
 
-$ENV{TOURNAMENT_FEED} = 'logical';
-
-do "$FindBin::Bin/85_nodes.t";
-
-die $@ if $@;
+use Tournament::Logical;

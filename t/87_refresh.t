@@ -11,7 +11,7 @@ use Tournament::Feed;
 
 my $API = '/tournaments/api';
 
-my $pg    = Tournament::Postgres->new(load => [qw(schema install)]);
+my $pg    = database();
 my $gate  = $pg->gate;
 my $nginx = Tournament::Nginx->new(
     database => $pg,

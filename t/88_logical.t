@@ -139,6 +139,66 @@ subtest 'a commit that waited as the slot was made' => sub {
 };
 
 
+# One that begins while the slot waits for others does not delay it: its commit
+# lies before the slot, and it may become visible at any time after that.
+
+sub slot_waits_for {
+    my ($pid) = @_;
+
+    return poll_until {
+        $pg->value("SELECT count(*) FROM pg_stat_activity
+                     WHERE query ~ 'pg_create_logical_replication_slot'
+                       AND $pid = ANY (pg_blocking_pids(pid))")
+    } 20, 'the slot is being made';
+}
+
+
+for my $case ([ 33, 'streams on' ], [ 34, 'is succeeded' ]) {
+    my ($slots, $listener) = @$case;
+
+    subtest "a commit waits before the slot and after it: who listens $listener"
+        => sub
+    {
+        my ($first, $second, $writer) = map { $pg->session } 1 .. 3;
+
+        $first->rows('BEGIN; SELECT pg_current_xact_id()');
+        $nginx->log_mark;
+        $pg->terminate(pid => $_) for feed_backend($pg);
+        slot_waits_for($first->pid);
+        $second->rows('BEGIN; SELECT pg_current_xact_id()');
+        $first->rows('ROLLBACK');
+        slot_waits_for($second->pid);
+
+        $pg->set(synchronous_standby_names => 'absent');
+        $writer->do(change($t, $slots));
+        poll_until {
+            $pg->value("SELECT count(*) FROM pg_stat_activity
+                         WHERE wait_event = 'SyncRep'")
+        } 20, 'it waits';
+
+        $second->rows('ROLLBACK');
+        wait_listening($nginx, 20);
+        state_is('up');
+        cached();
+        isnt max_teams($t), $slots, 'it is not visible';
+
+        if ($listener eq 'is succeeded') {
+            $nginx->signal('HUP');
+            slot_waits_for($writer->pid);
+        }
+
+        $pg->set(synchronous_standby_names => '');
+        $writer->wait;
+        shows($t, $slots, 'it shows when it is visible');
+        poll_until { !$nginx->old_worker_pids } 20, 'no old worker is left';
+        state_is('up');
+    };
+}
+
+$pg->rows(change($t, 3));
+shows($t, 3, 'and what comes after it');
+
+
 subtest 'prepared transactions, and savepoints' => sub {
     cached();
 
@@ -319,6 +379,30 @@ subtest 'a consumer that is stopped' => sub {
 
     kill 'CONT', $pid;
     shows($t, 11, 'a change meanwhile');
+};
+
+
+# Commits would wait for this node, which waits for them to be visible.
+
+subtest 'synchronous_standby_names that match everybody' => sub {
+    for my $names ('*', 'ANY 1 (a, "*")',
+                   'FIRST 2 (a, NGX_http_tournament_module)')
+    {
+        cached();
+        $nginx->log_mark;
+        $pg->set(synchronous_standby_names => $names);
+        $nginx->wait_for_log(
+            qr/does not .*: synchronous_standby_names match this node, too/, 20);
+        state_is('down');
+        poll_until { !feed_backend($pg) } 20, 'nobody waits for it';
+        pass $names;
+
+        $pg->set(synchronous_standby_names => 'a, "a*"');
+        wait_listening($nginx, 20);
+        state_is('up');
+    }
+
+    $pg->set(synchronous_standby_names => '');
 };
 
 

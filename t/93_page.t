@@ -340,13 +340,13 @@ subtest 'PostgreSQL is gone' => sub {
     is $browser->value($live), 'mark good', 'all is well';
 
     $pg->stop;
-    $browser->wait_for("/feed is down/.test($note)"
+    $browser->wait_for("/feed has been down/.test($note)"
         . " && /connections? to PostgreSQL/i.test($note)", 'it is told');
     is $browser->text('#feed-state'), 'down', 'in the feed\'s panel as well';
 
     ask(3, '/tournaments/api/not-cached/state/');
     $browser->wait_for("/^\\s*No connection to PostgreSQL since "
-        . "\\d\\d:\\d\\d:\\d\\d\\..*until about \\d\\d:.*feed is down.*follows"
+        . "\\d\\d:\\d\\d:\\d\\d\\..*until about \\d\\d:.*feed has been down.*consequence"
         . ".*3 requests were answered with 5xx/s.test($note)",
         'the cause first, since when, and how long old answers last');
     $browser->wait_for('parseFloat(document.querySelector("#failures")'
@@ -365,7 +365,7 @@ subtest 'PostgreSQL is gone' => sub {
     }
 
     $pg->start;
-    $browser->wait_for("!/No connection|feed is down/.test($note)",
+    $browser->wait_for("!/No connection|feed has been down/.test($note)",
         'and its end is');
 };
 

@@ -49,7 +49,7 @@ my @STATE = (
 # What the module calls, what these call, and what says which version it is
 
 my @FUNCTIONS = map { "tournament_api.$_" } (
-    'checks()', 'count(text)', 'detail(text)', 'feed()', 'hub_cards(bigint[])',
+    'count(text)', 'detail(text)', 'feed()', 'hub_cards(bigint[])',
     (map { "$_(text,text,text,text,text,text,integer,integer,"
            . 'timestamp with time zone)' } qw(hub hub_order)),
     'participants(text)',
@@ -266,7 +266,7 @@ subtest 'a fresh install' => sub {
     is_deeply [ ours($db) ], \@INDEXES, 'indexes that the site has not';
     is_deeply [ columns($db, 'state') ], \@STATE,
         'the columns that the module reads';
-    is $db->value('SELECT tournament_api.version()'), 4, 'its version';
+    is $db->value('SELECT tournament_api.version()'), 5, 'its version';
 
     is state_is_right($db, 'public', 'state of every tournament'), 40,
         'drafts too';
@@ -374,7 +374,7 @@ subtest 'rights' => sub {
 
     install($db, listener => 'ear');
     is_deeply [ executable($db, 'ear') ],
-        [ map { "tournament_api.$_()" } qw(checks feed version) ],
+        [ map { "tournament_api.$_()" } qw(feed version) ],
         'who listens may ask what is installed';
 
     my $stranger = $pg->session(user => 'stranger', dbname => $db->{name});
@@ -680,7 +680,7 @@ subtest 'readers during an upgrade' => sub {
         RETURNS TABLE (id int, status text)
         LANGUAGE sql AS 'SELECT 77, $1'});
 
-    my $text = slurp(project('sql', 'install.sql'));
+    my $text = Tournament::Postgres::sql_text(project('sql', 'install.sql'));
 
     $text =~ s/\nCOMMIT;\n.*/\n/s or die 'no transaction in install.sql';
 
@@ -1053,48 +1053,6 @@ subtest 'what is missing' => sub {
     like $said, qr/and no column teams_team.tag, tournaments_tournament.bann/,
         'and columns';
     is identity($db), $before, 'and nothing is changed';
-};
-
-
-# The listener asks, and hears what no trigger tells.
-
-subtest 'checks' => sub {
-    my $db     = database();
-    my $checks = sub { $db->row('SELECT * FROM tournament_api.checks()') };
-
-    install($db);
-
-    my @first = $checks->();
-
-    is_deeply [ @first[0, 2] ], [ 'notify', undef ], 'all is well';
-    install($db);
-    is_deeply [ $checks->() ], \@first, 'another run is the same';
-    $db->rows(q{UPDATE teams_team SET name = name;
-                ALTER TABLE teams_team ADD COLUMN more int;
-                CREATE INDEX ON teams_team (more); VACUUM FULL teams_team});
-    is_deeply [ $checks->() ], \@first, 'what is nothing to us, too';
-
-    $db->rows('ALTER TABLE teams_team ENABLE TRIGGER ALL');
-
-    my @disabled = $checks->();
-
-    is $disabled[2], 'no trigger that is enabled ALWAYS: teams_team',
-        'a trigger that does not always fire';
-    isnt $disabled[1], $first[1], 'is another state';
-    install($db);
-    is_deeply [ $checks->() ], \@first, 'mended';
-
-    $db->rows('CREATE TABLE later (LIKE teams_team INCLUDING ALL);
-               ALTER TABLE teams_team RENAME TO earlier;
-               ALTER TABLE later RENAME TO teams_team');
-
-    my @swapped = $checks->();
-
-    is $swapped[2], 'no trigger that is enabled ALWAYS: teams_team',
-        'a table that another one replaced';
-    install($db);
-    isnt +($checks->())[1], $first[1], 'is not the one before';
-    is +($checks->())[2], undef, 'with triggers again';
 };
 
 

@@ -805,6 +805,42 @@ subtest 'settings' => sub {
 };
 
 
+# A commit that announces waits for those before it that do, as here for one
+# that waits for a standby; a lock_timeout ends that, where no trigger can help.
+
+subtest 'lock_timeout and COMMIT' => sub {
+    my $db     = parents(database());
+    my $first  = $pg->session(dbname => $db->{name});
+    my $second = $pg->session(dbname => $db->{name});
+
+    $second->rows("SET lock_timeout = '100ms'; SET synchronous_commit = off");
+
+    for my $feed (qw(notify logical)) {
+        $pg->load('install', -dbname => $db->{name}, feed => $feed);
+        $pg->set(synchronous_standby_names => 'nobody');
+        $first->do('SET synchronous_commit = on;
+                    UPDATE tournaments_tournament SET slot_size = 77');
+
+        poll_until {
+            ($pg->value('SELECT wait_event FROM pg_stat_activity
+                          WHERE pid = ' . $first->pid) // '') eq 'SyncRep'
+        } 20, 'a commit waits for a standby';
+
+        my $failure = failure {
+            $second->rows(q{UPDATE teams_team SET name = 'z'});
+        };
+
+        $feed eq 'notify'
+            ? like $failure, qr/canceling statement due to lock timeout/,
+                'notify: the next one fails'
+            : is $failure, 'no failure', 'logical: the next one does not wait';
+
+        $pg->set(synchronous_standby_names => undef);
+        $first->wait;
+    }
+};
+
+
 # What the application's migrations do to a table after the install.
 
 subtest 'migrations' => sub {

@@ -46,7 +46,7 @@ typedef struct {
     uint64_t                behind;       /* bytes of the server's log */
     uint64_t                behind_ms;
     uint64_t                heard;        /* silence is known */
-    ngx_msec_t              silence;      /* ms */
+    uint64_t                silence;      /* ms */
 } tournament_figures_t;
 
 

@@ -22,7 +22,7 @@ struct tournament_metric_s {
     const char  *type;
     const char  *help;
 
-    /* of the figure, a uint64_t or a histogram; else write has a function */
+    /* of the figure: a uint64_t, unless there is a function that writes it */
     size_t       offset;
     u_char    *(*write)(u_char *p, u_char *last, tournament_metric_t *metric,
                         tournament_figures_t *f);
@@ -49,13 +49,9 @@ static u_char *tournament_prometheus_changes(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_connections(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_queue(u_char *p, u_char *last,
+static u_char *tournament_prometheus_worker(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_in_flight(u_char *p, u_char *last,
-    tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_silence(u_char *p, u_char *last,
-    tournament_metric_t *metric, tournament_figures_t *f);
-static u_char *tournament_prometheus_lag(u_char *p, u_char *last,
+static u_char *tournament_prometheus_msec(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 
 
@@ -66,7 +62,8 @@ tournament_endpoint_t  tournament_endpoint_metrics = {
 };
 
 
-#define at(member)  offsetof(tournament_figures_t, member)
+#define at(member)         offsetof(tournament_figures_t, member)
+#define of_worker(member)  offsetof(tournament_gauges_t, member)
 
 
 static tournament_metric_t  tournament_metrics_table[] = {
@@ -141,11 +138,11 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_database_queue", "gauge",
       "Queries that wait for a connection, by worker.",
-      0, tournament_prometheus_queue, 0 },
+      of_worker(queued), tournament_prometheus_worker, 0 },
 
     { "tournament_database_in_flight", "gauge",
       "Queries that PostgreSQL is at, by worker.",
-      0, tournament_prometheus_in_flight, 0 },
+      of_worker(in_flight), tournament_prometheus_worker, 0 },
 
     /* a feed that is off is not down */
 
@@ -155,7 +152,7 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_feed_last_message_seconds", "gauge",
       "Time since the feed's last notification or heartbeat.",
-      0, tournament_prometheus_silence, at(heard) },
+      at(silence), tournament_prometheus_msec, at(heard) },
 
     { "tournament_feed_delay_seconds", "histogram",
       "How far the feed is behind, as its heartbeats measure it.",
@@ -167,7 +164,7 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_feed_lag_seconds", "gauge",
       "How old the first change of it is.",
-      0, tournament_prometheus_lag, at(streams) },
+      at(behind_ms), tournament_prometheus_msec, at(streams) },
 
     { "tournament_uptime_seconds", "gauge",
       "Time since the zone was made: counters began with it.",
@@ -392,15 +389,19 @@ tournament_prometheus_connections(u_char *p, u_char *last,
 
 
 static u_char *
-tournament_prometheus_queue(u_char *p, u_char *last,
+tournament_prometheus_worker(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f)
 {
-    ngx_uint_t  i;
+    u_char      *gauges;
+    ngx_uint_t   i;
 
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
+        gauges = (u_char *) &f->gauges[i];
+
         if (f->gauges[i].worker) {
             p = ngx_slprintf(p, last, "%s{worker=\"%ui\"} %uD\n",
-                             metric->name, i, f->gauges[i].queued);
+                             metric->name, i,
+                             *(uint32_t *) (gauges + metric->offset));
         }
     }
 
@@ -409,35 +410,13 @@ tournament_prometheus_queue(u_char *p, u_char *last,
 
 
 static u_char *
-tournament_prometheus_in_flight(u_char *p, u_char *last,
+tournament_prometheus_msec(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f)
 {
-    ngx_uint_t  i;
+    uint64_t  msec;
 
-    for (i = 0; i < TOURNAMENT_WORKERS; i++) {
-        if (f->gauges[i].worker) {
-            p = ngx_slprintf(p, last, "%s{worker=\"%ui\"} %uD\n",
-                             metric->name, i, f->gauges[i].in_flight);
-        }
-    }
+    msec = *(uint64_t *) ((u_char *) f + metric->offset);
 
-    return p;
-}
-
-
-static u_char *
-tournament_prometheus_silence(u_char *p, u_char *last,
-    tournament_metric_t *metric, tournament_figures_t *f)
-{
-    return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
-                        f->silence / 1000, f->silence % 1000);
-}
-
-
-static u_char *
-tournament_prometheus_lag(u_char *p, u_char *last,
-    tournament_metric_t *metric, tournament_figures_t *f)
-{
-    return ngx_slprintf(p, last, "%s %M.%03M\n", metric->name,
-                        f->behind_ms / 1000, f->behind_ms % 1000);
+    return ngx_slprintf(p, last, "%s %uL.%03uL\n", metric->name, msec / 1000,
+                        msec % 1000);
 }

@@ -10,7 +10,6 @@
 #include "serve/post.h"
 #include "serve/gather.h"
 #include "serve/refuse.h"
-#include "serve/render.h"
 #include "serve/request.h"
 #include "rules/hash.h"
 #include "rules/slugs.h"
@@ -67,6 +66,9 @@ static ngx_int_t tournament_states_send(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static tournament_body_t *tournament_states_join(ngx_http_request_t *r,
     tournament_list_t *list);
+static size_t tournament_states_frame(tournament_json_t *json,
+    tournament_list_t *list);
+static u_char *tournament_states_copy(u_char *p, tournament_list_t *list);
 static uint64_t tournament_states_sum(tournament_body_t *body,
     tournament_slug_t *slug);
 
@@ -326,7 +328,7 @@ tournament_states_parts(ngx_http_request_t *r, tournament_ctx_t *ctx)
 
         part->endpoint = &tournament_endpoint_state;
         part->waiter.cache = 1;
-        tournament_part_body(part, list->bodies[i]);
+        tournament_part_body(ctx, part, list->bodies[i]);
     }
 
     for (i = 0; i < list->n; i++) {
@@ -377,7 +379,7 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        tournament_part_body(part, NULL);
+        tournament_part_body(ctx, part, NULL);
 
         *stale = 1;
     }
@@ -389,15 +391,10 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
 static ngx_int_t
 tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ngx_uint_t               i, stale;
-    tournament_list_t       *list;
-    tournament_part_t       *part;
-    tournament_view_t        view;
-    tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+    ngx_uint_t          i, stale;
+    tournament_list_t  *list;
+    tournament_part_t  *part;
+    tournament_view_t   view;
 
     list = ctx->data;
 
@@ -420,7 +417,7 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         if (part->body == NULL && !part->entry.missing) {
 
             view.entry = &part->entry;
-            part->body = tournament_render(tmcf, tlcf, part->endpoint,
+            part->body = tournament_render(r, part->endpoint,
                                            part->transient ? NULL : &part->key,
                                            &view);
             if (part->body == NULL) {
@@ -461,10 +458,8 @@ tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
 {
     u_char                  *p;
     size_t                   start, len, size;
-    uint64_t                 sums[TOURNAMENT_SLUGS_MAX];
     ngx_str_t                text, etag, room;
-    ngx_uint_t               i, n;
-    tournament_body_t       *body, *state;
+    tournament_body_t       *body;
     tournament_json_t       *json;
     tournament_main_conf_t  *tmcf;
 
@@ -473,36 +468,8 @@ tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
     json = tmcf->json;
 
     tournament_json_begin(json);
-    tournament_json_bool(json, "success", 1);
-    tournament_json_now(json, "timestamp", ngx_time());
 
-    tournament_json_mark(json);
-    tournament_json_open_key(json, "states");
-    tournament_json_close(json);
-    tournament_json_mark(json);
-
-    tournament_json_open_array(json, "missing");
-
-    n = 0;
-    size = 0;
-
-    for (i = 0; i < list->n; i++) {
-        state = list->bodies[i];
-
-        if (state) {
-            sums[n++] = tournament_states_sum(state, &list->slugs[i]);
-            size += list->slugs[i].len + state->part.len
-                    + sizeof("\"\":,") - 1;
-
-        } else {
-            tournament_json_element(json,
-                                    (char *) list->slugs[i].data,
-                                    list->slugs[i].len);
-        }
-    }
-
-    tournament_json_close_array(json);
-    tournament_json_sum(json, sums, n * sizeof(uint64_t));
+    size = tournament_states_frame(json, list);
 
     if (tournament_json_end(json, ngx_time(), &text, &etag) != NGX_OK) {
         return NULL;
@@ -522,31 +489,89 @@ tournament_states_join(ngx_http_request_t *r, tournament_list_t *list)
     start++;
 
     p = ngx_cpymem(body->text.data, text.data, start);
+    p = tournament_states_copy(p, list);
+    p = ngx_cpymem(p, text.data + start, text.len - start);
+
+    body->text.len = p - body->text.data;
+
+    return body;
+}
+
+
+/* writes the rest, and says how many bytes the states take at most */
+
+static size_t
+tournament_states_frame(tournament_json_t *json, tournament_list_t *list)
+{
+    size_t               size;
+    uint64_t             sums[TOURNAMENT_SLUGS_MAX];
+    ngx_uint_t           i, n;
+    tournament_slug_t   *slug;
+    tournament_body_t   *state;
+
+    tournament_json_bool(json, "success", 1);
+    tournament_json_now(json, "timestamp", ngx_time());
+
+    tournament_json_mark(json);
+    tournament_json_open_key(json, "states");
+    tournament_json_close(json);
+    tournament_json_mark(json);
+
+    tournament_json_open_array(json, "missing");
+
+    n = 0;
+    size = 0;
 
     for (i = 0; i < list->n; i++) {
+        slug = &list->slugs[i];
+        state = list->bodies[i];
+
+        if (state) {
+            sums[n++] = tournament_states_sum(state, slug);
+            size += slug->len + state->part.len + sizeof("\"\":,") - 1;
+
+        } else {
+            tournament_json_element(json, (char *) slug->data, slug->len);
+        }
+    }
+
+    tournament_json_close_array(json);
+    tournament_json_sum(json, sums, n * sizeof(uint64_t));
+
+    return size;
+}
+
+
+static u_char *
+tournament_states_copy(u_char *p, tournament_list_t *list)
+{
+    u_char             *first;
+    ngx_uint_t          i;
+    tournament_slug_t  *slug;
+    tournament_body_t  *state;
+
+    first = p;
+
+    for (i = 0; i < list->n; i++) {
+        slug = &list->slugs[i];
         state = list->bodies[i];
 
         if (state == NULL) {
             continue;
         }
 
+        if (p != first) {
+            *p++ = ',';
+        }
+
         *p++ = '"';
-        p = ngx_cpymem(p, list->slugs[i].data, list->slugs[i].len);
+        p = ngx_cpymem(p, slug->data, slug->len);
         *p++ = '"';
         *p++ = ':';
         p = ngx_cpymem(p, state->part.data, state->part.len);
-        *p++ = ',';
     }
 
-    if (n) {
-        p--;
-    }
-
-    p = ngx_cpymem(p, text.data + start, text.len - start);
-
-    body->text.len = p - body->text.data;
-
-    return body;
+    return p;
 }
 
 

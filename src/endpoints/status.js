@@ -427,11 +427,12 @@ function troubles(data, last, minute) {
             'Answers come from the cache' + (data.stale && outage != null
             ? `, old ones until about ${clock(Date.now()
                 + 1000 * (data.stale - outage))} (tournament_stale)` : '')
-            + '; what is not there is 503. The error log says why.']);
+            + '; anything else is answered with 503. The error log says why.']);
 
     if (data.feed.state === 'down')
-        found.push(['bad', `The feed is down${ago(data.feed.last_message)}`
-            + (gone ? ', which follows from it.' : '.'),
+        found.push(['bad', 'The feed ' + (data.feed.last_message == null
+            ? 'is down' : `has been down${ago(data.feed.last_message)}`)
+            + (gone ? ', as a consequence.' : '.'),
             'Changes are not heard: until it is back TTLs bound how old an'
             + ' answer can be.']);
 

@@ -123,6 +123,8 @@ struct tournament_feed_s {
     ngx_msec_t                 patience;    /* ms; exiting for so long */
 
     unsigned                   follows:1;   /* on one that beat */
+    unsigned                   continued:1; /* a predecessor has heard all that
+                                               was committed before up() */
 };
 
 
@@ -162,6 +164,7 @@ static void tournament_feed_handover(ngx_event_t *ev);
 static void tournament_feed_begin(tournament_feed_t *feed,
     ngx_uint_t continued);
 static void tournament_feed_token(void *data, tournament_token_t *token);
+static void tournament_feed_unheard(void *data);
 static void tournament_feed_heard(void *data);
 static void tournament_feed_late(void *data, ngx_uint_t late);
 static void tournament_feed_lag(void *data, tournament_source_lag_t *lag);
@@ -174,6 +177,7 @@ static void tournament_feed_hold(ngx_event_t *ev);
 static const tournament_source_hooks_t  tournament_feed_hooks = {
     tournament_feed_up,
     tournament_feed_token,
+    tournament_feed_unheard,
     tournament_feed_heard,
     tournament_feed_late,
     tournament_feed_lag,
@@ -395,6 +399,10 @@ tournament_feed_tick(ngx_event_t *ev)
         tournament_feed_idle(feed);
 
     } else {
+
+        /* one that hears nothing any more is not to be waited for */
+
+        tournament_feed_beat(feed);
         tournament_feed_yield(feed);
     }
 
@@ -965,12 +973,27 @@ tournament_feed_handover(ngx_event_t *ev)
 static void
 tournament_feed_begin(tournament_feed_t *feed, ngx_uint_t continued)
 {
+    feed->continued = continued;
+
     ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
                   "tournament: listening to changes%s",
                   continued ? ", without interruption" : "");
 
     if (feed->conf.begun) {
         feed->conf.begun(feed->conf.begun_data, continued);
+    }
+}
+
+
+/* while it follows, its predecessor hears that, or everything is suspect */
+
+static void
+tournament_feed_unheard(void *data)
+{
+    tournament_feed_t  *feed = data;
+
+    if (feed->phase != TOURNAMENT_FEED_FOLLOWING && !feed->continued) {
+        tournament_clock_suspect_all(feed->zone->clock);
     }
 }
 
@@ -1148,9 +1171,5 @@ tournament_feed_token(void *data, tournament_token_t *token)
         /* everything, or what a newer install.sql may have come to send */
 
         tournament_clock_change_all(clock);
-    }
-
-    if (feed->conf.changed) {
-        feed->conf.changed(feed->conf.changed_data);
     }
 }

@@ -9,8 +9,9 @@
  *
  *     CONNECTING  -> IDENTIFYING  the stream's connection is open
  *     IDENTIFYING -> CREATING     it leads to the session's server
- *     CREATING    -> STARTING     there is a slot: all transactions that ran
+ *     CREATING    -> COUNTING     there is a slot: all transactions that ran
  *                                 have ended
+ *     COUNTING    -> STARTING     those that run now are counted, see elders.h
  *     STARTING    -> STREAMING    messages come
  *     any         -> FAILED       fail(): the feed is told in the next turn of
  *                                 the event loop
@@ -19,6 +20,7 @@
 #include <ngx_event.h>
 
 #include "feed/changes.h"
+#include "feed/elders.h"
 #include "feed/pgoutput.h"
 #include "feed/source.h"
 #include "pg/stream.h"
@@ -48,6 +50,7 @@ typedef enum {
     TOURNAMENT_LOGICAL_CONNECTING = 0,
     TOURNAMENT_LOGICAL_IDENTIFYING,
     TOURNAMENT_LOGICAL_CREATING,
+    TOURNAMENT_LOGICAL_COUNTING,
     TOURNAMENT_LOGICAL_STARTING,
     TOURNAMENT_LOGICAL_STREAMING,
     TOURNAMENT_LOGICAL_FAILED
@@ -56,6 +59,7 @@ typedef enum {
 
 enum {
     TOURNAMENT_LOGICAL_VISIBLE = TOURNAMENT_SESSION_CHECK + 1,
+    TOURNAMENT_LOGICAL_ELDERS,
     TOURNAMENT_LOGICAL_BLOCKERS
 };
 
@@ -78,6 +82,7 @@ typedef struct {
     tournament_source_lag_t     lag;        /* with the slot's name */
 
     tournament_changes_t       *changes;
+    tournament_elders_t        *elders;
     uint64_t                    received;   /* LSN: all before has come */
     uint64_t                    drain;      /* LSN: see drain(), or 0 */
 
@@ -97,12 +102,23 @@ typedef struct {
 } tournament_logical_t;
 
 
+/*
+ * Commits would wait for this node, which confirms nothing before it is
+ * visible: for ever.
+ */
+
+static const char  tournament_logical_awaited[] =
+    "synchronous_standby_names match this node, too: name the standbys there "
+    "instead of \"*\"";
+
+
 static void *tournament_logical_start(tournament_source_conf_t *conf,
     tournament_report_t *report);
 static const char *tournament_logical_unfit(tournament_source_conf_t *conf,
     tournament_report_t *report);
 static ngx_int_t tournament_logical_init(tournament_logical_t *logical,
     tournament_report_t *report);
+static ngx_int_t tournament_logical_init_elders(tournament_logical_t *logical);
 static void tournament_logical_slot_name(char *name);
 static void tournament_logical_stop(void *source);
 static void tournament_logical_change(tournament_logical_t *logical,
@@ -118,6 +134,8 @@ static void tournament_logical_ready(void *data);
 static void tournament_logical_command(tournament_logical_t *logical,
     const char *sql);
 static void tournament_logical_result(void *data, PGresult *res);
+static void tournament_logical_counted(void *data);
+static void tournament_logical_ended(void *data);
 static void tournament_logical_begin(tournament_logical_t *logical);
 static void tournament_logical_next(tournament_logical_t *logical);
 static ngx_int_t tournament_logical_identified(tournament_logical_t *logical,
@@ -178,6 +196,7 @@ static tournament_pg_statement_t  tournament_logical_blockers_statement = {
 static tournament_pg_statement_t  *tournament_logical_statements[] = {
     &tournament_session_check_statement,
     &tournament_changes_visible,
+    &tournament_elders_running,
     &tournament_logical_blockers_statement
 };
 
@@ -188,7 +207,7 @@ tournament_source_kind_t  tournament_logical_kind = {
     TOURNAMENT_LOGICAL_HANDOVER,
     160000,
     tournament_logical_statements,
-    3,
+    4,
     tournament_logical_start,
     tournament_logical_stop,
     tournament_logical_beat,
@@ -254,6 +273,10 @@ tournament_logical_unfit(tournament_source_conf_t *conf,
         return "the publication tournament_api is missing: run install.sql";
     }
 
+    if (report->awaited && !report->standby) {
+        return tournament_logical_awaited;
+    }
+
     if (report->standby && !report->holds && !conf->warned) {
         conf->warned = 1;
 
@@ -294,7 +317,10 @@ tournament_logical_init(tournament_logical_t *logical,
     cc.data = logical;
 
     logical->changes = tournament_changes_create(logical->pool, &cc);
-    if (logical->changes == NULL) {
+
+    if (logical->changes == NULL
+        || tournament_logical_init_elders(logical) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -330,6 +356,25 @@ tournament_logical_init(tournament_logical_t *logical,
                                                logical->conf->log, sc);
 
     return logical->stream ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+tournament_logical_init_elders(tournament_logical_t *logical)
+{
+    tournament_elders_conf_t  conf;
+
+    conf.log = logical->conf->log;
+    conf.session = logical->conf->session;
+    conf.statement = TOURNAMENT_LOGICAL_ELDERS;
+    conf.counted = tournament_logical_counted;
+    conf.ended = tournament_logical_ended;
+    conf.failed = tournament_logical_unanswered;
+    conf.data = logical;
+
+    logical->elders = tournament_elders_create(logical->pool, &conf);
+
+    return logical->elders ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -371,6 +416,7 @@ tournament_logical_stop(void *source)
     }
 
     tournament_changes_destroy(logical->changes);
+    tournament_elders_destroy(logical->elders);
     tournament_session_forget(&logical->blockers);
     tournament_timer_stop(&logical->after);
 
@@ -385,8 +431,8 @@ tournament_logical_change(tournament_logical_t *logical,
     tournament_logical_state_e state)
 {
     static const char  *names[] = {
-        "connecting", "identifying", "creating", "starting", "streaming",
-        "failed"
+        "connecting", "identifying", "creating", "counting", "starting",
+        "streaming", "failed"
     };
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, logical->conf->log, 0,
@@ -580,8 +626,6 @@ tournament_logical_result(void *data, PGresult *res)
 }
 
 
-/* what had committed before the slot was there is visible by now */
-
 static void
 tournament_logical_begin(tournament_logical_t *logical)
 {
@@ -622,13 +666,18 @@ tournament_logical_next(tournament_logical_t *logical)
         break;
 
     case TOURNAMENT_LOGICAL_CREATING:
-        tournament_logical_change(logical, TOURNAMENT_LOGICAL_STARTING);
+        tournament_logical_change(logical, TOURNAMENT_LOGICAL_COUNTING);
 
-        (void) ngx_sprintf(sql, "START_REPLICATION SLOT %s LOGICAL 0/0 "
-                           "(proto_version '1', publication_names "
-                           "'tournament_api', messages 'true')%Z",
-                           logical->lag.name);
-        break;
+        /* a standby shows what it has replayed, and decodes it after that */
+
+        if (logical->standby) {
+            tournament_logical_counted(logical);
+
+        } else {
+            tournament_elders_watch(logical->elders);
+        }
+
+        return;
 
     default:
 
@@ -639,6 +688,39 @@ tournament_logical_next(tournament_logical_t *logical)
     }
 
     tournament_logical_command(logical, (char *) sql);
+}
+
+
+static void
+tournament_logical_counted(void *data)
+{
+    u_char                 sql[256];
+    tournament_logical_t  *logical = data;
+
+    if (logical->state != TOURNAMENT_LOGICAL_COUNTING) {
+        return;
+    }
+
+    tournament_logical_change(logical, TOURNAMENT_LOGICAL_STARTING);
+
+    (void) ngx_sprintf(sql, "START_REPLICATION SLOT %s LOGICAL 0/0 "
+                       "(proto_version '1', publication_names "
+                       "'tournament_api', messages 'true')%Z",
+                       logical->lag.name);
+
+    tournament_logical_command(logical, (char *) sql);
+}
+
+
+static void
+tournament_logical_ended(void *data)
+{
+    tournament_logical_t  *logical = data;
+
+    if (logical->state == TOURNAMENT_LOGICAL_STREAMING) {
+        logical->conf->hooks->unheard(logical->conf->data);
+        tournament_logical_received(logical, 0);
+    }
 }
 
 
@@ -813,7 +895,10 @@ tournament_logical_received(tournament_logical_t *logical, uint64_t lsn)
     tournament_logical_report(logical);
     tournament_logical_judge(logical);
 
+    /* of elders nothing comes, so it vouches for nothing as long as some run */
+
     if (logical->drain
+        && tournament_elders_left(logical->elders) == 0
         && tournament_logical_handled(logical) >= logical->drain
         && !logical->after.timer_set)
     {
@@ -945,6 +1030,11 @@ static void
 tournament_logical_checked(void *source, tournament_report_t *report)
 {
     tournament_logical_t  *logical = source;
+
+    if (tournament_logical_unfit(logical->conf, report)) {
+        tournament_logical_fail(logical);
+        return;
+    }
 
     if (logical->state != TOURNAMENT_LOGICAL_STREAMING) {
         return;

@@ -39,7 +39,8 @@ static void tournament_session_checked(void *data, ngx_uint_t ok,
 /*
  * What the triggers announce by stands in the text of tournament_api.feed():
  * it is read, not called, since the listener's role need not have any right in
- * that schema.  Without the function it is NOTIFY.
+ * that schema.  Without the function it is NOTIFY.  Each function of triggers
+ * is there for a table, and has to have one that is enabled.
  */
 
 tournament_pg_statement_t  tournament_session_check_statement = {
@@ -66,22 +67,30 @@ tournament_pg_statement_t  tournament_session_check_statement = {
     "       pg_catalog.current_setting('hot_standby_feedback')::bool"
     "       AND pg_catalog.current_setting('primary_slot_name') <> '',"
     "       pg_catalog.pg_snapshot_xmax("
-    "           pg_catalog.pg_current_snapshot())::text::int8"
+    "           pg_catalog.pg_current_snapshot())::text::int8,"
+    "       (ARRAY['*', pg_catalog.lower(pg_catalog.current_setting("
+    "                       'application_name'))]"
+    "        && pg_catalog.string_to_array(pg_catalog.translate("
+    "               pg_catalog.lower(pg_catalog.current_setting("
+    "                   'synchronous_standby_names')), ',()\"', '    '), ' ',"
+    "               ''))"
     TOURNAMENT_SESSION_FROM
     " CROSS JOIN (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ',"
-    "                      t.tgrelid, t.tgrelid::regclass, t.tgname,"
-    "                      t.tgenabled,"
+    "                      p.proname, t.tgrelid, t.tgrelid::regclass,"
+    "                      t.tgname, t.tgenabled,"
     "                      (SELECT pg_catalog.string_agg(i.inhrelid::text,"
     "                                        ',' ORDER BY i.inhrelid)"
     "                         FROM pg_catalog.pg_inherits i"
     "                        WHERE i.inhparent = t.tgrelid)),"
-    "                    ';' ORDER BY t.tgrelid, t.tgname) AS looks,"
-    "                    pg_catalog.bool_and(t.tgenabled <> 'D') AS armed"
-    "               FROM pg_catalog.pg_trigger t"
-    "               JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
+    "                    ';' ORDER BY p.proname, t.tgrelid, t.tgname) AS looks,"
+    "                    pg_catalog.bool_and(t.tgenabled IS NOT NULL"
+    "                        AND t.tgenabled NOT IN ('D', 'R')) AS armed"
+    "               FROM pg_catalog.pg_proc p"
     "               JOIN pg_catalog.pg_namespace n"
     "                 ON n.oid = p.pronamespace"
-    "              WHERE n.nspname = 'tournament_api') t",
+    "               LEFT JOIN pg_catalog.pg_trigger t ON t.tgfoid = p.oid"
+    "              WHERE n.nspname = 'tournament_api'"
+    "                AND p.prorettype = 'pg_catalog.trigger'::regtype) t",
     0
 };
 
@@ -302,7 +311,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     tournament_pg_times_t  *times;
     tournament_report_t     report;
 
-    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 12) {
+    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 13) {
         session->conf.checked(session->conf.data, NULL, 0);
         return;
     }
@@ -320,6 +329,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     report.armed = tournament_session_integer(res, 9, 0);
     report.holds = tournament_session_integer(res, 10, 0);
     report.xmax = tournament_session_integer(res, 11, 0);
+    report.awaited = tournament_session_integer(res, 12, 0);
 
     times = &session->check.query.times;
 

@@ -55,6 +55,8 @@ typedef struct {
     unsigned                   armed:1;     /* all triggers are in force */
     unsigned                   holds:1;     /* a standby: its primary keeps
                                                what it needs */
+    unsigned                   awaited:1;   /* synchronous_standby_names match
+                                               this session's stream, too */
 } tournament_report_t;
 
 

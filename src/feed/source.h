@@ -36,6 +36,7 @@ typedef struct {
  * up        whatever is committed from now on will be told of.  position is
  *           where that begins in the server's log, 0 without one
  * token     something has changed, visibly
+ * unheard   what was committed before up() may be visible only now
  * heard     the server has said something
  * late      1: it takes long to tell, 0: no more
  * lag       how far it is behind
@@ -47,6 +48,7 @@ typedef struct {
 typedef struct {
     void                     (*up)(void *data, uint64_t position);
     void                     (*token)(void *data, tournament_token_t *token);
+    void                     (*unheard)(void *data);
     void                     (*heard)(void *data);
     void                     (*late)(void *data, ngx_uint_t late);
     void                     (*lag)(void *data, tournament_source_lag_t *lag);

@@ -62,16 +62,22 @@ static ngx_int_t tournament_conninfo_parse(tournament_conninfo_ctx_t *ctx,
 static void tournament_conninfo_error(tournament_conninfo_ctx_t *ctx,
     char *err);
 static ngx_int_t tournament_conninfo_find(tournament_conninfo_ctx_t *ctx);
-static PQconninfoOption *tournament_conninfo_stop(
+static PQconninfoOption *tournament_conninfo_found(
     tournament_conninfo_ctx_t *ctx, const char *keyword);
+static PGconn *tournament_conninfo_stop(tournament_conninfo_ctx_t *ctx,
+    const char *keyword, const char *user);
 static ngx_int_t tournament_conninfo_targets(tournament_conninfo_ctx_t *ctx);
 static ngx_int_t tournament_conninfo_hosts(tournament_conninfo_ctx_t *ctx);
+static void tournament_conninfo_list(tournament_conninfo_ctx_t *ctx,
+    const char *keyword, ngx_str_t *list);
 static ngx_int_t tournament_conninfo_numbers(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *hostaddr, ngx_str_t *port);
 static ngx_int_t tournament_conninfo_host(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
 static ngx_int_t tournament_conninfo_target(tournament_conninfo_ctx_t *ctx,
     ngx_str_t *host, ngx_str_t *hostaddr, ngx_str_t *port);
+static ngx_int_t tournament_conninfo_name(tournament_conninfo_ctx_t *ctx,
+    tournament_target_t *target, ngx_str_t *host, ngx_str_t *port);
 static char *tournament_conninfo_rule(tournament_conninfo_ctx_t *ctx,
     PQconninfoOption *option);
 static char *tournament_conninfo_read(tournament_conninfo_ctx_t *ctx,
@@ -291,7 +297,7 @@ tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
     char              *value;
     PQconninfoOption  *later;
 
-    ctx->found = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_KEYWORD);
+    ctx->found = tournament_conninfo_found(ctx, TOURNAMENT_STOP_KEYWORD);
     if (ctx->found == NULL) {
         return NGX_ERROR;
     }
@@ -300,7 +306,7 @@ tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
 
     ctx->gssencmode = "disable";
 
-    later = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_LATER);
+    later = tournament_conninfo_found(ctx, TOURNAMENT_STOP_LATER);
     if (later == NULL) {
         return NGX_ERROR;
     }
@@ -323,20 +329,12 @@ tournament_conninfo_find(tournament_conninfo_ctx_t *ctx)
 /* all options, as libpq has found them when it stops at that one */
 
 static PQconninfoOption *
-tournament_conninfo_stop(tournament_conninfo_ctx_t *ctx, const char *keyword)
+tournament_conninfo_found(tournament_conninfo_ctx_t *ctx, const char *keyword)
 {
     PGconn            *pg;
-    const char        *keywords[3], *values[3];
     PQconninfoOption  *found;
 
-    keywords[0] = "dbname";
-    values[0] = ctx->conninfo;
-    keywords[1] = keyword;
-    values[1] = TOURNAMENT_STOP_VALUE;
-    keywords[2] = NULL;
-    values[2] = NULL;
-
-    pg = PQconnectStartParams(keywords, values, 1);
+    pg = tournament_conninfo_stop(ctx, keyword, NULL);
     if (pg == NULL) {
         return NULL;
     }
@@ -356,6 +354,36 @@ tournament_conninfo_stop(tournament_conninfo_ctx_t *ctx, const char *keyword)
     PQfinish(pg);
 
     return found;
+}
+
+
+/*
+ * A connection that libpq has begun, to the target that is being made, if any,
+ * and has stopped at that option; NULL is no user of its own.
+ */
+
+static PGconn *
+tournament_conninfo_stop(tournament_conninfo_ctx_t *ctx, const char *keyword,
+    const char *user)
+{
+    const char  *keywords[7], *values[7];
+
+    keywords[0] = "dbname";
+    values[0] = ctx->conninfo;
+    keywords[1] = "host";
+    values[1] = ctx->host;
+    keywords[2] = "hostaddr";
+    values[2] = ctx->hostaddr;
+    keywords[3] = "port";
+    values[3] = ctx->port;
+    keywords[4] = "user";
+    values[4] = user;
+    keywords[5] = keyword;
+    values[5] = TOURNAMENT_STOP_VALUE;
+    keywords[6] = NULL;
+    values[6] = NULL;
+
+    return PQconnectStartParams(keywords, values, 1);
 }
 
 
@@ -430,31 +458,12 @@ tournament_conninfo_targets(tournament_conninfo_ctx_t *ctx)
 static ngx_int_t
 tournament_conninfo_hosts(tournament_conninfo_ctx_t *ctx)
 {
-    char        *value;
-    ngx_str_t    hosts, addrs, ports, host, addr, port;
-    ngx_uint_t   more;
+    ngx_str_t   hosts, addrs, ports, host, addr, port;
+    ngx_uint_t  more;
 
-    ngx_str_null(&hosts);
-    ngx_str_null(&addrs);
-    ngx_str_null(&ports);
-
-    value = tournament_conninfo_value(ctx->found, "host");
-    if (value) {
-        hosts.data = (u_char *) value;
-        hosts.len = ngx_strlen(value);
-    }
-
-    value = tournament_conninfo_value(ctx->found, "hostaddr");
-    if (value) {
-        addrs.data = (u_char *) value;
-        addrs.len = ngx_strlen(value);
-    }
-
-    value = tournament_conninfo_value(ctx->found, "port");
-    if (value) {
-        ports.data = (u_char *) value;
-        ports.len = ngx_strlen(value);
-    }
+    tournament_conninfo_list(ctx, "host", &hosts);
+    tournament_conninfo_list(ctx, "hostaddr", &addrs);
+    tournament_conninfo_list(ctx, "port", &ports);
 
     ngx_str_null(&port);
 
@@ -476,6 +485,21 @@ tournament_conninfo_hosts(tournament_conninfo_ctx_t *ctx)
     } while (more);
 
     return NGX_OK;
+}
+
+
+/* NULL data: libpq has found none */
+
+static void
+tournament_conninfo_list(tournament_conninfo_ctx_t *ctx, const char *keyword,
+    ngx_str_t *list)
+{
+    char  *value;
+
+    value = tournament_conninfo_value(ctx->found, keyword);
+
+    list->data = (u_char *) value;
+    list->len = value ? ngx_strlen(value) : 0;
 }
 
 
@@ -590,7 +614,6 @@ tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
     ngx_str_t *hostaddr, ngx_str_t *port)
 {
     char                 *value;
-    ngx_str_t             name;
     ngx_uint_t            n;
     PQconninfoOption     *o;
     tournament_target_t  *target;
@@ -636,19 +659,30 @@ tournament_conninfo_target(tournament_conninfo_ctx_t *ctx, ngx_str_t *host,
         n++;
     }
 
-    name = host->len ? *host : *hostaddr;
+    return tournament_conninfo_name(ctx, target, host->len ? host : hostaddr,
+                                    port);
+}
 
-    if (name.len == 0) {
-        ngx_str_set(&name, "the default socket");
+
+/* as messages name it */
+
+static ngx_int_t
+tournament_conninfo_name(tournament_conninfo_ctx_t *ctx,
+    tournament_target_t *target, ngx_str_t *host, ngx_str_t *port)
+{
+    static ngx_str_t  unnamed = ngx_string("the default socket");
+
+    if (host->len == 0) {
+        host = &unnamed;
     }
 
-    target->name.len = name.len + 1 + port->len;
+    target->name.len = host->len + 1 + port->len;
     target->name.data = ngx_pnalloc(ctx->cf->pool, target->name.len);
     if (target->name.data == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_sprintf(target->name.data, "%V:%V", &name, port);
+    (void) ngx_sprintf(target->name.data, "%V:%V", host, port);
 
     return NGX_OK;
 }
@@ -721,30 +755,15 @@ tournament_conninfo_dbname(tournament_conninfo_ctx_t *ctx, char *value)
 static char *
 tournament_conninfo_password(tournament_conninfo_ctx_t *ctx, char *value)
 {
-    char        *password;
-    PGconn      *pg;
-    const char  *keywords[8], *values[8];
+    char    *password;
+    PGconn  *pg;
 
     if (value && *value) {
         return value;
     }
 
-    keywords[0] = "dbname";
-    values[0] = ctx->conninfo;
-    keywords[1] = "host";
-    values[1] = ctx->host;
-    keywords[2] = "hostaddr";
-    values[2] = ctx->hostaddr;
-    keywords[3] = "port";
-    values[3] = ctx->port;
-    keywords[4] = "user";
-    values[4] = tournament_conninfo_user(ctx, NULL);
-    keywords[5] = TOURNAMENT_STOP_KEYWORD;
-    values[5] = TOURNAMENT_STOP_VALUE;
-    keywords[6] = NULL;
-    values[6] = NULL;
-
-    pg = PQconnectStartParams(keywords, values, 1);
+    pg = tournament_conninfo_stop(ctx, TOURNAMENT_STOP_KEYWORD,
+                                  tournament_conninfo_user(ctx, NULL));
     if (pg == NULL) {
         return NULL;
     }

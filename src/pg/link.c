@@ -55,6 +55,7 @@ static ngx_int_t tournament_link_consume(tournament_link_t *link,
 static ngx_uint_t tournament_link_read(tournament_link_t *link,
     ngx_uint_t tls);
 static size_t tournament_link_waiting(tournament_link_t *link);
+static void tournament_link_parsed(tournament_link_t *link);
 static void tournament_link_notice(void *data, const PGresult *res);
 
 
@@ -82,6 +83,7 @@ tournament_link_connect(tournament_link_t *link, tournament_target_t *target,
 
     link->last_words[0] = '\0';
     link->sqlstate[0] = '\0';
+    link->starved = 0;
 
     if (tournament_link_params(link, target, extra) != NGX_OK) {
         link->hooks->lost(link->data, "out of memory");
@@ -580,6 +582,56 @@ ngx_uint_t
 tournament_link_endless(tournament_link_t *link)
 {
     return link->arrived > TOURNAMENT_LINK_ARRIVED_MAX;
+}
+
+
+ngx_uint_t
+tournament_link_busy(tournament_link_t *link)
+{
+    ngx_uint_t  busy;
+
+    ngx_set_errno(0);
+    busy = PQisBusy(link->conn);
+    tournament_link_parsed(link);
+
+    return busy;
+}
+
+
+PGresult *
+tournament_link_result(tournament_link_t *link)
+{
+    PGresult  *res;
+
+    ngx_set_errno(0);
+    res = PQgetResult(link->conn);
+    tournament_link_parsed(link);
+
+    return res;
+}
+
+
+PGnotify *
+tournament_link_notification(tournament_link_t *link)
+{
+    PGnotify  *n;
+
+    ngx_set_errno(0);
+    n = PQnotifies(link->conn);
+    tournament_link_parsed(link);
+
+    return n;
+}
+
+
+/* malloc() leaves this behind, and nothing in between reads or writes */
+
+static void
+tournament_link_parsed(tournament_link_t *link)
+{
+    if (ngx_errno == NGX_ENOMEM) {
+        link->starved = 1;
+    }
 }
 
 

@@ -60,6 +60,7 @@ typedef struct {
 
     unsigned                        open:1;
     unsigned                        more:1;      /* than one turn took */
+    unsigned                        starved:1;   /* see below */
 } tournament_link_t;
 
 
@@ -103,6 +104,17 @@ void tournament_link_ended(tournament_link_t *link);
 ngx_uint_t tournament_link_endless(tournament_link_t *link);
 
 #define TOURNAMENT_LINK_ENDLESS  "more than 32 MB without an end"
+
+
+/*
+ * libpq's functions that take what was read apart.  Without memory it drops a
+ * notification, or the end of a pipeline, and says nothing: starved is set then,
+ * and the connection must be given up.
+ */
+
+ngx_uint_t tournament_link_busy(tournament_link_t *link);
+PGresult *tournament_link_result(tournament_link_t *link);
+PGnotify *tournament_link_notification(tournament_link_t *link);
 
 
 /* Closes it, calling no hook; one that is closed stays so. */

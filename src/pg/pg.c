@@ -196,6 +196,7 @@ static ngx_int_t tournament_pg_init(ngx_pool_t *pool, tournament_pg_t *pg,
     tournament_pg_conn_t *conn);
 static void tournament_pg_connect(tournament_pg_conn_t *conn);
 static void tournament_pg_ready(void *data);
+static const char *tournament_pg_useless(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_begin(tournament_pg_conn_t *conn);
 static void tournament_pg_down(void *data, const char *reason);
 static void tournament_pg_renew(tournament_pg_conn_t *conn,
@@ -225,6 +226,7 @@ static void tournament_pg_turn(void *data);
 static ngx_int_t tournament_pg_bounded(tournament_pg_conn_t *conn);
 static void tournament_pg_notified(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_results(tournament_pg_conn_t *conn);
+static ngx_int_t tournament_pg_starved(tournament_pg_conn_t *conn);
 static ngx_int_t tournament_pg_result(tournament_pg_conn_t *conn,
     tournament_pg_slot_t *slot, PGresult *res);
 static void tournament_pg_sync(tournament_pg_conn_t *conn);
@@ -549,30 +551,16 @@ tournament_pg_connect(tournament_pg_conn_t *conn)
 static void
 tournament_pg_ready(void *data)
 {
-    const char            *status;
+    const char            *why;
     tournament_pg_t       *pg;
     tournament_pg_conn_t  *conn = data;
 
     pg = conn->pg;
 
-    /* the server tells it of itself; a promoted one is none any more */
+    why = tournament_pg_useless(conn);
 
-    status = PQparameterStatus(conn->link.conn, "in_hot_standby");
-
-    if (status && ngx_strcmp(status, "on") == 0
-        && PQserverVersion(conn->link.conn) < pg->conf->standby)
-    {
-        tournament_pg_down(conn, pg->conf->standby == TOURNAMENT_PG_PRIMARY
-                           ? "it is a standby, where changes are not heard "
-                             "of; name the primary, or set "
-                             "\"tournament_listen off\""
-                           : "it is a standby, on which changes are heard of "
-                             "from PostgreSQL 16 on");
-        return;
-    }
-
-    if (PQenterPipelineMode(conn->link.conn) != 1) {
-        tournament_pg_down(conn, PQerrorMessage(conn->link.conn));
+    if (why) {
+        tournament_pg_down(conn, why);
         return;
     }
 
@@ -608,6 +596,35 @@ tournament_pg_ready(void *data)
     }
 
     tournament_pg_dispatch(pg);
+}
+
+
+/* why a connection is of no use; NULL: it is, and in pipeline mode */
+
+static const char *
+tournament_pg_useless(tournament_pg_conn_t *conn)
+{
+    int          standby;
+    const char  *status;
+
+    standby = conn->pg->conf->standby;
+
+    /* the server tells it of itself; a promoted one is none any more */
+
+    status = PQparameterStatus(conn->link.conn, "in_hot_standby");
+
+    if (status && ngx_strcmp(status, "on") == 0
+        && PQserverVersion(conn->link.conn) < standby)
+    {
+        return standby == TOURNAMENT_PG_PRIMARY
+               ? "it is a standby, where changes are not heard of; name the "
+                 "primary, or set \"tournament_listen off\""
+               : "it is a standby, on which changes are heard of from "
+                 "PostgreSQL 16 on";
+    }
+
+    return PQenterPipelineMode(conn->link.conn) == 1
+           ? NULL : PQerrorMessage(conn->link.conn);
 }
 
 
@@ -1450,7 +1467,7 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
 
     conf = conn->pg->conf;
 
-    while ((n = PQnotifies(conn->link.conn)) != NULL) {
+    while ((n = tournament_link_notification(&conn->link)) != NULL) {
 
         if (conn->active == 0) {
             tournament_link_ended(&conn->link);
@@ -1462,6 +1479,8 @@ tournament_pg_notified(tournament_pg_conn_t *conn)
 
         PQfreemem(n);
     }
+
+    (void) tournament_pg_starved(conn);
 }
 
 
@@ -1477,9 +1496,9 @@ tournament_pg_results(tournament_pg_conn_t *conn)
 
     /* asked of an idle connection, too: what comes is taken as it is */
 
-    while (!PQisBusy(conn->link.conn) && conn->active) {
+    while (!tournament_link_busy(&conn->link) && conn->active) {
 
-        res = PQgetResult(conn->link.conn);
+        res = tournament_link_result(&conn->link);
 
         if (res == NULL) {
 
@@ -1511,7 +1530,22 @@ tournament_pg_results(tournament_pg_conn_t *conn)
         }
     }
 
-    return NGX_OK;
+    return tournament_pg_starved(conn);
+}
+
+
+/* what is lost without memory may be a change: the next session knows it */
+
+static ngx_int_t
+tournament_pg_starved(tournament_pg_conn_t *conn)
+{
+    if (!conn->link.starved) {
+        return NGX_OK;
+    }
+
+    tournament_pg_renew(conn, "out of memory");
+
+    return NGX_DONE;
 }
 
 

@@ -249,6 +249,11 @@ tournament_stream_input(void *data)
 
         if (rc == NGX_DECLINED) {
 
+            if (stream->link.starved) {
+                tournament_stream_lost(stream, "out of memory");
+                return NGX_DONE;
+            }
+
             if (tournament_link_endless(&stream->link)) {
                 tournament_stream_lost(stream, TOURNAMENT_LINK_ENDLESS);
                 return NGX_DONE;
@@ -272,13 +277,13 @@ tournament_stream_result(tournament_stream_t *stream)
 
     /* asked of an idle connection, too: what comes is taken as it is */
 
-    if (PQisBusy(stream->link.conn)
+    if (tournament_link_busy(&stream->link)
         || stream->state != TOURNAMENT_STREAM_COMMAND)
     {
         return NGX_DECLINED;
     }
 
-    res = PQgetResult(stream->link.conn);
+    res = tournament_link_result(&stream->link);
 
     tournament_link_ended(&stream->link);
 
@@ -309,7 +314,10 @@ tournament_stream_result(tournament_stream_t *stream)
 }
 
 
-/* one CopyData, or their end, which the next result explains */
+/*
+ * One CopyData, or their end, which the next result explains; libpq fails for
+ * want of memory alone.
+ */
 
 static ngx_int_t
 tournament_stream_copied(tournament_stream_t *stream)
@@ -324,6 +332,11 @@ tournament_stream_copied(tournament_stream_t *stream)
     }
 
     tournament_link_ended(&stream->link);
+
+    if (len == -2) {
+        tournament_stream_lost(stream, PQerrorMessage(stream->link.conn));
+        return NGX_DONE;
+    }
 
     if (len < 0) {
         tournament_stream_change(stream, TOURNAMENT_STREAM_COMMAND);

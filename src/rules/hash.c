@@ -38,6 +38,9 @@
     v2 = tournament_hash_rotl(v2, 32)
 
 
+static uint64_t tournament_hash_rest(const uint8_t *p, size_t len);
+
+
 uint64_t
 tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
     size_t len)
@@ -71,7 +74,31 @@ tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
         v0 ^= m;
     }
 
-    m = k0;
+    m = k0 | tournament_hash_rest(p, len);
+
+    v3 ^= m;
+    tournament_hash_round(v0, v1, v2, v3);
+    tournament_hash_round(v0, v1, v2, v3);
+    v0 ^= m;
+
+    v2 ^= 0xff;
+    tournament_hash_round(v0, v1, v2, v3);
+    tournament_hash_round(v0, v1, v2, v3);
+    tournament_hash_round(v0, v1, v2, v3);
+    tournament_hash_round(v0, v1, v2, v3);
+
+    return v0 ^ v1 ^ v2 ^ v3;
+}
+
+
+/* the last bytes, fewer than eight */
+
+static uint64_t
+tournament_hash_rest(const uint8_t *p, size_t len)
+{
+    uint64_t  m;
+
+    m = 0;
 
     switch (len) {
     case 7:
@@ -96,16 +123,5 @@ tournament_hash(const uint8_t key[TOURNAMENT_HASH_KEY_LEN], const void *data,
         m |= p[0];
     }
 
-    v3 ^= m;
-    tournament_hash_round(v0, v1, v2, v3);
-    tournament_hash_round(v0, v1, v2, v3);
-    v0 ^= m;
-
-    v2 ^= 0xff;
-    tournament_hash_round(v0, v1, v2, v3);
-    tournament_hash_round(v0, v1, v2, v3);
-    tournament_hash_round(v0, v1, v2, v3);
-    tournament_hash_round(v0, v1, v2, v3);
-
-    return v0 ^ v1 ^ v2 ^ v3;
+    return m;
 }

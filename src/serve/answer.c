@@ -131,37 +131,30 @@ tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
 
 
 ngx_int_t
-tournament_answer_begin(ngx_http_request_t *r)
-{
-    ngx_int_t  rc;
-
-    rc = tournament_answer_discard(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    return ngx_http_send_header(r);
-}
-
-
-ngx_int_t
 tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
-    r->headers_out.content_length_n = text->len;
-
-    rc = tournament_answer_begin(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    rc = tournament_answer_discard(r);
+    if (rc != NGX_OK) {
         return rc;
     }
+
+    /* once the header is sent there is no other answer */
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.content_length_n = text->len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
     }
 
     b->pos = text->data;

@@ -7,143 +7,70 @@
 #include "serve/error.h"
 
 
-#define tournament_error_body(text, code)                                     \
-    ngx_string("{\"success\":false,\"error\":\"" text "\",\"code\":\""        \
-               code "\"}")
+#define tournament_error(name, status, code, header, value, text)             \
+                                                                              \
+    tournament_error_t  tournament_error_##name = {                           \
+        status,                                                               \
+        ngx_string("{\"success\":false,\"error\":\"" text                     \
+                   "\",\"code\":\"" code "\"}"),                              \
+        ngx_string(header), ngx_string(value)                                 \
+    }
 
 
-tournament_error_t  tournament_error_slug = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Malformed tournament slug", "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(slug, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "Malformed tournament slug");
 
+tournament_error(slugs, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "The argument slugs is missing");
 
-tournament_error_t  tournament_error_slugs = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("The argument slugs is missing", "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(too_many, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "More than 100 slugs");
 
+tournament_error(json, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "The body is not a JSON array of slugs");
 
-tournament_error_t  tournament_error_too_many = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("More than 100 slugs", "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(user, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "Malformed account id");
 
+tournament_error(login, NGX_HTTP_UNAUTHORIZED, "unauthenticated", "", "",
+                 "You must be logged in");
 
-tournament_error_t  tournament_error_json = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("The body is not a JSON array of slugs",
-                          "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(forbidden, NGX_HTTP_FORBIDDEN, "forbidden", "", "",
+                 "The participants are not public yet");
 
+tournament_error(not_found, NGX_HTTP_NOT_FOUND, "not_found", "", "",
+                 "No such tournament");
 
-tournament_error_t  tournament_error_user = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Malformed account id", "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(method, NGX_HTTP_NOT_ALLOWED, "method_not_allowed",
+                 "Allow", "GET, HEAD",
+                 "This method is not allowed here");
 
+tournament_error(method_post, NGX_HTTP_NOT_ALLOWED, "method_not_allowed",
+                 "Allow", "GET, HEAD, POST",
+                 "This method is not allowed here");
 
-tournament_error_t  tournament_error_login = {
-    NGX_HTTP_UNAUTHORIZED,
-    tournament_error_body("You must be logged in", "unauthenticated"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(method_purge, NGX_HTTP_NOT_ALLOWED, "method_not_allowed",
+                 "Allow", "PURGE, DELETE",
+                 "This method is not allowed here");
 
+tournament_error(pattern, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "Malformed tournament slug or pattern");
 
-tournament_error_t  tournament_error_forbidden = {
-    NGX_HTTP_FORBIDDEN,
-    tournament_error_body("The participants are not public yet", "forbidden"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(query, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "A query string is not allowed: a question mark "
+                 "in a pattern is %3F");
 
+tournament_error(too_large, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "too_large",
+                 "", "",
+                 "The body is too large");
 
-tournament_error_t  tournament_error_not_found = {
-    NGX_HTTP_NOT_FOUND,
-    tournament_error_body("No such tournament", "not_found"),
-    ngx_null_string, ngx_null_string, 0
-};
+tournament_error(unavailable, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable",
+                 "Retry-After", "",
+                 "The data is unavailable at the moment");
 
-
-tournament_error_t  tournament_error_method = {
-    NGX_HTTP_NOT_ALLOWED,
-    tournament_error_body("This method is not allowed here",
-                          "method_not_allowed"),
-    ngx_string("Allow"), ngx_string("GET, HEAD"), 0
-};
-
-
-tournament_error_t  tournament_error_method_post = {
-    NGX_HTTP_NOT_ALLOWED,
-    tournament_error_body("This method is not allowed here",
-                          "method_not_allowed"),
-    ngx_string("Allow"), ngx_string("GET, HEAD, POST"), 0
-};
-
-
-tournament_error_t  tournament_error_method_purge = {
-    NGX_HTTP_NOT_ALLOWED,
-    tournament_error_body("This method is not allowed here",
-                          "method_not_allowed"),
-    ngx_string("Allow"), ngx_string("PURGE, DELETE"), 0
-};
-
-
-tournament_error_t  tournament_error_pattern = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("Malformed tournament slug or pattern",
-                          "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
-
-
-tournament_error_t  tournament_error_query = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("A query string is not allowed: a question mark "
-                          "in a pattern is %3F", "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
-
-
-tournament_error_t  tournament_error_too_large = {
-    NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-    tournament_error_body("The body is too large", "too_large"),
-    ngx_null_string, ngx_null_string, 0
-};
-
-
-tournament_error_t  tournament_error_no_stream = {
-    NGX_HTTP_BAD_REQUEST,
-    tournament_error_body("There is no stream of what is not cached",
-                          "bad_request"),
-    ngx_null_string, ngx_null_string, 0
-};
-
-
-tournament_error_t  tournament_error_too_many_streams = {
-    NGX_HTTP_TOO_MANY_REQUESTS,
-    tournament_error_body("There are too many streams", "too_many_streams"),
-    ngx_string("Retry-After"), ngx_null_string, 10
-};
-
-
-tournament_error_t  tournament_error_unavailable = {
-    NGX_HTTP_SERVICE_UNAVAILABLE,
-    tournament_error_body("The data is unavailable at the moment",
-                          "unavailable"),
-    ngx_string("Retry-After"), ngx_null_string, 0
-};
-
-
-tournament_error_t  tournament_error_timeout = {
-    NGX_HTTP_GATEWAY_TIME_OUT,
-    tournament_error_body("The data did not come in time", "timeout"),
-    ngx_string("Retry-After"), ngx_null_string, 0
-};
+tournament_error(timeout, NGX_HTTP_GATEWAY_TIME_OUT, "timeout",
+                 "Retry-After", "",
+                 "The data did not come in time");
 
 
 tournament_error_t *

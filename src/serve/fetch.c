@@ -71,8 +71,6 @@ struct tournament_fetch_s {
     ngx_event_t               expire;     /* the first waiter's time */
     ngx_event_t               away;       /* so is the database */
     tournament_wake_t        *wake;
-    tournament_wake_pt        follower;   /* who wants to be woken, too */
-    void                     *follower_data;
 
     ngx_log_t                *log;
     tournament_zone_t        *zone;
@@ -125,9 +123,10 @@ struct tournament_flight_s {
 };
 
 
+static void tournament_fetch_begin(tournament_flight_t *flight);
+static void tournament_fetch_send(tournament_fetch_t *fetch);
 static ngx_uint_t tournament_fetch_closed(tournament_fetch_t *fetch);
 static void tournament_fetch_woken(void *data);
-static void tournament_fetch_check(tournament_fetch_t *fetch);
 static void tournament_fetch_poll(ngx_event_t *ev);
 static void tournament_fetch_expire(ngx_event_t *ev);
 
@@ -181,6 +180,8 @@ static void tournament_batch_done(tournament_pg_query_t *query,
 static void tournament_batch_give(tournament_batch_t *batch,
     tournament_flight_t *flight, tournament_pg_rc_e rc, PGresult *res);
 static tournament_entry_t *tournament_batch_decode(tournament_batch_t *batch,
+    tournament_flight_t *flight, PGresult *res);
+static int tournament_batch_row(tournament_batch_t *batch,
     tournament_flight_t *flight, PGresult *res);
 
 
@@ -249,22 +250,6 @@ ngx_int_t
 tournament_fetch_number(tournament_fetch_t *fetch)
 {
     return tournament_wake_number(fetch->wake);
-}
-
-
-void
-tournament_fetch_follow(tournament_fetch_t *fetch, tournament_wake_pt handler,
-    void *data)
-{
-    fetch->follower = handler;
-    fetch->follower_data = data;
-}
-
-
-void
-tournament_fetch_wake(tournament_fetch_t *fetch, uint64_t workers)
-{
-    tournament_wake_up(fetch->wake, workers);
 }
 
 
@@ -387,60 +372,19 @@ tournament_fetch_refresh(tournament_fetch_t *fetch,
 void
 tournament_fetch_start(tournament_fetch_t *fetch)
 {
-    ngx_int_t             rc;
-    ngx_queue_t          *q, *next;
-    tournament_batch_t   *batch;
-    tournament_flight_t  *flight;
+    ngx_queue_t  *q, *next;
 
     for (q = ngx_queue_head(&fetch->added);
          q != ngx_queue_sentinel(&fetch->added);
          q = next)
     {
         next = ngx_queue_next(q);
-        flight = ngx_queue_data(q, tournament_flight_t, queue);
 
-        if (tournament_flight_idle(flight)) {
-
-            /* who added has left again */
-
-            tournament_flight_free(flight);
-
-        } else if (flight->store && tournament_fetch_closed(fetch)) {
-            tournament_flight_wait(flight, TOURNAMENT_GATE_POLL);
-
-        } else {
-            rc = tournament_flight_claim(flight);
-
-            if (rc != NGX_OK) {
-                tournament_flight_yield(flight, rc);
-            }
-        }
+        tournament_fetch_begin(ngx_queue_data(q, tournament_flight_t, queue));
     }
 
     while (!ngx_queue_empty(&fetch->added)) {
-        q = ngx_queue_head(&fetch->added);
-        flight = ngx_queue_data(q, tournament_flight_t, queue);
-
-        batch = tournament_batch_create(flight);
-
-        /* those of one endpoint go together, where its statement takes many */
-
-        while (batch && batch->endpoint->bulk.sql
-               && !ngx_queue_empty(&fetch->added))
-        {
-            q = ngx_queue_head(&fetch->added);
-            flight = ngx_queue_data(q, tournament_flight_t, queue);
-
-            if (flight->endpoint != batch->endpoint) {
-                break;
-            }
-
-            tournament_flight_set(flight, TOURNAMENT_FLIGHT_SENT, batch);
-        }
-
-        if (batch) {
-            tournament_batch_send(batch);
-        }
+        tournament_fetch_send(fetch);
     }
 
     /* after the queries' timers: theirs comes first where both are due */
@@ -448,6 +392,70 @@ tournament_fetch_start(tournament_fetch_t *fetch)
     if (!ngx_queue_empty(&fetch->due) && !fetch->expire.timer_set) {
         ngx_add_timer(&fetch->expire, fetch->timeout);
     }
+}
+
+
+/* a flight that is this worker's to query stays ADDED */
+
+static void
+tournament_fetch_begin(tournament_flight_t *flight)
+{
+    ngx_int_t  rc;
+
+    if (tournament_flight_idle(flight)) {
+
+        /* who added has left again */
+
+        tournament_flight_free(flight);
+        return;
+    }
+
+    if (flight->store && tournament_fetch_closed(flight->fetch)) {
+        tournament_flight_wait(flight, TOURNAMENT_GATE_POLL);
+        return;
+    }
+
+    rc = tournament_flight_claim(flight);
+
+    if (rc != NGX_OK) {
+        tournament_flight_yield(flight, rc);
+    }
+}
+
+
+/*
+ * The first flight that is ADDED, and those of its endpoint behind it, where
+ * its statement takes many.
+ */
+
+static void
+tournament_fetch_send(tournament_fetch_t *fetch)
+{
+    ngx_queue_t          *q;
+    tournament_batch_t   *batch;
+    tournament_flight_t  *flight;
+
+    q = ngx_queue_head(&fetch->added);
+    flight = ngx_queue_data(q, tournament_flight_t, queue);
+
+    batch = tournament_batch_create(flight);
+
+    if (batch == NULL) {
+        return;
+    }
+
+    while (batch->endpoint->bulk.sql && !ngx_queue_empty(&fetch->added)) {
+        q = ngx_queue_head(&fetch->added);
+        flight = ngx_queue_data(q, tournament_flight_t, queue);
+
+        if (flight->endpoint != batch->endpoint) {
+            break;
+        }
+
+        tournament_flight_set(flight, TOURNAMENT_FLIGHT_SENT, batch);
+    }
+
+    tournament_batch_send(batch);
 }
 
 
@@ -490,25 +498,13 @@ tournament_fetch_leave(tournament_waiter_t *waiter)
 }
 
 
-static void
-tournament_fetch_woken(void *data)
-{
-    tournament_fetch_t  *fetch = data;
-
-    tournament_fetch_check(fetch);
-
-    if (fetch->follower) {
-        fetch->follower(fetch->follower_data);
-    }
-}
-
-
 /* another worker is done with a key that somebody here waits for */
 
 static void
-tournament_fetch_check(tournament_fetch_t *fetch)
+tournament_fetch_woken(void *data)
 {
     ngx_queue_t           flights, *q;
+    tournament_fetch_t   *fetch = data;
     tournament_flight_t  *flight;
 
     if (ngx_queue_empty(&fetch->waiting)) {
@@ -533,7 +529,7 @@ tournament_fetch_check(tournament_fetch_t *fetch)
 static void
 tournament_fetch_poll(ngx_event_t *ev)
 {
-    tournament_fetch_check(ev->data);
+    tournament_fetch_woken(ev->data);
 }
 
 
@@ -1503,7 +1499,6 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
     PGresult *res)
 {
     int                     row, n;
-    char                   *arg;
     tournament_fetch_t     *fetch;
     tournament_result_t    *result;
     tournament_endpoint_t  *endpoint;
@@ -1533,15 +1528,7 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
     n = PQntuples(res);
 
     if (batch->list) {
-        arg = tournament_flight_argument(flight);
-
-        while (row < n
-               && ngx_strcmp(PQgetvalue(res, row, endpoint->column), arg)
-                  != 0)
-        {
-            row++;
-        }
-
+        row = tournament_batch_row(batch, flight, res);
         n = (row < n) ? 1 : 0;
     }
 
@@ -1562,4 +1549,28 @@ tournament_batch_decode(tournament_batch_t *batch, tournament_flight_t *flight,
     }
 
     return &result->entry;
+}
+
+
+/* which row is a flight's in a result of many; their number: none */
+
+static int
+tournament_batch_row(tournament_batch_t *batch, tournament_flight_t *flight,
+    PGresult *res)
+{
+    int    row, n;
+    char  *arg;
+
+    n = PQntuples(res);
+    arg = tournament_flight_argument(flight);
+
+    for (row = 0; row < n; row++) {
+        if (ngx_strcmp(PQgetvalue(res, row, batch->endpoint->column), arg)
+            == 0)
+        {
+            break;
+        }
+    }
+
+    return row;
 }

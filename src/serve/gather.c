@@ -12,7 +12,7 @@
  *   WAITING   FAILED    it fails, and none may: the answer is an error
  *   WAITING   NEW       the request is over, whatever comes
  *   READY     NEW       its body's second has passed while others were waited
- *                       for
+ *                       for; or its order leads to one entry instead of two
  *
  * What an entry is good for is judged without starting anything; what follows
  * from the verdict is done where the part is looked up.
@@ -27,10 +27,37 @@
 #define TOURNAMENT_UNHEARD_TTL  2000
 
 
+/*
+ * What an entry is good for.  status is HIT, it is fresh; UPDATING, it may be
+ * shown while it is refreshed; STALE, it may be since the database fails;
+ * EXPIRED, it may not.
+ */
+
+typedef struct {
+    tournament_class_e         class;
+    ngx_msec_t                 age;
+    ngx_msec_t                 ttl;
+    unsigned                   over:1;      /* the clock has changed it */
+
+    tournament_cache_status_e  status;
+    unsigned                   refresh:1;   /* it is to be */
+    unsigned                   fallback:1;  /* a failing database would let it
+                                               be shown */
+} tournament_verdict_t;
+
+
 static void tournament_part_set(tournament_ctx_t *ctx, tournament_part_t *part,
     tournament_part_state_e state);
 static ngx_int_t tournament_gather_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_part_t *part);
+static ngx_int_t tournament_gather_use(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_part_t *part, tournament_entry_t *entry);
+static void tournament_gather_judge(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
+    tournament_verdict_t *verdict);
+static void tournament_gather_judge_old(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
+    tournament_verdict_t *verdict);
 static ngx_uint_t tournament_gather_public(tournament_endpoint_t *endpoint);
 static ngx_int_t tournament_gather_copy(ngx_http_request_t *r,
     tournament_part_t *part, tournament_entry_t *entry);
@@ -49,14 +76,17 @@ static void tournament_gather_leave(tournament_ctx_t *ctx);
 
 
 void
-tournament_part_body(tournament_part_t *part, tournament_body_t *body)
+tournament_part_body(tournament_ctx_t *ctx, tournament_part_t *part,
+    tournament_body_t *body)
 {
     if (part->body) {
         tournament_body_release(part->body);
     }
 
     part->body = body;
-    part->state = body ? TOURNAMENT_PART_READY : TOURNAMENT_PART_NEW;
+
+    tournament_part_set(ctx, part, body ? TOURNAMENT_PART_READY
+                                        : TOURNAMENT_PART_NEW);
 }
 
 
@@ -150,7 +180,6 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
     ngx_int_t                rc;
     ngx_uint_t               number;
     tournament_entry_t       entry;
-    tournament_verdict_t     verdict;
     tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
@@ -181,19 +210,34 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    tournament_gather_judge(tmcf, tlcf, part->endpoint, &entry, &verdict);
+    return tournament_gather_use(r, ctx, part, &entry);
+}
 
-    part->waiter.seen_clock = entry.clock;
-    part->waiter.seen_fetched = entry.fetched;
+
+/* the zone has an entry: the part takes it, as far as it is good for that */
+
+static ngx_int_t
+tournament_gather_use(ngx_http_request_t *r, tournament_ctx_t *ctx,
+    tournament_part_t *part, tournament_entry_t *entry)
+{
+    tournament_verdict_t     verdict;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    tournament_gather_judge(r, part->endpoint, entry, &verdict);
+
+    part->waiter.seen_clock = entry->clock;
+    part->waiter.seen_fetched = entry->fetched;
     part->fallback = verdict.fallback;
 
     if (verdict.refresh) {
         tournament_fetch_refresh(tmcf->fetch, part->endpoint, &part->key,
-                                 &entry);
+                                 entry);
     }
 
     if ((verdict.status != TOURNAMENT_EXPIRED || verdict.fallback)
-        && tournament_gather_copy(r, part, &entry) != NGX_OK)
+        && tournament_gather_copy(r, part, entry) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -216,48 +260,64 @@ tournament_gather_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
 }
 
 
-void
-tournament_gather_judge(tournament_main_conf_t *tmcf,
-    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+static void
+tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     tournament_entry_t *entry, tournament_verdict_t *verdict)
 {
-    ngx_msec_t          ttl, age;
-    ngx_uint_t          up, over;
-    tournament_class_e  class;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     ngx_memzero(verdict, sizeof(tournament_verdict_t));
 
-    up = tmcf->listen
-         && tournament_feed_state(&tmcf->zone) == TOURNAMENT_FEED_UP;
+    verdict->ttl = tournament_gather_ttl(r, endpoint, entry->missing);
+    verdict->age = tournament_elapsed(entry->fetched);
+    verdict->over = (entry->valid_until != 0
+                     && ngx_time() >= entry->valid_until);
 
-    ttl = tournament_gather_ttl(tmcf, tlcf, endpoint, entry->missing);
+    verdict->class = tournament_clock_class(tmcf->zone.clock, entry->clock,
+                                            entry->stripes, entry->nstripes);
 
-    age = tournament_elapsed(entry->fetched);
-    over = (entry->valid_until != 0 && ngx_time() >= entry->valid_until);
-
-    class = tournament_clock_class(tmcf->zone.clock, entry->clock,
-                                   entry->stripes, entry->nstripes);
-
-    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament zone: an entry of class %d, age %M of %M ms%s",
-                   class, age, ttl, entry->missing ? ", missing" : "");
+                   verdict->class, verdict->age, verdict->ttl,
+                   entry->missing ? ", missing" : "");
 
-    if (class == TOURNAMENT_FRESH && age < ttl && !over) {
-
-        /* what is in use is refreshed before it expires */
-
-        verdict->status = TOURNAMENT_HIT;
-        verdict->refresh = (!entry->missing
-                            && age >= tournament_settled(ttl));
+    if (verdict->class != TOURNAMENT_FRESH || verdict->age >= verdict->ttl
+        || verdict->over)
+    {
+        tournament_gather_judge_old(r, endpoint, entry, verdict);
         return;
     }
+
+    /* what is in use is refreshed before it expires */
+
+    verdict->status = TOURNAMENT_HIT;
+    verdict->refresh = (!entry->missing
+                        && verdict->age >= tournament_settled(verdict->ttl));
+}
+
+
+static void
+tournament_gather_judge_old(ngx_http_request_t *r,
+    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
+    tournament_verdict_t *verdict)
+{
+    ngx_msec_t               coalesce;
+    ngx_uint_t               up;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     verdict->status = TOURNAMENT_EXPIRED;
 
     /* a 404, a user's, or a guarded one is never shown once it is not fresh */
 
     if (!tournament_gather_public(endpoint) || entry->missing
-        || class == TOURNAMENT_PURGED || age >= ttl + tlcf->stale)
+        || verdict->class == TOURNAMENT_PURGED
+        || verdict->age >= verdict->ttl + tlcf->stale)
     {
         return;
     }
@@ -269,17 +329,17 @@ tournament_gather_judge(tournament_main_conf_t *tmcf,
         return;
     }
 
-    if (over) {
+    if (verdict->over) {
         return;
     }
 
-    if (class == TOURNAMENT_INVALID) {
+    if (verdict->class == TOURNAMENT_INVALID) {
 
         /* changes pour in: one refresh in so much time is enough */
 
-        if (age < tlcf->coalesce[tournament_endpoint_settings(endpoint)]
-            && age < ttl)
-        {
+        coalesce = tlcf->coalesce[tournament_endpoint_settings(endpoint)];
+
+        if (verdict->age < ngx_min(coalesce, verdict->ttl)) {
             verdict->status = TOURNAMENT_UPDATING;
         }
 
@@ -288,7 +348,10 @@ tournament_gather_judge(tournament_main_conf_t *tmcf,
 
     /* without the feed only the TTL bounds how old an answer can be */
 
-    if (verdict->fallback && (age < ttl || up)) {
+    up = tmcf->listen
+         && tournament_feed_state(&tmcf->zone) == TOURNAMENT_FEED_UP;
+
+    if (verdict->fallback && (verdict->age < verdict->ttl || up)) {
         verdict->refresh = 1;
         verdict->status = entry->failed ? TOURNAMENT_STALE
                                         : TOURNAMENT_UPDATING;
@@ -297,11 +360,14 @@ tournament_gather_judge(tournament_main_conf_t *tmcf,
 
 
 ngx_msec_t
-tournament_gather_ttl(tournament_main_conf_t *tmcf,
-    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     ngx_uint_t missing)
 {
-    ngx_msec_t  ttl;
+    ngx_msec_t               ttl;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
     ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING
                             : tournament_endpoint_settings(endpoint)];
@@ -313,6 +379,8 @@ tournament_gather_ttl(tournament_main_conf_t *tmcf,
     if (endpoint->audience != TOURNAMENT_PERSONAL) {
         return ttl;
     }
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     if (tmcf->listen
         && tournament_feed_state(&tmcf->zone) != TOURNAMENT_FEED_UP)

@@ -24,8 +24,6 @@ struct tournament_json_s {
 
     uint64_t                   hash;      /* of the text up to hashed */
     size_t                     hashed;
-    uint64_t                   id;        /* 0: not known yet */
-    int64_t                    until;     /* Unix time, s; 0: no end */
 
     size_t                     marks[2];
 
@@ -49,9 +47,8 @@ static void tournament_json_escape(tournament_json_t *json, u_char ch);
 static void tournament_json_hash(tournament_json_t *json, const void *data,
     size_t len);
 static void tournament_json_settle(tournament_json_t *json);
-static void tournament_json_still(tournament_json_t *json, const char *key);
-static void tournament_json_moving(tournament_json_t *json, const char *key,
-    const char *value, size_t len);
+static ngx_uint_t tournament_json_left(tournament_json_t *json,
+    const char *key, int64_t seconds);
 
 
 tournament_json_t *
@@ -82,8 +79,6 @@ tournament_json_begin(tournament_json_t *json)
     json->len = 0;
     json->hash = 0;
     json->hashed = 0;
-    json->id = 0;
-    json->until = 0;
     json->marks[0] = 0;
     json->marks[1] = 0;
     json->counting = 0;
@@ -112,7 +107,7 @@ tournament_json_end(tournament_json_t *json, time_t now, ngx_str_t *text,
         return NGX_OK;
     }
 
-    (void) tournament_json_id(json);
+    tournament_json_settle(json);
 
     if (json->counting) {
         step = (int64_t) now / TOURNAMENT_JSON_STEP;
@@ -230,16 +225,11 @@ tournament_json_duration(tournament_json_t *json, const char *key,
     char    text[TOURNAMENT_DURATION_LEN];
     size_t  len;
 
-    if (seconds == 0) {
-        tournament_json_still(json, key);
-        return;
+    if (tournament_json_left(json, key, seconds)) {
+        len = tournament_text_duration(text, seconds);
+        tournament_json_text(json, (u_char *) text, len);
+        json->hashed = json->len;
     }
-
-    json->counting = 1;
-
-    len = tournament_text_duration(text, seconds);
-
-    tournament_json_moving(json, key, text, len);
 }
 
 
@@ -250,19 +240,31 @@ tournament_json_seconds(tournament_json_t *json, const char *key,
     char    text[TOURNAMENT_INT_LEN];
     size_t  len;
 
+    if (tournament_json_left(json, key, seconds)) {
+        len = tournament_text_int(text, seconds);
+        tournament_json_append(json, text, len);
+        json->hashed = json->len;
+    }
+}
+
+
+/* the key of a time left, whose value comes next; 0: there is none, null */
+
+static ngx_uint_t
+tournament_json_left(tournament_json_t *json, const char *key,
+    int64_t seconds)
+{
     if (seconds == 0) {
-        tournament_json_still(json, key);
-        return;
+        tournament_json_null(json, key);
+        return 0;
     }
 
     json->counting = 1;
 
-    len = tournament_text_int(text, seconds);
-
     tournament_json_key(json, key);
     tournament_json_settle(json);
-    tournament_json_append(json, text, len);
-    json->hashed = json->len;
+
+    return 1;
 }
 
 
@@ -363,34 +365,6 @@ tournament_json_sum(tournament_json_t *json, const void *data, size_t len)
 
 
 void
-tournament_json_until(tournament_json_t *json, int64_t second)
-{
-    if (second != 0 && (json->until == 0 || second < json->until)) {
-        json->until = second;
-    }
-}
-
-
-int64_t
-tournament_json_holds(tournament_json_t *json)
-{
-    return json->until;
-}
-
-
-uint64_t
-tournament_json_id(tournament_json_t *json)
-{
-    if (json->id == 0) {
-        tournament_json_settle(json);
-        json->id = json->hash ? json->hash : 1;
-    }
-
-    return json->id;
-}
-
-
-void
 tournament_json_mark(tournament_json_t *json)
 {
     json->marks[0] = json->marks[1];
@@ -424,30 +398,9 @@ tournament_json_now(tournament_json_t *json, const char *key, time_t now)
 
     len = tournament_text_instant(text, (int64_t) now * 1000000);
 
-    tournament_json_moving(json, key, text, len);
-}
-
-
-static void
-tournament_json_moving(tournament_json_t *json, const char *key,
-    const char *value, size_t len)
-{
     tournament_json_key(json, key);
     tournament_json_settle(json);
-
-    tournament_json_text(json, (u_char *) value, len);
-    json->hashed = json->len;
-}
-
-
-/* no time is left, which is no news by itself either */
-
-static void
-tournament_json_still(tournament_json_t *json, const char *key)
-{
-    tournament_json_key(json, key);
-    tournament_json_settle(json);
-    tournament_json_append(json, "null", 4);
+    tournament_json_text(json, (u_char *) text, len);
     json->hashed = json->len;
 }
 

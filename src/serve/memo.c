@@ -27,6 +27,8 @@ struct tournament_memo_s {
 };
 
 
+static u_char *tournament_body_origin(tournament_origin_t *origin,
+    tournament_entry_t *entry, u_char *p);
 static ngx_uint_t tournament_body_is(tournament_body_t *body, uint32_t hash,
     tournament_name_t *name);
 static uint64_t tournament_body_worth(tournament_body_t *body);
@@ -42,12 +44,10 @@ tournament_body_t *
 tournament_body_create(tournament_name_t *name, tournament_entry_t **entries,
     time_t second, ngx_str_t *text, ngx_str_t *etag)
 {
-    u_char               *p;
-    size_t                size;
-    ngx_uint_t            i, n;
-    tournament_body_t    *body;
-    tournament_entry_t   *entry;
-    tournament_origin_t  *origin;
+    u_char             *p;
+    size_t              size;
+    ngx_uint_t          i, n;
+    tournament_body_t  *body;
 
     size = sizeof(tournament_body_t) + (name ? name->key.len : 0) + text->len
            + etag->len;
@@ -71,14 +71,7 @@ tournament_body_create(tournament_name_t *name, tournament_entry_t **entries,
     body->norigins = n;
 
     for (i = 0; i < n; i++) {
-        entry = entries[i];
-        origin = &body->origins[i];
-
-        origin->fetched = entry->fetched;
-        origin->clock = entry->clock;
-        origin->nstripes = entry->nstripes;
-        origin->stripes = (uint32_t *) p;
-        p = ngx_cpymem(p, entry->stripes, entry->nstripes * sizeof(uint32_t));
+        p = tournament_body_origin(&body->origins[i], entries[i], p);
     }
 
     if (name) {
@@ -100,10 +93,23 @@ tournament_body_create(tournament_name_t *name, tournament_entry_t **entries,
 
     ngx_str_null(&body->part);
     body->sum = 0;
-    body->id = 0;
-    body->until = 0;
 
     return body;
+}
+
+
+/* the entry's stripes are copied to p; the place behind them */
+
+static u_char *
+tournament_body_origin(tournament_origin_t *origin, tournament_entry_t *entry,
+    u_char *p)
+{
+    origin->fetched = entry->fetched;
+    origin->clock = entry->clock;
+    origin->nstripes = entry->nstripes;
+    origin->stripes = (uint32_t *) p;
+
+    return ngx_cpymem(p, entry->stripes, entry->nstripes * sizeof(uint32_t));
 }
 
 

@@ -7,25 +7,16 @@
 #include "serve/answer.h"
 #include "serve/gather.h"
 #include "serve/refuse.h"
-#include "serve/render.h"
 #include "serve/request.h"
-#include "serve/stream.h"
-#include "serve/watch.h"
 #include "rules/text.h"
 
 
 static void tournament_log_key(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_key_t *key);
+static ngx_int_t tournament_ask(ngx_http_request_t *r,
+    tournament_input_t *in, tournament_key_t *key, tournament_error_t **error);
 static tournament_error_t *tournament_who(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_input_t *in);
-static ngx_int_t tournament_watch_what(ngx_http_request_t *r,
-    tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
-    tournament_input_t *in, tournament_key_t *key);
-static tournament_endpoint_t *tournament_viewer(
-    tournament_endpoint_t *endpoint, tournament_input_t *in);
-static ngx_int_t tournament_viewer_key(ngx_http_request_t *r,
-    tournament_endpoint_t *viewer, tournament_input_t *in, u_char *buf,
-    tournament_key_t *key);
 static ngx_int_t tournament_parts(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_input_t *in, tournament_key_t *key);
@@ -42,6 +33,9 @@ static tournament_body_t *tournament_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_key_t *key);
 static ngx_uint_t tournament_lasts(tournament_ctx_t *ctx);
+static ngx_int_t tournament_write(tournament_json_t *json,
+    tournament_endpoint_t *endpoint, tournament_view_t *view, ngx_str_t *text,
+    ngx_str_t *etag);
 
 
 static ngx_str_t  tournament_etag = ngx_string("ETag");
@@ -61,7 +55,6 @@ tournament_handler(ngx_http_request_t *r)
     tournament_error_t      *error;
     tournament_endpoint_t   *endpoint;
     tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
@@ -80,39 +73,17 @@ tournament_handler(ngx_http_request_t *r)
         return tournament_refuse(r, &tournament_error_method);
     }
 
-    ngx_str_null(&in.argument);
-    in.user = 0;
-    in.staff = 0;
-    in.search = 0;
-    in.ordered = 0;
+    key.data = buf;
 
-    if (tlcf->argument
-        && tournament_value(r, tlcf->argument, &in.argument)
-           != NGX_OK)
-    {
+    if (tournament_ask(r, &in, &key, &error) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    error = NULL;
-
-    if (endpoint->audience != TOURNAMENT_PUBLIC) {
-        error = tournament_who(r, endpoint, &in);
-    }
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-    tournament_key_init(&key, buf, tmcf->space, endpoint->number);
-
-    if (error == NULL) {
-        error = endpoint->arguments(r, &in, &key);
     }
 
     if (error) {
         return tournament_refuse(r, error);
     }
 
-    /* a stream's order may change at any time: it is in its one entry */
-
-    if (in.ordered && !tlcf->stream) {
+    if (in.ordered) {
         endpoint = endpoint->order;
         key.data[TOURNAMENT_KEY_PREFIX - 1] = (u_char) endpoint->number;
     }
@@ -121,19 +92,6 @@ tournament_handler(ngx_http_request_t *r)
     ctx->staff = in.staff;
 
     tournament_log_key(r, endpoint, &key);
-
-    if (tlcf->stream && r == r->main) {
-
-        if (in.search
-            || tlcf->ttl[tournament_endpoint_settings(endpoint)] == 0)
-        {
-            return tournament_refuse(r, &tournament_error_no_stream);
-        }
-
-        if (tournament_watch_what(r, ctx, endpoint, &in, &key) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
 
     if (!in.search) {
         ctx->body = tournament_look_up(r, ctx, endpoint, &key);
@@ -151,6 +109,45 @@ tournament_handler(ngx_http_request_t *r)
 }
 
 
+/* the account that asks, and the key, in key->data; or the error */
+
+static ngx_int_t
+tournament_ask(ngx_http_request_t *r, tournament_input_t *in,
+    tournament_key_t *key, tournament_error_t **error)
+{
+    tournament_endpoint_t   *endpoint;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    endpoint = tlcf->endpoint;
+
+    ngx_memzero(in, sizeof(tournament_input_t));
+
+    if (tlcf->argument
+        && tournament_value(r, tlcf->argument, &in->argument) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *error = NULL;
+
+    if (endpoint->audience != TOURNAMENT_PUBLIC) {
+        *error = tournament_who(r, endpoint, in);
+    }
+
+    tournament_key_init(key, key->data, tmcf->space, endpoint->number);
+
+    if (*error == NULL) {
+        *error = endpoint->arguments(r, in, key);
+    }
+
+    return NGX_OK;
+}
+
+
 /* the memo's body, unless one of its entries is to be refreshed soon */
 
 static tournament_body_t *
@@ -159,24 +156,20 @@ tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
 {
     ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
     tournament_name_t        name;
-    tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     name.key = *key;
     name.user = ctx->user;
     name.staff = ctx->staff;
 
-    ttls[0] = tournament_settled(
-                         tournament_gather_ttl(tmcf, tlcf, endpoint, 0));
+    ttls[0] = tournament_settled(tournament_gather_ttl(r, endpoint, 0));
     ttls[1] = 0;
 
     if (endpoint->viewer && (ctx->user || endpoint->follow)) {
         ttls[1] = tournament_settled(
-                         tournament_gather_ttl(tmcf, tlcf, endpoint->viewer,
-                                               0));
+                              tournament_gather_ttl(r, endpoint->viewer, 0));
     }
 
     return tournament_memo_get(tmcf->memo, &name, ttls);
@@ -256,87 +249,6 @@ tournament_who(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 }
 
 
-/* a stream goes on when this request's memory is another's */
-
-static ngx_int_t
-tournament_watch_what(ngx_http_request_t *r, tournament_ctx_t *ctx,
-    tournament_endpoint_t *endpoint, tournament_input_t *in,
-    tournament_key_t *key)
-{
-    u_char                  buf[TOURNAMENT_KEY_MAX];
-    ngx_uint_t              i;
-    tournament_key_t        keys[TOURNAMENT_BODY_ENTRIES];
-    tournament_subject_t   *subject;
-    tournament_endpoint_t  *viewer;
-
-    subject = ngx_pcalloc(r->pool, sizeof(tournament_subject_t));
-    if (subject == NULL) {
-        return NGX_ERROR;
-    }
-
-    subject->tlcf = ngx_http_get_module_loc_conf(r,
-                                                 ngx_http_tournament_module);
-    subject->endpoint = endpoint;
-    subject->user = in->user;
-    subject->staff = in->staff;
-
-    keys[0] = *key;
-    subject->nkeys = 1;
-
-    viewer = tournament_viewer(endpoint, in);
-
-    if (viewer) {
-        if (tournament_viewer_key(r, viewer, in, buf, &keys[1]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        subject->nkeys = 2;
-    }
-
-    for (i = 0; i < subject->nkeys; i++) {
-        subject->keys[i].len = keys[i].len;
-        subject->keys[i].data = ngx_pnalloc(r->pool, keys[i].len);
-
-        if (subject->keys[i].data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(subject->keys[i].data, keys[i].data, keys[i].len);
-    }
-
-    ctx->subject = subject;
-
-    return NGX_OK;
-}
-
-
-/* whose entry is the second one; NULL: there is one only */
-
-static tournament_endpoint_t *
-tournament_viewer(tournament_endpoint_t *endpoint, tournament_input_t *in)
-{
-    return (in->user && !in->staff
-            && endpoint->audience >= TOURNAMENT_VIEWED)
-           ? endpoint->viewer : NULL;
-}
-
-
-/* buf has TOURNAMENT_KEY_MAX bytes, and is the key's */
-
-static ngx_int_t
-tournament_viewer_key(ngx_http_request_t *r, tournament_endpoint_t *viewer,
-    tournament_input_t *in, u_char *buf, tournament_key_t *key)
-{
-    tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    tournament_key_init(key, buf, tmcf->space, viewer->number);
-
-    return viewer->arguments(r, in, key) == NULL ? NGX_OK : NGX_ERROR;
-}
-
-
 /* the endpoint's own entry and, where a user looks at it, the user's */
 
 static ngx_int_t
@@ -348,6 +260,9 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tournament_key_t         context_key;
     tournament_part_t       *parts;
     tournament_endpoint_t   *context;
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     parts = ngx_pcalloc(r->pool, 2 * sizeof(tournament_part_t));
     if (parts == NULL) {
@@ -365,11 +280,14 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    context = tournament_viewer(endpoint, in);
+    if (in->user && !in->staff && endpoint->audience >= TOURNAMENT_VIEWED) {
+        context = endpoint->viewer;
 
-    if (context) {
-        if (tournament_viewer_key(r, context, in, buf, &context_key) != NGX_OK
-            || tournament_part_key(r, &parts[1], &context_key) != NGX_OK)
+        tournament_key_init(&context_key, buf, tmcf->space, context->number);
+
+        if (context->arguments(r, in, &context_key) != NULL
+            || tournament_part_key(r, &parts[1], &context_key)
+               != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -412,7 +330,7 @@ tournament_follow(ngx_http_request_t *r, tournament_ctx_t *ctx)
         order->endpoint = ctx->endpoint;
         order->key.data[TOURNAMENT_KEY_PREFIX - 1] =
             (u_char) ctx->endpoint->number;
-        order->state = TOURNAMENT_PART_NEW;
+        tournament_part_body(ctx, order, NULL);
 
         return tournament_gather(r, ctx);
     }
@@ -432,15 +350,10 @@ tournament_follow(ngx_http_request_t *r, tournament_ctx_t *ctx)
 static ngx_int_t
 tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    tournament_part_t       *part;
-    tournament_view_t        view;
-    tournament_error_t      *error;
-    tournament_endpoint_t   *endpoint;
-    tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+    tournament_part_t      *part;
+    tournament_view_t       view;
+    tournament_error_t     *error;
+    tournament_endpoint_t  *endpoint;
 
     part = ctx->parts;
     endpoint = part->endpoint;
@@ -457,7 +370,7 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         return tournament_refuse(r, error);
     }
 
-    ctx->body = tournament_render(tmcf, tlcf, endpoint,
+    ctx->body = tournament_render(r, endpoint,
                                   tournament_lasts(ctx) ? &part->key : NULL,
                                   &view);
     if (ctx->body == NULL) {
@@ -485,14 +398,89 @@ tournament_lasts(tournament_ctx_t *ctx)
 }
 
 
+tournament_body_t *
+tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
+    tournament_key_t *key, tournament_view_t *view)
+{
+    size_t                   start, len;
+    ngx_str_t                text, etag;
+    ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
+    tournament_body_t       *body;
+    tournament_name_t        name;
+    tournament_entry_t      *entries[TOURNAMENT_BODY_ENTRIES];
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    if (key) {
+        name.key = *key;
+        name.user = view->user;
+        name.staff = view->staff;
+
+        ttls[0] = tournament_gather_ttl(r, endpoint, 0);
+        ttls[1] = view->context
+                  ? tournament_gather_ttl(r, endpoint->viewer, 0) : 0;
+
+        /* others may have waited for the same facts, and been here before */
+
+        body = tournament_memo_get(tmcf->memo, &name, ttls);
+        if (body) {
+            return body;
+        }
+    }
+
+    if (tournament_write(tmcf->json, endpoint, view, &text, &etag) != NGX_OK) {
+        return NULL;
+    }
+
+    entries[0] = view->entry;
+    entries[1] = view->context;
+
+    body = tournament_body_create(key ? &name : NULL, entries, view->now,
+                                  &text, &etag);
+    if (body == NULL) {
+        return NULL;
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "tournament rendered: %uz bytes, ETag %V", text.len,
+                   &etag);
+
+    tournament_json_marked(tmcf->json, &start, &len);
+
+    body->part.data = body->text.data + start;
+    body->part.len = len;
+
+    if (key) {
+        tournament_memo_put(tmcf->memo, body);
+    }
+
+    return body;
+}
+
+
+/* text and etag are the writer's; a user's answer has no ETag */
+
+static ngx_int_t
+tournament_write(tournament_json_t *json, tournament_endpoint_t *endpoint,
+    tournament_view_t *view, ngx_str_t *text, ngx_str_t *etag)
+{
+    tournament_json_begin(json);
+    tournament_json_bool(json, "success", 1);
+
+    endpoint->render(json, view);
+
+    ngx_str_set(etag, "");
+
+    return tournament_json_end(json, view->now, text,
+                               (view->user || view->staff) ? NULL : etag);
+}
+
+
 ngx_int_t
 tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
     ngx_int_t  rc;
-
-    if (ctx->subject) {
-        return tournament_stream_start(r, ctx);
-    }
 
     tournament_count(r, NGX_HTTP_OK);
 

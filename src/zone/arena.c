@@ -248,14 +248,12 @@ tournament_arena_put(tournament_arena_t *arena, tournament_key_t *key,
     size = key->len + entry->nstripes * sizeof(uint32_t) + entry->len;
 
     if (entry->nstripes > 0xffff
-        || size / sizeof(head->data)
-           > store->ncells / TOURNAMENT_ENTRY_SHARE)
+        || size / sizeof(head->data) > store->ncells / TOURNAMENT_ENTRY_SHARE)
     {
         return NGX_DECLINED;
     }
 
     cells = tournament_arena_cells(size);
-
     hash = tournament_arena_hash(arena, key);
 
     tournament_arena_lock(arena);

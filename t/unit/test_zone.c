@@ -311,17 +311,89 @@ entry_sound(tournament_entry_t *entry, uint32_t n)
 }
 
 
+/* each cell of a list is met once; how many there are */
+
+static uint32_t
+cells_check(tournament_store_t *store, u_char *seen, uint32_t n)
+{
+    uint32_t  cells;
+
+    for (cells = 0; n != TOURNAMENT_NIL; n = store->cells[n].next) {
+        must(n < store->ncells);
+        must(seen[n]++ == 0);
+        cells++;
+    }
+
+    return cells;
+}
+
+
+static void
+bucket_check(tournament_store_t *store, u_char *seen, uint32_t bucket,
+    uint32_t *entries)
+{
+    u_char                name[TOURNAMENT_KEY_MAX];
+    uint32_t              n, key;
+    tournament_head_t    *head;
+    tournament_cursor_t   cur;
+
+    for (n = store->buckets[bucket]; n != TOURNAMENT_NIL; n = head->chain) {
+        must(n < store->ncells);
+
+        head = &store->cells[n].head;
+
+        must(head->missing <= 1);
+        entries[head->missing]++;
+
+        tournament_cursor_init(&cur, store->cells, n);
+        tournament_cursor_read(&cur, name, head->key_len);
+
+        key = (uint32_t) tournament_hash(zone.arena.secret, name,
+                                         head->key_len);
+        must(head->hash == key);
+        must((head->hash & store->bucket_mask) == bucket);
+        must(head->cells == cells_check(store, seen, n));
+    }
+}
+
+
+static void
+list_check(tournament_store_t *store, uint32_t missing, uint32_t entries)
+{
+    uint32_t            n, prev, cells;
+    tournament_head_t  *head;
+    tournament_list_t  *list;
+
+    list = &store->lists[missing];
+    prev = TOURNAMENT_NIL;
+    cells = 0;
+
+    for (n = list->newest; n != TOURNAMENT_NIL; n = head->older) {
+        head = &store->cells[n].head;
+
+        must(head->missing == missing);
+        must(head->newer == prev);
+
+        must(entries > 0);
+        entries--;
+        cells += head->cells;
+        prev = n;
+    }
+
+    must(list->oldest == prev);
+    must(list->cells == cells);
+    must(entries == 0);
+}
+
+
 /* every cell is free or in one chain, every chain in one bucket and list */
 
 static void
 arena_check(void)
 {
-    u_char               *seen, name[TOURNAMENT_KEY_MAX];
-    uint32_t              i, n, b, cells, key, prev, entries[2];
-    tournament_head_t    *head;
-    tournament_store_t   *store;
-    tournament_list_t    *list;
-    tournament_cursor_t   cur;
+    u_char              *seen;
+    uint32_t             i, entries[2];
+    tournament_store_t  *store;
 
     store = zone.arena.store;
 
@@ -330,73 +402,20 @@ arena_check(void)
     seen = calloc(store->ncells, 1);
     must(seen != NULL);
 
-    entries[0] = 0;
-    entries[1] = 0;
-    cells = 0;
+    ngx_memzero(entries, sizeof(entries));
 
-    for (n = store->free; n != TOURNAMENT_NIL; n = store->cells[n].next) {
-        must(n < store->ncells);
-        must(seen[n]++ == 0);
-        cells++;
+    must(store->nfree == cells_check(store, seen, store->free));
+
+    for (i = 0; i <= store->bucket_mask; i++) {
+        bucket_check(store, seen, i, entries);
     }
 
-    must(cells == store->nfree);
-
-    for (b = 0; b <= store->bucket_mask; b++) {
-
-        for (n = store->buckets[b]; n != TOURNAMENT_NIL; n = head->chain) {
-            must(n < store->ncells);
-
-            head = &store->cells[n].head;
-
-            must(head->missing <= 1);
-            entries[head->missing]++;
-
-            tournament_cursor_init(&cur, store->cells, n);
-            tournament_cursor_read(&cur, name, head->key_len);
-
-            key = (uint32_t) tournament_hash(zone.arena.secret, name,
-                                             head->key_len);
-            must(head->hash == key);
-            must((head->hash & store->bucket_mask) == b);
-
-            cells = 0;
-
-            for (i = n; i != TOURNAMENT_NIL; i = store->cells[i].next) {
-                must(i < store->ncells);
-                must(seen[i]++ == 0);
-                cells++;
-            }
-
-            must(cells == head->cells);
-        }
+    for (i = 0; i < store->ncells; i++) {
+        must(seen[i] == 1);
     }
 
-    for (n = 0; n < store->ncells; n++) {
-        must(seen[n] == 1);
-    }
-
-    for (i = 0; i < 2; i++) {
-        list = &store->lists[i];
-        prev = TOURNAMENT_NIL;
-        cells = 0;
-
-        for (n = list->newest; n != TOURNAMENT_NIL; n = head->older) {
-            head = &store->cells[n].head;
-
-            must(head->missing == i);
-            must(head->newer == prev);
-
-            must(entries[i] > 0);
-            entries[i]--;
-            cells += head->cells;
-            prev = n;
-        }
-
-        must(list->oldest == prev);
-        must(list->cells == cells);
-        must(entries[i] == 0);
-    }
+    list_check(store, 0, entries[0]);
+    list_check(store, 1, entries[1]);
 
     must(store->lists[1].cells <= store->missing_max);
 
@@ -822,14 +841,51 @@ victim(void)
 }
 
 
+/* whoever comes after the dead finds the arena sound; 1: it was emptied */
+
+static ngx_uint_t
+heir(pid_t pid)
+{
+    uint32_t            i;
+    uint64_t            recoveries;
+    ngx_uint_t          emptied;
+    tournament_key_t    key;
+    tournament_entry_t  entry;
+
+    ck_assert(ngx_shmtx_force_unlock(&zone.arena.shpool->mutex, pid));
+    ck_assert_uint_eq(*zone.arena.shpool->mutex.lock, 0);
+
+    recoveries = zone.arena.store->recoveries;
+
+    key_make(&key, 3);
+    (void) tournament_arena_get(&zone.arena, &key, &entry);
+    arena_check();
+
+    emptied = (zone.arena.store->recoveries != recoveries);
+
+    for (i = 0; i < 3; i++) {
+        key_make(&key, 300 + i);
+        entry_make(&entry, 300 + i, i, 900 * i, 2, 0, 0);
+        ck_assert_int_eq(tournament_arena_put(&zone.arena, &key, &entry),
+                         NGX_OK);
+        ck_assert_int_eq(tournament_arena_get(&zone.arena, &key, &entry),
+                         NGX_OK);
+        ck_assert(entry_sound(&entry, 300 + i));
+    }
+
+    arena_check();
+
+    return emptied;
+}
+
+
 START_TEST(death_at_any_instruction)
 {
     int                 status;
     void               *copy;
     pid_t               pid;
-    uint32_t            i, n;
-    uint64_t            recoveries;
-    ngx_uint_t          steps, locked, emptied;
+    uint32_t            n;
+    ngx_uint_t          locked, emptied;
     tournament_key_t    key;
     tournament_entry_t  entry;
 
@@ -858,7 +914,6 @@ START_TEST(death_at_any_instruction)
         victim();
     }
 
-    steps = 0;
     locked = 0;
     emptied = 0;
 
@@ -877,36 +932,10 @@ START_TEST(death_at_any_instruction)
             locked++;
 
             ngx_memcpy(copy, shm_zone.shm.addr, ZONE);
-
-            ck_assert(ngx_shmtx_force_unlock(&zone.arena.shpool->mutex, pid));
-            ck_assert_uint_eq(*zone.arena.shpool->mutex.lock, 0);
-
-            recoveries = zone.arena.store->recoveries;
-
-            key_make(&key, 3);
-            (void) tournament_arena_get(&zone.arena, &key, &entry);
-            arena_check();
-
-            emptied += zone.arena.store->recoveries != recoveries;
-
-            for (i = 0; i < 3; i++) {
-                key_make(&key, 300 + i);
-                entry_make(&entry, 300 + i, i, 900 * i, 2, 0, 0);
-                ck_assert_int_eq(tournament_arena_put(&zone.arena, &key,
-                                                      &entry),
-                                 NGX_OK);
-                ck_assert_int_eq(tournament_arena_get(&zone.arena, &key,
-                                                      &entry),
-                                 NGX_OK);
-                ck_assert(entry_sound(&entry, 300 + i));
-            }
-
-            arena_check();
-
+            emptied += heir(pid);
             ngx_memcpy(shm_zone.shm.addr, copy, ZONE);
         }
 
-        steps++;
         ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
     }
 

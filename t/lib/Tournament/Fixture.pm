@@ -16,7 +16,7 @@ package Tournament::Fixture;
 #   $pg->profile(%columns)                       the id of a new profile
 #   $pg->team(members => [ids], %columns)        the id of a new team; the
 #                                                first member is its captain
-#   $pg->set_clock($seconds)
+#   $pg->set_clock($seconds, -dbname => $name)
 #       what the statements of hub and platform_stats, which depend on the
 #       time, take for it from then on, instead of the server's own clock
 #
@@ -174,7 +174,7 @@ sub member {
 # none, and for one that must be given it, which others of them call.
 
 sub set_clock {
-    my ($self, $seconds) = @_;
+    my ($self, $seconds, @database) = @_;
 
     $self->psql(q{
         CREATE TABLE public.clock (now timestamptz);
@@ -212,11 +212,11 @@ sub set_clock {
             END LOOP;
         END
         $do$;
-    }) unless $self->{clocked}++;
+    }, @database) unless $self->{clocked}{"@database"}++;
 
-    $self->rows("BEGIN; DELETE FROM public.clock;
+    $self->psql("BEGIN; DELETE FROM public.clock;
                  INSERT INTO public.clock VALUES (to_timestamp($seconds));
-                 COMMIT");
+                 COMMIT", @database);
 
     return;
 }

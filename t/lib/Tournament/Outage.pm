@@ -8,7 +8,7 @@ package Tournament::Outage;
 # makes a PostgreSQL, a proxy before it, some tournaments, and an nginx of two
 # workers with all endpoints and the feed. Options: http, for nginx; tcp => 1
 # for a proxy on a port; seconds that a fault may take to be over; kind, of the
-# feed: notify by default, or logical.
+# feed: TOURNAMENT_FEED by default, see Tournament::Feed.
 #
 #   $outage->pg, proxy, nginx, tournaments
 #   $outage->faults            the names of all that is known to go wrong
@@ -68,8 +68,10 @@ my $LOGIN = $ENV{TOURNAMENT_VALGRIND} ? 'password' : 'scram-sha-256';
 sub new {
     my ($class, %options) = @_;
 
-    my $self = bless { all => $WORKERS * $CONNECTIONS + 1 }, $class;
-    my $kind = $options{kind} // 'notify';
+    my $kind = $options{kind} // $ENV{TOURNAMENT_FEED} // 'notify';
+    my $self = bless {
+        all => $WORKERS * $CONNECTIONS + ($kind eq 'logical' ? 2 : 1),
+    }, $class;
 
     my $pg = $self->{pg} = Tournament::Postgres->new(
         load    => [qw(schema install)],
@@ -171,7 +173,7 @@ sub lossless { my ($self, $name) = @_; return $self->_fault($name)->{lossless} }
 
 
 # Each worker has connections of its own, so that all are open once all are
-# idle; the feed's is among them.
+# idle; the feed's are among them, of which one may be streaming.
 
 sub settle_connections {
     my ($self, $idle) = @_;
@@ -182,7 +184,8 @@ sub settle_connections {
         my @all = $pg->backends;
 
         @all == $self->{all}
-            && !grep { $idle && ($_->{state} // '') ne 'idle' } @all;
+            && !grep { $idle && ($_->{state} // '') ne 'idle'
+                       && $_->{query} !~ /^START_REPLICATION/ } @all;
     } 30, "$self->{all} connections, and no more";
 
     poll_until {
@@ -621,11 +624,12 @@ sub _login {
                 $pg->rows($_) for 'DROP OWNED BY tournament',
                     'DROP ROLE tournament',
                     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                      WHERE backend_type = \'client backend\'
+                      WHERE backend_type IN (\'client backend\', \'walsender\')
                         AND usename IS NULL';
             },
             mend => sub {
-                $pg->create_role('tournament', password => $PASSWORD);
+                $pg->create_role('tournament', password => $PASSWORD,
+                                 REPLICATION => '');
                 $pg->load('install', role => 'tournament');
             },
         },

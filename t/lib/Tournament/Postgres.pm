@@ -54,6 +54,7 @@ package Tournament::Postgres;
 #   bindir()                   the programs of the server that tests use: those
 #                              of the newest that is installed, or PG_BINDIR's
 #   $pg->bindir                those of this one
+#   sql_text($path)            of an SQL file, with those that it includes
 #   client('psql')             a client's program: another version's, where only
 #                              a server is installed
 #   has_version(17)            whether new(version => 17) will do: Debian's
@@ -698,6 +699,17 @@ sub _sql_file {
 }
 
 
+# With the files that it includes
+
+sub sql_text {
+    my ($file) = @_;
+
+    my $dir = File::Basename::dirname($file);
+
+    return slurp($file) =~ s{^\\ir (\S+)$}{sql_text("$dir/$1")}gmer;
+}
+
+
 sub _psql {
     my ($self, $vars, $file, $input) = @_;
 
@@ -1074,7 +1086,7 @@ sub _copy_template {
 
         croak "no such file: $path" unless -f $path;
 
-        $sha->add("\0$file\0", slurp($path));
+        $sha->add("\0$file\0", sql_text($path));
     }
 
     my $dir  = build_dir() . '/clusters';

@@ -4,7 +4,7 @@ from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from .models import Registration
-from .state import TournamentState
+from .state import TournamentState, instant
 
 REGISTERED = (Registration.Status.PENDING, Registration.Status.CONFIRMED)
 
@@ -23,10 +23,6 @@ def registrations_of(outer, statuses):
     )
 
     return Coalesce(Subquery(counted), 0)
-
-
-def instant(value):
-    return value.isoformat() if value else None
 
 
 def money(value):

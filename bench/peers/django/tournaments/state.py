@@ -11,6 +11,10 @@ PUBLISHED = (
 )
 
 
+def instant(value):
+    return value.isoformat() if value else None
+
+
 class TournamentState:
     def __init__(self, tournament, now, taken=None):
         self.tournament = tournament
@@ -100,13 +104,21 @@ class TournamentState:
             "has_limit": self.has_limit,
         }
 
-    def time_until(self, instant):
-        if instant is None:
+    def left_until(self, moment):
+        if moment is None:
             return None
 
-        left = instant - self.now
+        left = moment - self.now
         left -= timedelta(microseconds=left.microseconds)
-        return str(left) if left > timedelta(0) else None
+        return left if left > timedelta(0) else None
+
+    def time_until(self, moment):
+        left = self.left_until(moment)
+        return str(left) if left else None
+
+    def seconds_until(self, moment):
+        left = self.left_until(moment)
+        return int(left.total_seconds()) if left else None
 
     def as_dict(self):
         return {
@@ -121,4 +133,9 @@ class TournamentState:
             "slots": self.slots,
             "time_until_start": self.time_until(self.start),
             "time_until_reg_closes": self.time_until(self.closes),
+            "seconds_until_start": self.seconds_until(self.start),
+            "seconds_until_reg_closes": self.seconds_until(self.closes),
+            "opens_at": instant(self.opens),
+            "closes_at": instant(self.closes),
+            "starts_at": instant(self.start),
         }

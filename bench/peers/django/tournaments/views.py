@@ -6,9 +6,9 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_page
 from django.views.decorators.http import require_safe
 
-from .cards import REGISTERED, card, instant, registrations_of
+from .cards import REGISTERED, card, registrations_of
 from .models import Registration, Tournament
-from .state import TournamentState
+from .state import TournamentState, instant
 
 
 def json_response(data, status=200):
