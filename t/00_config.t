@@ -195,7 +195,7 @@ subtest 'connections that a worker has no room for' => sub {
         refused("less than $least", { %options, connections => $least - 1 },
                 qr/"tournament_database_connections 20"/,
                 qr/at least $least "worker_connections"/);
-        accepted("$least", %options, connections => $least);
+        accepted("$least of them", %options, connections => $least);
     }
 };
 
