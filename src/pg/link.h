@@ -108,8 +108,8 @@ ngx_uint_t tournament_link_endless(tournament_link_t *link);
 
 /*
  * libpq's functions that take what was read apart.  Without memory it drops a
- * notification, or the end of a pipeline, and says nothing: starved is set then,
- * and the connection must be given up.
+ * notification, or the end of a pipeline, and says nothing: starved is set
+ * then, and the connection must be given up.
  */
 
 ngx_uint_t tournament_link_busy(tournament_link_t *link);

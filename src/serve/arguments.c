@@ -8,8 +8,8 @@
 #include "rules/text.h"
 
 
-static void tournament_arguments_unescape(ngx_http_request_t *r, u_char *src,
-    size_t len, ngx_str_t *value);
+static tournament_error_t *tournament_arguments_unescape(
+    ngx_http_request_t *r, u_char *src, size_t len, ngx_str_t *value);
 
 
 tournament_error_t *
@@ -100,11 +100,7 @@ tournament_arguments_find(ngx_http_request_t *r, ngx_str_t *name,
 
     ngx_str_null(value);
 
-    if (start) {
-        tournament_arguments_unescape(r, start, len, value);
-    }
-
-    return NULL;
+    return start ? tournament_arguments_unescape(r, start, len, value) : NULL;
 }
 
 
@@ -120,12 +116,9 @@ tournament_arguments_number(tournament_key_t *key, int64_t n)
 }
 
 
-/*
- * As forms are decoded: what is no escape stands for itself.  Without memory
- * there is no value: the request fails soon after.
- */
+/* as forms are decoded: what is no escape stands for itself */
 
-static void
+static tournament_error_t *
 tournament_arguments_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     ngx_str_t *value)
 {
@@ -141,12 +134,12 @@ tournament_arguments_unescape(ngx_http_request_t *r, u_char *src, size_t len,
 
         value->data = src;
         value->len = len;
-        return;
+        return NULL;
     }
 
     p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
-        return;
+        return &tournament_error_unavailable;
     }
 
     value->data = p;
@@ -167,4 +160,6 @@ tournament_arguments_unescape(ngx_http_request_t *r, u_char *src, size_t len,
     }
 
     value->len = p - value->data;
+
+    return NULL;
 }

@@ -59,7 +59,8 @@ ngx_int_t tournament_arguments_number(tournament_key_t *key, int64_t n);
 
 /*
  * An argument of the query string, decoded as a form's; value->data is NULL
- * where there is none.  NULL, or the error to answer with: it is given twice.
+ * where there is none.  NULL, or the error to answer with: it is given twice,
+ * or memory is short.
  */
 
 tournament_error_t *tournament_arguments_find(ngx_http_request_t *r,

@@ -226,11 +226,15 @@ tournament_who(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
     ngx_str_null(&value);
 
-    if (tlcf->user
-        && (tournament_value(r, tlcf->user, &value) != NGX_OK
-            || (value.len
-                && (tournament_text_id(value.data, value.len, &in->user) != 0
-                    || in->user == 0))))
+    /* a variable without a value for now is no anonymous and no bad request */
+
+    if (tlcf->user && tournament_value(r, tlcf->user, &value) != NGX_OK) {
+        return &tournament_error_unavailable;
+    }
+
+    if (value.len
+        && (tournament_text_id(value.data, value.len, &in->user) != 0
+            || in->user == 0))
     {
         return &tournament_error_user;
     }
@@ -241,9 +245,11 @@ tournament_who(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
     ngx_str_null(&value);
 
-    if (tlcf->staff && tournament_value(r, tlcf->staff, &value) == NGX_OK) {
-        in->staff = (value.len == 1 && value.data[0] == '1');
+    if (tlcf->staff && tournament_value(r, tlcf->staff, &value) != NGX_OK) {
+        return &tournament_error_unavailable;
     }
+
+    in->staff = (value.len == 1 && value.data[0] == '1');
 
     return (in->user || in->staff) ? NULL : &tournament_error_login;
 }
