@@ -11,6 +11,7 @@
 #include "serve/conf.h"
 #include "endpoints/table.h"
 #include "serve/request.h"
+#include "serve/watch.h"
 #include "rules/hash.h"
 #include "version.h"
 
@@ -35,6 +36,9 @@ static char *ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_tournament_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static ngx_int_t ngx_http_tournament_merge_stream(ngx_conf_t *cf,
+    tournament_loc_conf_t *prev, tournament_loc_conf_t *conf,
+    ngx_uint_t noname);
 static ngx_int_t ngx_http_tournament_init(ngx_conf_t *cf);
 static char *ngx_http_tournament_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -108,6 +112,12 @@ static tournament_bounds_t  ngx_http_tournament_slow_bounds =
 
 static tournament_bounds_t  ngx_http_tournament_stale_bounds =
     { 0, 2147483647, "a time such as 5m, or 0 (nothing stale)" };
+
+static tournament_bounds_t  ngx_http_tournament_heartbeat_bounds =
+    { 1000, 3600000, "a time from 1s to 1h" };
+
+static tournament_bounds_t  ngx_http_tournament_life_bounds =
+    { 1000, 2147483647, "a time of 1s and more" };
 
 
 static ngx_command_t  ngx_http_tournament_commands[] = {
@@ -223,6 +233,41 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(tournament_main_conf_t, slow),
       &ngx_http_tournament_slow_bounds },
+
+    { ngx_string("tournament_stream"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(tournament_loc_conf_t, stream),
+      NULL },
+
+    { ngx_string("tournament_stream_heartbeat"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(tournament_loc_conf_t, stream_heartbeat),
+      &ngx_http_tournament_heartbeat_bounds },
+
+    { ngx_string("tournament_stream_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(tournament_loc_conf_t, stream_timeout),
+      &ngx_http_tournament_life_bounds },
+
+    { ngx_string("tournament_stream_connections"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(tournament_main_conf_t, stream_connections),
+      &ngx_http_tournament_queue_bounds },
+
+    { ngx_string("tournament_stream_keys"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_number,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(tournament_main_conf_t, stream_keys),
+      &ngx_http_tournament_queue_bounds },
 
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -404,6 +449,8 @@ ngx_http_tournament_create_main_conf(ngx_conf_t *cf)
     tmcf->warm = NGX_CONF_UNSET;
     tmcf->slow = NGX_CONF_UNSET_MSEC;
     tmcf->cache_version = NGX_CONF_UNSET_UINT;
+    tmcf->stream_connections = NGX_CONF_UNSET_UINT;
+    tmcf->stream_keys = NGX_CONF_UNSET_UINT;
     tmcf->database.connections = NGX_CONF_UNSET_UINT;
     tmcf->database.queue = NGX_CONF_UNSET_UINT;
     tmcf->database.connect_timeout = NGX_CONF_UNSET_MSEC;
@@ -428,6 +475,7 @@ ngx_http_tournament_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_value(tmcf->warm, 1);
     ngx_conf_init_msec_value(tmcf->slow, 100);
     ngx_conf_init_uint_value(tmcf->cache_version, 1);
+    ngx_conf_init_uint_value(tmcf->stream_keys, 10000);
     ngx_conf_init_uint_value(tmcf->database.connections, 4);
     ngx_conf_init_uint_value(tmcf->database.queue, 1024);
     ngx_conf_init_msec_value(tmcf->database.connect_timeout, 1000);
@@ -457,6 +505,9 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
     tlcf->user = NGX_CONF_UNSET_PTR;
     tlcf->staff = NGX_CONF_UNSET_PTR;
     tlcf->max_age = NGX_CONF_UNSET;
+    tlcf->stream = NGX_CONF_UNSET;
+    tlcf->stream_heartbeat = NGX_CONF_UNSET_MSEC;
+    tlcf->stream_timeout = NGX_CONF_UNSET_MSEC;
 
     return tlcf;
 }
@@ -502,6 +553,16 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->staff, prev->staff, NULL);
     ngx_conf_merge_value(conf->max_age, prev->max_age, 1);
+    ngx_conf_merge_msec_value(conf->stream_heartbeat, prev->stream_heartbeat,
+                              15000);
+    ngx_conf_merge_msec_value(conf->stream_timeout, prev->stream_timeout,
+                              3600000);
+
+    if (ngx_http_tournament_merge_stream(cf, prev, conf, clcf->noname)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     p = ngx_pnalloc(cf->pool, sizeof("public, max-age=") + NGX_TIME_T_LEN);
     if (p == NULL) {
@@ -514,6 +575,34 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               - p;
 
     return NGX_CONF_OK;
+}
+
+
+/* a location's, and that of an "if" in it */
+
+static ngx_int_t
+ngx_http_tournament_merge_stream(ngx_conf_t *cf, tournament_loc_conf_t *prev,
+    tournament_loc_conf_t *conf, ngx_uint_t noname)
+{
+    tournament_main_conf_t  *tmcf;
+
+    ngx_conf_init_value(conf->stream, noname ? prev->stream : 0);
+
+    if (conf->stream == 0) {
+        return NGX_OK;
+    }
+
+    if (conf->endpoint == NULL || !conf->endpoint->stream) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"tournament_stream\" is in a location without "
+                           "a \"tournament\" that has streams");
+        return NGX_ERROR;
+    }
+
+    tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
+    tmcf->watched = 1;
+
+    return NGX_OK;
 }
 
 
@@ -1441,6 +1530,14 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
                             tournament_fetch_number(tmcf->fetch));
     tournament_pg_report(tmcf->pg);
 
+    if (tmcf->watched) {
+        tmcf->watch = tournament_watch_create(cycle->pool, cycle->log, tmcf);
+
+        if (tmcf->watch == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     return ngx_http_tournament_init_feed(cycle, tmcf);
 }
 
@@ -1472,6 +1569,11 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
         conf.pg = tmcf->pg;
         conf.delay = ngx_http_tournament_feed_delay;
         conf.delay_data = tmcf;
+
+        if (tmcf->watch) {
+            conf.changed = tournament_watch_changed;
+            conf.changed_data = tmcf->watch;
+        }
 
         /* where both lead to the same place, an outage is both's */
 
@@ -1536,6 +1638,10 @@ ngx_http_tournament_exit_process(ngx_cycle_t *cycle)
 
     if (tmcf->warmer) {
         tournament_warm_destroy(tmcf->warmer);
+    }
+
+    if (tmcf->watch) {
+        tournament_watch_destroy(tmcf->watch);
     }
 
     tournament_pg_destroy(tmcf->pg);

@@ -60,8 +60,13 @@ subtest 'directives' => sub {
         push @defaults, $default if ($default // '-') ne '-';
     }
 
+    # Of those that stand in a location alone, one is as if it were not there.
+
     my ($ok, $output) = $nginx->test(
-        http => [ @defaults ], database => 'host=127.0.0.1', feed => 1);
+        http     => [ grep { /^\w+ .*;$/ && !/^tournament_stream / } @defaults ],
+        server   => [ 'location /defaults { ',
+                      grep({ /^tournament_stream / } @defaults), '}' ],
+        database => 'host=127.0.0.1', feed => 1);
 
     ok $ok, 'the defaults are values that it takes' or diag $output;
 };

@@ -201,6 +201,8 @@ tournament_render_state(tournament_json_t *json,
     tournament_json_seconds(json, "seconds_until_reg_closes",
                             state->until_reg_closes);
 
+    tournament_json_until(json, state->boundary);
+
     tournament_json_instant(json, "opens_at", facts->reg_open_at);
     tournament_json_instant(json, "closes_at", facts->reg_close_at);
     tournament_json_instant(json, "starts_at", facts->start_at);
@@ -279,6 +281,7 @@ tournament_render_card(tournament_json_t *json, u_char *base,
     tournament_state_t  state;
 
     tournament_state_derive(&card->facts, now, &state);
+    tournament_json_until(json, state.boundary);
 
     tournament_render_members(json, base, &card->before);
     tournament_json_word(json, "phase", tournament_phase_name(state.phase));

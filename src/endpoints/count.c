@@ -34,6 +34,7 @@ tournament_endpoint_t  tournament_endpoint_count = {
     .valid = tournament_arguments_is_slug,
     .allowed = TOURNAMENT_SLUG_ALLOWED,
     .ttl = 60000,
+    .stream = 1,
     .slug = 1,
     .statement = { "tournament_count",
                    "SELECT * FROM tournament_api.count($1)", 1 },

@@ -55,6 +55,7 @@ tournament_endpoint_t  tournament_endpoint_detail = {
     .valid = tournament_arguments_is_slug,
     .allowed = TOURNAMENT_SLUG_ALLOWED,
     .ttl = 30000,
+    .stream = 1,
     .slug = 1,
     .statement = { "tournament_detail",
                    "SELECT * FROM tournament_api.detail($1)", 1 },

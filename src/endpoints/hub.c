@@ -173,6 +173,7 @@ tournament_endpoint_t  tournament_endpoint_hub = {
     .number = 3,
     .argument = TOURNAMENT_MAY_ARGUMENT,
     .ttl = 30000,
+    .stream = 1,
     .coalesce = 1000,
     .statement = { "tournament_hub",
                    "SELECT * FROM tournament_api.hub($1, $2, $3, $4, $5, $6, "

@@ -48,6 +48,7 @@ tournament_endpoint_t  tournament_endpoint_participants = {
     .audience = TOURNAMENT_GUARDED,
     .viewer = &tournament_endpoint_registration_context,
     .ttl = 60000,
+    .stream = 1,
     .slug = 1,
     .statement = { "tournament_participants",
                    "SELECT * FROM tournament_api.participants($1)", 1 },

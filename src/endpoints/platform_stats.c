@@ -47,6 +47,7 @@ tournament_endpoint_t  tournament_endpoint_platform_stats = {
     .name = ngx_string("platform_stats"),
     .number = 9,
     .ttl = 300000,
+    .stream = 1,
     .coalesce = 1000,
     .statement = { "tournament_platform_stats",
                    "SELECT * FROM tournament_api.platform_stats()", 0 },

@@ -10,6 +10,7 @@
 #include "endpoints/table.h"
 #include "serve/answer.h"
 #include "serve/refuse.h"
+#include "serve/watch.h"
 #include "serve/request.h"
 #include "rules/text.h"
 
@@ -315,6 +316,10 @@ tournament_purge_answer(ngx_http_request_t *r, ngx_str_t *pattern)
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     tournament_metrics_add(&tmcf->metrics->counters->purges);
+
+    if (tmcf->watch) {
+        tournament_watch_changed(tmcf->watch);
+    }
 
     /* a pattern has no characters that JSON escapes */
 

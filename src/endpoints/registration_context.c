@@ -39,6 +39,7 @@ tournament_endpoint_t  tournament_endpoint_registration_context = {
     .allowed = TOURNAMENT_SLUG_ALLOWED,
     .audience = TOURNAMENT_PERSONAL,
     .ttl = 60000,
+    .stream = 1,
     .slug = 2,
     .statement = { "tournament_registration_context",
                    "SELECT * FROM tournament_api.registration_context($1, $2)",
@@ -129,6 +130,7 @@ tournament_context_render(tournament_json_t *json, tournament_view_t *view)
     user.authenticated = (view->user != 0);
 
     tournament_state_derive(facts, view->now, &state);
+    tournament_json_until(json, state.boundary);
     tournament_context_derive(&state, &user, &context);
 
     captain = (char *) base + stored->captain_name.offset;

@@ -30,6 +30,7 @@ tournament_endpoint_t  tournament_endpoint_state = {
     .audience = TOURNAMENT_VIEWED,
     .viewer = &tournament_endpoint_registration_context,
     .ttl = 30000,
+    .stream = 1,
     .slug = 1,
     .statement = { "tournament_state",
                    "SELECT * FROM tournament_api.state($1)", 1 },

@@ -10,6 +10,7 @@
 #include "serve/post.h"
 #include "serve/gather.h"
 #include "serve/refuse.h"
+#include "serve/render.h"
 #include "serve/request.h"
 #include "rules/hash.h"
 #include "rules/slugs.h"
@@ -391,10 +392,15 @@ tournament_states_refresh(ngx_http_request_t *r, tournament_ctx_t *ctx,
 static ngx_int_t
 tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ngx_uint_t          i, stale;
-    tournament_list_t  *list;
-    tournament_part_t  *part;
-    tournament_view_t   view;
+    ngx_uint_t               i, stale;
+    tournament_list_t       *list;
+    tournament_part_t       *part;
+    tournament_view_t        view;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     list = ctx->data;
 
@@ -417,7 +423,7 @@ tournament_states_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         if (part->body == NULL && !part->entry.missing) {
 
             view.entry = &part->entry;
-            part->body = tournament_render(r, part->endpoint,
+            part->body = tournament_render(tmcf, tlcf, part->endpoint,
                                            part->transient ? NULL : &part->key,
                                            &view);
             if (part->body == NULL) {

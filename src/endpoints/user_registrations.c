@@ -45,6 +45,7 @@ tournament_endpoint_t  tournament_endpoint_user_registrations = {
     .number = 8,
     .audience = TOURNAMENT_PERSONAL,
     .ttl = 60000,
+    .stream = 1,
     .statement = { "tournament_user_registrations",
                    "SELECT * FROM tournament_api.user_registrations($1)", 1 },
     .columns = tournament_registrations_columns,

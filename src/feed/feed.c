@@ -1172,4 +1172,8 @@ tournament_feed_token(void *data, tournament_token_t *token)
 
         tournament_clock_change_all(clock);
     }
+
+    if (feed->conf.changed) {
+        feed->conf.changed(feed->conf.changed_data);
+    }
 }

@@ -41,7 +41,8 @@ typedef enum {
  * where what was cached before is suspect, or nothing was.  delay: how long, in
  * us, a heartbeat took; what was committed before it was sent has been heard
  * before its answer.  (Notifications have no time in them: no writer is
- * burdened with it.)  Either may be NULL.
+ * burdened with it.)  changed: the clock knows of one more change.  Each may be
+ * NULL.
  */
 
 typedef struct {
@@ -58,6 +59,8 @@ typedef struct {
     void                      *begun_data;
     void                     (*delay)(void *data, uint64_t us);
     void                      *delay_data;
+    void                     (*changed)(void *data);
+    void                      *changed_data;
 } tournament_feed_conf_t;
 
 

@@ -107,6 +107,10 @@ tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,
     c->write->log = log;
     c->read->handler = tournament_wake_event;
 
+    /* nginx calls the handlers of idle ones as a worker begins to exit */
+
+    c->idle = 1;
+
     wake->c = c;
 
     if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {

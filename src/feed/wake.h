@@ -32,8 +32,8 @@ ngx_int_t tournament_wake_init(ngx_log_t *log, ngx_uint_t workers);
 
 /*
  * Takes a number for this worker; handler is called with data when others
- * wake it.  Without a number or without eventfds it is never called.  NULL: no
- * memory.
+ * wake it, and as it begins to exit.  Without a number or without eventfds it
+ * is never called.  NULL: no memory.
  */
 
 tournament_wake_t *tournament_wake_create(ngx_pool_t *pool, ngx_log_t *log,

@@ -23,6 +23,8 @@ typedef struct {
 static int tournament_now_cmp(int64_t now, int64_t instant);
 static int64_t tournament_until(int64_t now, int64_t instant);
 static int64_t tournament_instant_second(int64_t instant);
+static int64_t tournament_boundary(const tournament_facts_t *facts,
+    int64_t now);
 static int64_t tournament_sub(int64_t a, int64_t b);
 static tournament_phase_e tournament_phase(const tournament_facts_t *facts,
     const tournament_state_t *state);
@@ -202,6 +204,7 @@ tournament_state_derive(const tournament_facts_t *facts, int64_t now,
 
     state->phase = tournament_phase(facts, state);
     state->registration = tournament_registration(facts, now, state);
+    state->boundary = tournament_boundary(facts, now);
 }
 
 
@@ -353,6 +356,41 @@ static int64_t
 tournament_instant_second(int64_t instant)
 {
     return instant / TOURNAMENT_SECOND - (instant % TOURNAMENT_SECOND < 0);
+}
+
+
+/* what opens or starts does it in its second, what closes in the next one */
+
+static int64_t
+tournament_boundary(const tournament_facts_t *facts, int64_t now)
+{
+    int      i;
+    int64_t  sec, next, instants[3];
+
+    instants[0] = facts->reg_open_at;
+    instants[1] = facts->reg_close_at;
+    instants[2] = facts->start_at;
+
+    next = 0;
+
+    for (i = 0; i < 3; i++) {
+
+        sec = tournament_instant_second(instants[i]);
+
+        if (sec < now || instants[i] == TOURNAMENT_INSTANT_INFINITY) {
+            continue;
+        }
+
+        if (sec == now) {
+            sec++;
+        }
+
+        if (next == 0 || sec < next) {
+            next = sec;
+        }
+    }
+
+    return next;
 }
 
 

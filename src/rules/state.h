@@ -123,6 +123,9 @@ typedef struct {
     /* whole seconds left; 0 is null: absent, reached, past, or endless */
     int64_t                    until_start;
     int64_t                    until_reg_closes;
+
+    /* Unix time, s, of the next instant of the facts; 0: none is ahead */
+    int64_t                    boundary;
 } tournament_state_t;
 
 

@@ -131,16 +131,25 @@ tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
 
 
 ngx_int_t
-tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
+tournament_answer_begin(ngx_http_request_t *r)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    ngx_int_t  rc;
 
     rc = tournament_answer_discard(r);
     if (rc != NGX_OK) {
         return rc;
     }
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
 
     /* once the header is sent there is no other answer */
 
@@ -151,7 +160,7 @@ tournament_answer_send(ngx_http_request_t *r, ngx_str_t *text)
 
     r->headers_out.content_length_n = text->len;
 
-    rc = ngx_http_send_header(r);
+    rc = tournament_answer_begin(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;

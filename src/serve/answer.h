@@ -36,6 +36,14 @@ ngx_table_elt_t *tournament_answer_add(ngx_http_request_t *r, ngx_str_t *key,
 
 
 /*
+ * Sends the header; what is left of the request's body is not for the answer.
+ * Returns NGX_OK, or what ngx_http_send_header() does.
+ */
+
+ngx_int_t tournament_answer_begin(ngx_http_request_t *r);
+
+
+/*
  * Sends header and body; text is not copied and must live as long as the
  * request.  Returns a value for ngx_http_finalize_request().
  */

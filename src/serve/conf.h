@@ -21,6 +21,9 @@
 #include "serve/warm.h"
 
 
+typedef struct tournament_watch_s  tournament_watch_t;
+
+
 /* of one nginx; a worker's copy has the worker's own objects, too */
 
 typedef struct {
@@ -32,6 +35,10 @@ typedef struct {
     ngx_uint_t                   cache_version;
     uint64_t                     space;      /* of keys */
     ngx_uint_t                   used;       /* by some location */
+    ngx_uint_t                   watched;    /* some have streams */
+    ngx_uint_t                   stream_connections;  /* NGX_CONF_UNSET_UINT:
+                                                half of the worker's */
+    ngx_uint_t                   stream_keys;
 
     ngx_flag_t                   prepare;
 
@@ -50,6 +57,7 @@ typedef struct {
     tournament_memo_t           *memo;
     tournament_json_t           *json;
     tournament_metrics_t        *metrics;
+    tournament_watch_t          *watch;      /* NULL: nobody may */
 } tournament_main_conf_t;
 
 
@@ -73,6 +81,10 @@ typedef struct {
     ngx_msec_t                   stale;
     time_t                       max_age;
     ngx_str_t                    cache_control;
+
+    ngx_flag_t                   stream;
+    ngx_msec_t                   stream_heartbeat;
+    ngx_msec_t                   stream_timeout;
 } tournament_loc_conf_t;
 
 

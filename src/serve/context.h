@@ -20,6 +20,7 @@
 
 typedef struct tournament_ctx_s   tournament_ctx_t;
 typedef struct tournament_post_s  tournament_post_t;
+typedef struct tournament_subject_s  tournament_subject_t;
 
 
 /*
@@ -96,6 +97,8 @@ struct tournament_ctx_s {
     tournament_endpoint_t       *endpoint;
     int64_t                      user;
     ngx_uint_t                   staff;
+    tournament_subject_t        *subject;   /* to be watched; NULL: it is
+                                                answered once */
 
     tournament_cache_status_e    status;
     ngx_msec_t                   query_time; /* ms */

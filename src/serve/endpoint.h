@@ -86,6 +86,8 @@ struct tournament_endpoint_s {
     ngx_msec_t                  ttl;       /* defaults, ms */
     ngx_msec_t                  coalesce;
 
+    ngx_uint_t                  stream;    /* there may be streams of it */
+
     /* what a constant argument of a location must be; NULL: anything */
     ngx_uint_t                (*valid)(ngx_str_t *argument);
     const char                 *allowed;   /* in words */

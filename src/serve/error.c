@@ -13,7 +13,7 @@
         status,                                                               \
         ngx_string("{\"success\":false,\"error\":\"" text                     \
                    "\",\"code\":\"" code "\"}"),                              \
-        ngx_string(header), ngx_string(value)                                 \
+        ngx_string(header), ngx_string(value), 0                              \
     }
 
 
@@ -64,6 +64,9 @@ tournament_error(too_large, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "too_large",
                  "", "",
                  "The body is too large");
 
+tournament_error(no_stream, NGX_HTTP_BAD_REQUEST, "bad_request", "", "",
+                 "There is no stream of what is not cached");
+
 tournament_error(unavailable, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable",
                  "Retry-After", "",
                  "The data is unavailable at the moment");
@@ -71,6 +74,13 @@ tournament_error(unavailable, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable",
 tournament_error(timeout, NGX_HTTP_GATEWAY_TIME_OUT, "timeout",
                  "Retry-After", "",
                  "The data did not come in time");
+
+tournament_error_t  tournament_error_too_many_streams = {
+    NGX_HTTP_TOO_MANY_REQUESTS,
+    ngx_string("{\"success\":false,\"error\":\"There are too many streams\","
+               "\"code\":\"too_many_streams\"}"),
+    ngx_string("Retry-After"), ngx_null_string, 10
+};
 
 
 tournament_error_t *

@@ -15,6 +15,7 @@ typedef struct {
     ngx_str_t                      body;
     ngx_str_t                      header;    /* one more header, or len 0 */
     ngx_str_t                      value;     /* len 0: 1 to 3, at random */
+    ngx_uint_t                     spread;    /* 1 to that; 0: 3; 10 at most */
 } tournament_error_t;
 
 
@@ -32,6 +33,8 @@ extern tournament_error_t  tournament_error_method_post;
 extern tournament_error_t  tournament_error_method_purge;
 extern tournament_error_t  tournament_error_pattern;
 extern tournament_error_t  tournament_error_query;
+extern tournament_error_t  tournament_error_no_stream;
+extern tournament_error_t  tournament_error_too_many_streams;
 extern tournament_error_t  tournament_error_unavailable;
 extern tournament_error_t  tournament_error_timeout;
 

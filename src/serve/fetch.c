@@ -71,6 +71,8 @@ struct tournament_fetch_s {
     ngx_event_t               expire;     /* the first waiter's time */
     ngx_event_t               away;       /* so is the database */
     tournament_wake_t        *wake;
+    tournament_wake_pt        follower;   /* who wants to be woken, too */
+    void                     *follower_data;
 
     ngx_log_t                *log;
     tournament_zone_t        *zone;
@@ -127,6 +129,7 @@ static void tournament_fetch_begin(tournament_flight_t *flight);
 static void tournament_fetch_send(tournament_fetch_t *fetch);
 static ngx_uint_t tournament_fetch_closed(tournament_fetch_t *fetch);
 static void tournament_fetch_woken(void *data);
+static void tournament_fetch_check(tournament_fetch_t *fetch);
 static void tournament_fetch_poll(ngx_event_t *ev);
 static void tournament_fetch_expire(ngx_event_t *ev);
 
@@ -250,6 +253,22 @@ ngx_int_t
 tournament_fetch_number(tournament_fetch_t *fetch)
 {
     return tournament_wake_number(fetch->wake);
+}
+
+
+void
+tournament_fetch_follow(tournament_fetch_t *fetch, tournament_wake_pt handler,
+    void *data)
+{
+    fetch->follower = handler;
+    fetch->follower_data = data;
+}
+
+
+void
+tournament_fetch_wake(tournament_fetch_t *fetch, uint64_t workers)
+{
+    tournament_wake_up(fetch->wake, workers);
 }
 
 
@@ -498,13 +517,25 @@ tournament_fetch_leave(tournament_waiter_t *waiter)
 }
 
 
-/* another worker is done with a key that somebody here waits for */
-
 static void
 tournament_fetch_woken(void *data)
 {
+    tournament_fetch_t  *fetch = data;
+
+    tournament_fetch_check(fetch);
+
+    if (fetch->follower) {
+        fetch->follower(fetch->follower_data);
+    }
+}
+
+
+/* another worker is done with a key that somebody here waits for */
+
+static void
+tournament_fetch_check(tournament_fetch_t *fetch)
+{
     ngx_queue_t           flights, *q;
-    tournament_fetch_t   *fetch = data;
     tournament_flight_t  *flight;
 
     if (ngx_queue_empty(&fetch->waiting)) {
@@ -529,7 +560,7 @@ tournament_fetch_woken(void *data)
 static void
 tournament_fetch_poll(ngx_event_t *ev)
 {
-    tournament_fetch_woken(ev->data);
+    tournament_fetch_check(ev->data);
 }
 
 

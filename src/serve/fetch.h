@@ -102,6 +102,17 @@ void tournament_fetch_gate(tournament_fetch_t *fetch);
 ngx_int_t tournament_fetch_number(tournament_fetch_t *fetch);
 
 
+/* Has handler called, too, when others wake this worker, and as it exits. */
+
+void tournament_fetch_follow(tournament_fetch_t *fetch,
+    tournament_wake_pt handler, void *data);
+
+
+/* Wakes the workers of a set, a bit each. */
+
+void tournament_fetch_wake(tournament_fetch_t *fetch, uint64_t workers);
+
+
 /* Forgets all flights, calling no handlers: the process exits. */
 
 void tournament_fetch_destroy(tournament_fetch_t *fetch);

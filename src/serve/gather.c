@@ -27,37 +27,15 @@
 #define TOURNAMENT_UNHEARD_TTL  2000
 
 
-/*
- * What an entry is good for.  status is HIT, it is fresh; UPDATING, it may be
- * shown while it is refreshed; STALE, it may be since the database fails;
- * EXPIRED, it may not.
- */
-
-typedef struct {
-    tournament_class_e         class;
-    ngx_msec_t                 age;
-    ngx_msec_t                 ttl;
-    unsigned                   over:1;      /* the clock has changed it */
-
-    tournament_cache_status_e  status;
-    unsigned                   refresh:1;   /* it is to be */
-    unsigned                   fallback:1;  /* a failing database would let it
-                                               be shown */
-} tournament_verdict_t;
-
-
 static void tournament_part_set(tournament_ctx_t *ctx, tournament_part_t *part,
     tournament_part_state_e state);
 static ngx_int_t tournament_gather_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_part_t *part);
 static ngx_int_t tournament_gather_use(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_part_t *part, tournament_entry_t *entry);
-static void tournament_gather_judge(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
-    tournament_verdict_t *verdict);
-static void tournament_gather_judge_old(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
-    tournament_verdict_t *verdict);
+static void tournament_gather_judge_old(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+    tournament_entry_t *entry, tournament_verdict_t *verdict);
 static ngx_uint_t tournament_gather_public(tournament_endpoint_t *endpoint);
 static ngx_int_t tournament_gather_copy(ngx_http_request_t *r,
     tournament_part_t *part, tournament_entry_t *entry);
@@ -221,11 +199,13 @@ tournament_gather_use(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tournament_part_t *part, tournament_entry_t *entry)
 {
     tournament_verdict_t     verdict;
+    tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
-    tournament_gather_judge(r, part->endpoint, entry, &verdict);
+    tournament_gather_judge(tmcf, tlcf, part->endpoint, entry, &verdict);
 
     part->waiter.seen_clock = entry->clock;
     part->waiter.seen_fetched = entry->fetched;
@@ -260,17 +240,15 @@ tournament_gather_use(ngx_http_request_t *r, tournament_ctx_t *ctx,
 }
 
 
-static void
-tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
+void
+tournament_gather_judge(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
     tournament_entry_t *entry, tournament_verdict_t *verdict)
 {
-    tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
     ngx_memzero(verdict, sizeof(tournament_verdict_t));
 
-    verdict->ttl = tournament_gather_ttl(r, endpoint, entry->missing);
+    verdict->ttl = tournament_gather_ttl(tmcf, tlcf, endpoint,
+                                         entry->missing);
     verdict->age = tournament_elapsed(entry->fetched);
     verdict->over = (entry->valid_until != 0
                      && ngx_time() >= entry->valid_until);
@@ -278,7 +256,7 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     verdict->class = tournament_clock_class(tmcf->zone.clock, entry->clock,
                                             entry->stripes, entry->nstripes);
 
-    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "tournament zone: an entry of class %d, age %M of %M ms%s",
                    verdict->class, verdict->age, verdict->ttl,
                    entry->missing ? ", missing" : "");
@@ -286,7 +264,7 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     if (verdict->class != TOURNAMENT_FRESH || verdict->age >= verdict->ttl
         || verdict->over)
     {
-        tournament_gather_judge_old(r, endpoint, entry, verdict);
+        tournament_gather_judge_old(tmcf, tlcf, endpoint, entry, verdict);
         return;
     }
 
@@ -299,17 +277,12 @@ tournament_gather_judge(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 
 
 static void
-tournament_gather_judge_old(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, tournament_entry_t *entry,
-    tournament_verdict_t *verdict)
+tournament_gather_judge_old(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+    tournament_entry_t *entry, tournament_verdict_t *verdict)
 {
-    ngx_msec_t               coalesce;
-    ngx_uint_t               up;
-    tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+    ngx_msec_t  coalesce;
+    ngx_uint_t  up;
 
     verdict->status = TOURNAMENT_EXPIRED;
 
@@ -360,14 +333,11 @@ tournament_gather_judge_old(ngx_http_request_t *r,
 
 
 ngx_msec_t
-tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
+tournament_gather_ttl(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
     ngx_uint_t missing)
 {
-    ngx_msec_t               ttl;
-    tournament_loc_conf_t   *tlcf;
-    tournament_main_conf_t  *tmcf;
-
-    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    ngx_msec_t  ttl;
 
     ttl = tlcf->ttl[missing ? TOURNAMENT_MISSING
                             : tournament_endpoint_settings(endpoint)];
@@ -379,8 +349,6 @@ tournament_gather_ttl(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
     if (endpoint->audience != TOURNAMENT_PERSONAL) {
         return ttl;
     }
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     if (tmcf->listen
         && tournament_feed_state(&tmcf->zone) != TOURNAMENT_FEED_UP)

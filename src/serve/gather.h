@@ -53,12 +53,39 @@ ngx_int_t tournament_gather(ngx_http_request_t *r, tournament_ctx_t *ctx);
 
 
 /*
+ * What an entry is good for.  status is HIT, it is fresh; UPDATING, it may be
+ * shown while it is refreshed; STALE, it may be since the database fails;
+ * EXPIRED, it may not.
+ */
+
+typedef struct {
+    tournament_class_e         class;
+    ngx_msec_t                 age;
+    ngx_msec_t                 ttl;
+    unsigned                   over:1;      /* the clock has changed it */
+
+    tournament_cache_status_e  status;
+    unsigned                   refresh:1;   /* it is to be */
+    unsigned                   fallback:1;  /* a failing database would let it
+                                               be shown */
+} tournament_verdict_t;
+
+
+/* Judges an entry of the zone, starting nothing. */
+
+void tournament_gather_judge(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+    tournament_entry_t *entry, tournament_verdict_t *verdict);
+
+
+/*
  * How long an entry of that endpoint holds here, ms: a user's a short time
  * while nothing is heard of changes.
  */
 
-ngx_msec_t tournament_gather_ttl(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, ngx_uint_t missing);
+ngx_msec_t tournament_gather_ttl(tournament_main_conf_t *tmcf,
+    tournament_loc_conf_t *tlcf, tournament_endpoint_t *endpoint,
+    ngx_uint_t missing);
 
 
 #endif /* _TOURNAMENT_GATHER_H_INCLUDED_ */

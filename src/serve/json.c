@@ -24,6 +24,8 @@ struct tournament_json_s {
 
     uint64_t                   hash;      /* of the text up to hashed */
     size_t                     hashed;
+    uint64_t                   id;        /* 0: not known yet */
+    int64_t                    until;     /* Unix time, s; 0: no end */
 
     size_t                     marks[2];
 
@@ -79,6 +81,8 @@ tournament_json_begin(tournament_json_t *json)
     json->len = 0;
     json->hash = 0;
     json->hashed = 0;
+    json->id = 0;
+    json->until = 0;
     json->marks[0] = 0;
     json->marks[1] = 0;
     json->counting = 0;
@@ -107,7 +111,7 @@ tournament_json_end(tournament_json_t *json, time_t now, ngx_str_t *text,
         return NGX_OK;
     }
 
-    tournament_json_settle(json);
+    (void) tournament_json_id(json);
 
     if (json->counting) {
         step = (int64_t) now / TOURNAMENT_JSON_STEP;
@@ -254,15 +258,18 @@ static ngx_uint_t
 tournament_json_left(tournament_json_t *json, const char *key,
     int64_t seconds)
 {
+    tournament_json_key(json, key);
+    tournament_json_settle(json);
+
+    /* that none is left is no news by itself either */
+
     if (seconds == 0) {
-        tournament_json_null(json, key);
+        tournament_json_append(json, "null", 4);
+        json->hashed = json->len;
         return 0;
     }
 
     json->counting = 1;
-
-    tournament_json_key(json, key);
-    tournament_json_settle(json);
 
     return 1;
 }
@@ -361,6 +368,34 @@ tournament_json_sum(tournament_json_t *json, const void *data, size_t len)
 {
     tournament_json_settle(json);
     tournament_json_hash(json, data, len);
+}
+
+
+void
+tournament_json_until(tournament_json_t *json, int64_t second)
+{
+    if (second != 0 && (json->until == 0 || second < json->until)) {
+        json->until = second;
+    }
+}
+
+
+int64_t
+tournament_json_holds(tournament_json_t *json)
+{
+    return json->until;
+}
+
+
+uint64_t
+tournament_json_id(tournament_json_t *json)
+{
+    if (json->id == 0) {
+        tournament_json_settle(json);
+        json->id = json->hash ? json->hash : 1;
+    }
+
+    return json->id;
 }
 
 

@@ -114,6 +114,23 @@ void tournament_json_sum(tournament_json_t *json, const void *data,
 
 
 /*
+ * What is written holds until that second of Unix time at most; 0: without
+ * end.  holds() gives the soonest, or 0.
+ */
+
+void tournament_json_until(tournament_json_t *json, int64_t second);
+int64_t tournament_json_holds(tournament_json_t *json);
+
+
+/*
+ * A hash of a text that has ended, without what moves by the clock alone;
+ * never 0.
+ */
+
+uint64_t tournament_json_id(tournament_json_t *json);
+
+
+/*
  * For who wants a member's value by itself: mark before and after the member
  * is written.  marked() gives the value's place in the text, len 0 where
  * nothing was marked.

@@ -93,6 +93,8 @@ tournament_body_create(tournament_name_t *name, tournament_entry_t **entries,
 
     ngx_str_null(&body->part);
     body->sum = 0;
+    body->id = 0;
+    body->until = 0;
 
     return body;
 }

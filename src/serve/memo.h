@@ -63,6 +63,10 @@ typedef struct {
     ngx_str_t                      part;      /* of the text: the marked one */
     uint64_t                       sum;       /* for an answer of many; 0: not
                                                  known yet */
+    uint64_t                       id;        /* of the document but for what
+                                                 moves; 0: not known */
+    int64_t                        until;     /* it says the same, Unix time,
+                                                 s; 0: no end */
     ngx_str_t                      etag;
     ngx_str_t                      text;
 

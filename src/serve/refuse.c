@@ -33,6 +33,12 @@ tournament_refuse_here(ngx_http_request_t *r, tournament_error_t *error)
 {
     ngx_str_t  value;
 
+    static ngx_str_t  seconds[] = {
+        ngx_string("1"), ngx_string("2"), ngx_string("3"), ngx_string("4"),
+        ngx_string("5"), ngx_string("6"), ngx_string("7"), ngx_string("8"),
+        ngx_string("9"), ngx_string("10")
+    };
+
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "tournament error: %ui %V", error->status, &error->body);
 
@@ -48,10 +54,9 @@ tournament_refuse_here(ngx_http_request_t *r, tournament_error_t *error)
 
     if (value.len == 0) {
 
-        /* Retry-After: clients come again in 1 to 3 s, not all at one time */
+        /* Retry-After: clients come again, but not all at one time */
 
-        value.data = (u_char *) &"123"[ngx_random() % 3];
-        value.len = 1;
+        value = seconds[ngx_random() % (error->spread ? error->spread : 3)];
     }
 
     if (error->header.len

@@ -7,7 +7,10 @@
 #include "serve/answer.h"
 #include "serve/gather.h"
 #include "serve/refuse.h"
+#include "serve/render.h"
 #include "serve/request.h"
+#include "serve/stream.h"
+#include "serve/watch.h"
 #include "rules/text.h"
 
 
@@ -17,6 +20,14 @@ static ngx_int_t tournament_ask(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key, tournament_error_t **error);
 static tournament_error_t *tournament_who(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_input_t *in);
+static tournament_error_t *tournament_watch_what(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
+    tournament_input_t *in, tournament_key_t *key);
+static tournament_endpoint_t *tournament_viewer(
+    tournament_endpoint_t *endpoint, tournament_input_t *in);
+static ngx_int_t tournament_viewer_key(ngx_http_request_t *r,
+    tournament_endpoint_t *viewer, tournament_input_t *in, u_char *buf,
+    tournament_key_t *key);
 static ngx_int_t tournament_parts(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_input_t *in, tournament_key_t *key);
@@ -33,11 +44,6 @@ static tournament_body_t *tournament_look_up(ngx_http_request_t *r,
     tournament_ctx_t *ctx, tournament_endpoint_t *endpoint,
     tournament_key_t *key);
 static ngx_uint_t tournament_lasts(tournament_ctx_t *ctx);
-static ngx_int_t tournament_write(tournament_json_t *json,
-    tournament_endpoint_t *endpoint, tournament_view_t *view, ngx_str_t *text,
-    ngx_str_t *etag);
-
-
 static ngx_str_t  tournament_etag = ngx_string("ETag");
 static ngx_str_t  tournament_age = ngx_string("Age");
 static ngx_str_t  tournament_vary = ngx_string("Vary");
@@ -83,7 +89,9 @@ tournament_handler(ngx_http_request_t *r)
         return tournament_refuse(r, error);
     }
 
-    if (in.ordered) {
+    /* a stream's order may change at any time: it is in its one entry */
+
+    if (in.ordered && !tlcf->stream) {
         endpoint = endpoint->order;
         key.data[TOURNAMENT_KEY_PREFIX - 1] = (u_char) endpoint->number;
     }
@@ -92,6 +100,14 @@ tournament_handler(ngx_http_request_t *r)
     ctx->staff = in.staff;
 
     tournament_log_key(r, endpoint, &key);
+
+    if (tlcf->stream && r == r->main) {
+        error = tournament_watch_what(r, ctx, endpoint, &in, &key);
+
+        if (error) {
+            return tournament_refuse(r, error);
+        }
+    }
 
     if (!in.search) {
         ctx->body = tournament_look_up(r, ctx, endpoint, &key);
@@ -156,20 +172,24 @@ tournament_look_up(ngx_http_request_t *r, tournament_ctx_t *ctx,
 {
     ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
     tournament_name_t        name;
+    tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
     tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     name.key = *key;
     name.user = ctx->user;
     name.staff = ctx->staff;
 
-    ttls[0] = tournament_settled(tournament_gather_ttl(r, endpoint, 0));
+    ttls[0] = tournament_settled(
+                         tournament_gather_ttl(tmcf, tlcf, endpoint, 0));
     ttls[1] = 0;
 
     if (endpoint->viewer && (ctx->user || endpoint->follow)) {
         ttls[1] = tournament_settled(
-                              tournament_gather_ttl(r, endpoint->viewer, 0));
+                         tournament_gather_ttl(tmcf, tlcf, endpoint->viewer,
+                                               0));
     }
 
     return tournament_memo_get(tmcf->memo, &name, ttls);
@@ -255,6 +275,91 @@ tournament_who(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 }
 
 
+/* a stream goes on when this request's way is over; NULL, or the error */
+
+static tournament_error_t *
+tournament_watch_what(ngx_http_request_t *r, tournament_ctx_t *ctx,
+    tournament_endpoint_t *endpoint, tournament_input_t *in,
+    tournament_key_t *key)
+{
+    u_char                  buf[TOURNAMENT_KEY_MAX];
+    tournament_key_t        other;
+    tournament_loc_conf_t  *tlcf;
+    tournament_subject_t   *subject;
+    tournament_endpoint_t  *viewer;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
+    if (in->search
+        || tlcf->ttl[tournament_endpoint_settings(endpoint)] == 0)
+    {
+        return &tournament_error_no_stream;
+    }
+
+    viewer = tournament_viewer(endpoint, in);
+    other.len = 0;
+
+    if (viewer
+        && tournament_viewer_key(r, viewer, in, buf, &other) != NGX_OK)
+    {
+        return &tournament_error_slug;
+    }
+
+    subject = ngx_pcalloc(r->pool, sizeof(tournament_subject_t) + key->len
+                                   + other.len);
+    if (subject == NULL) {
+        return &tournament_error_unavailable;
+    }
+
+    subject->tlcf = tlcf;
+    subject->endpoint = endpoint;
+    subject->user = in->user;
+    subject->staff = in->staff;
+    subject->nkeys = viewer ? 2 : 1;
+
+    subject->keys[0].data = (u_char *) subject + sizeof(tournament_subject_t);
+    subject->keys[0].len = key->len;
+    ngx_memcpy(subject->keys[0].data, key->data, key->len);
+
+    if (viewer) {
+        subject->keys[1].data = subject->keys[0].data + key->len;
+        subject->keys[1].len = other.len;
+        ngx_memcpy(subject->keys[1].data, buf, other.len);
+    }
+
+    ctx->subject = subject;
+
+    return NULL;
+}
+
+
+/* whose entry is the second one; NULL: there is one only */
+
+static tournament_endpoint_t *
+tournament_viewer(tournament_endpoint_t *endpoint, tournament_input_t *in)
+{
+    return (in->user && !in->staff
+            && endpoint->audience >= TOURNAMENT_VIEWED)
+           ? endpoint->viewer : NULL;
+}
+
+
+/* buf has TOURNAMENT_KEY_MAX bytes, and is the key's */
+
+static ngx_int_t
+tournament_viewer_key(ngx_http_request_t *r, tournament_endpoint_t *viewer,
+    tournament_input_t *in, u_char *buf, tournament_key_t *key)
+{
+    tournament_main_conf_t  *tmcf;
+
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
+
+    tournament_key_init(key, buf, tmcf->space, viewer->number);
+
+    return viewer->arguments(r, in, key) == NULL ? NGX_OK : NGX_ERROR;
+}
+
+
 /* the endpoint's own entry and, where a user looks at it, the user's */
 
 static ngx_int_t
@@ -266,9 +371,6 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
     tournament_key_t         context_key;
     tournament_part_t       *parts;
     tournament_endpoint_t   *context;
-    tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     parts = ngx_pcalloc(r->pool, 2 * sizeof(tournament_part_t));
     if (parts == NULL) {
@@ -286,14 +388,11 @@ tournament_parts(ngx_http_request_t *r, tournament_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (in->user && !in->staff && endpoint->audience >= TOURNAMENT_VIEWED) {
-        context = endpoint->viewer;
+    context = tournament_viewer(endpoint, in);
 
-        tournament_key_init(&context_key, buf, tmcf->space, context->number);
-
-        if (context->arguments(r, in, &context_key) != NULL
-            || tournament_part_key(r, &parts[1], &context_key)
-               != NGX_OK)
+    if (context) {
+        if (tournament_viewer_key(r, context, in, buf, &context_key) != NGX_OK
+            || tournament_part_key(r, &parts[1], &context_key) != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -356,10 +455,15 @@ tournament_follow(ngx_http_request_t *r, tournament_ctx_t *ctx)
 static ngx_int_t
 tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    tournament_part_t      *part;
-    tournament_view_t       view;
-    tournament_error_t     *error;
-    tournament_endpoint_t  *endpoint;
+    tournament_part_t       *part;
+    tournament_view_t        view;
+    tournament_error_t      *error;
+    tournament_endpoint_t   *endpoint;
+    tournament_loc_conf_t   *tlcf;
+    tournament_main_conf_t  *tmcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
 
     part = ctx->parts;
     endpoint = part->endpoint;
@@ -376,7 +480,7 @@ tournament_answer(ngx_http_request_t *r, tournament_ctx_t *ctx)
         return tournament_refuse(r, error);
     }
 
-    ctx->body = tournament_render(r, endpoint,
+    ctx->body = tournament_render(tmcf, tlcf, endpoint,
                                   tournament_lasts(ctx) ? &part->key : NULL,
                                   &view);
     if (ctx->body == NULL) {
@@ -404,89 +508,14 @@ tournament_lasts(tournament_ctx_t *ctx)
 }
 
 
-tournament_body_t *
-tournament_render(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
-    tournament_key_t *key, tournament_view_t *view)
-{
-    size_t                   start, len;
-    ngx_str_t                text, etag;
-    ngx_msec_t               ttls[TOURNAMENT_BODY_ENTRIES];
-    tournament_body_t       *body;
-    tournament_name_t        name;
-    tournament_entry_t      *entries[TOURNAMENT_BODY_ENTRIES];
-    tournament_main_conf_t  *tmcf;
-
-    tmcf = ngx_http_get_module_main_conf(r, ngx_http_tournament_module);
-
-    if (key) {
-        name.key = *key;
-        name.user = view->user;
-        name.staff = view->staff;
-
-        ttls[0] = tournament_gather_ttl(r, endpoint, 0);
-        ttls[1] = view->context
-                  ? tournament_gather_ttl(r, endpoint->viewer, 0) : 0;
-
-        /* others may have waited for the same facts, and been here before */
-
-        body = tournament_memo_get(tmcf->memo, &name, ttls);
-        if (body) {
-            return body;
-        }
-    }
-
-    if (tournament_write(tmcf->json, endpoint, view, &text, &etag) != NGX_OK) {
-        return NULL;
-    }
-
-    entries[0] = view->entry;
-    entries[1] = view->context;
-
-    body = tournament_body_create(key ? &name : NULL, entries, view->now,
-                                  &text, &etag);
-    if (body == NULL) {
-        return NULL;
-    }
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "tournament rendered: %uz bytes, ETag %V", text.len,
-                   &etag);
-
-    tournament_json_marked(tmcf->json, &start, &len);
-
-    body->part.data = body->text.data + start;
-    body->part.len = len;
-
-    if (key) {
-        tournament_memo_put(tmcf->memo, body);
-    }
-
-    return body;
-}
-
-
-/* text and etag are the writer's; a user's answer has no ETag */
-
-static ngx_int_t
-tournament_write(tournament_json_t *json, tournament_endpoint_t *endpoint,
-    tournament_view_t *view, ngx_str_t *text, ngx_str_t *etag)
-{
-    tournament_json_begin(json);
-    tournament_json_bool(json, "success", 1);
-
-    endpoint->render(json, view);
-
-    ngx_str_set(etag, "");
-
-    return tournament_json_end(json, view->now, text,
-                               (view->user || view->staff) ? NULL : etag);
-}
-
-
 ngx_int_t
 tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    if (ctx->subject) {
+        return tournament_stream_start(r, ctx);
+    }
 
     tournament_count(r, NGX_HTTP_OK);
 

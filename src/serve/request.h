@@ -27,17 +27,6 @@ ngx_int_t tournament_value(ngx_http_request_t *r, tournament_value_t *tv,
 
 
 /*
- * The body of a view: from the memo, or rendered and kept there under key and
- * the view's user; without a key just rendered.  The caller gets a reference.
- * NULL: no memory.
- */
-
-tournament_body_t *tournament_render(ngx_http_request_t *r,
-    tournament_endpoint_t *endpoint, tournament_key_t *key,
-    tournament_view_t *view);
-
-
-/*
  * Sends ctx->body: as a public answer, or as that of the user in ctx.  Returns
  * a value for a handler to return.
  */

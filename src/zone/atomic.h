@@ -20,6 +20,11 @@
 #define tournament_atomic_swap(p, v)                                          \
     __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 
+#define tournament_atomic_or(p, v)                                            \
+    (void) __atomic_or_fetch(p, v, __ATOMIC_SEQ_CST)
+#define tournament_atomic_and(p, v)                                           \
+    (void) __atomic_and_fetch(p, v, __ATOMIC_SEQ_CST)
+
 /* adds 1; the value is the new one */
 #define tournament_atomic_next(p)                                             \
     __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST)

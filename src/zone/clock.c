@@ -20,6 +20,10 @@
 #define TOURNAMENT_STRIPES_FIXED  2
 
 
+static void tournament_clock_note(tournament_clock_t *clock, uint64_t value,
+    uint32_t stripe);
+
+
 void
 tournament_clock_init(tournament_clock_t *clock, u_char *memory,
     uint32_t nstripes)
@@ -29,7 +33,9 @@ tournament_clock_init(tournament_clock_t *clock, u_char *memory,
 
     clock->stripes = (uint64_t *) memory;
     clock->purges = clock->stripes + nstripes;
+    clock->ring = clock->purges + nstripes;
     clock->nstripes = nstripes;
+    clock->nring = tournament_clock_ring(nstripes);
 }
 
 
@@ -72,27 +78,37 @@ tournament_clock_change(tournament_clock_t *clock, tournament_thing_e kind,
     int64_t id)
 {
     uint32_t  n;
+    uint64_t  now;
 
     n = tournament_clock_stripe(clock, kind, id);
+    now = tournament_atomic_next(&clock->value);
 
-    tournament_atomic_advance(&clock->stripes[n],
-                              tournament_atomic_next(&clock->value));
+    tournament_atomic_advance(&clock->stripes[n], now);
+    tournament_clock_note(clock, now, n);
 }
 
 
 void
 tournament_clock_change_all(tournament_clock_t *clock)
 {
-    tournament_atomic_advance(&clock->floor,
-                              tournament_atomic_next(&clock->value));
+    uint64_t  now;
+
+    now = tournament_atomic_next(&clock->value);
+
+    tournament_atomic_advance(&clock->floor, now);
+    tournament_clock_note(clock, now, TOURNAMENT_CLOCK_ALL);
 }
 
 
 void
 tournament_clock_suspect_all(tournament_clock_t *clock)
 {
-    tournament_atomic_advance(&clock->suspect,
-                              tournament_atomic_next(&clock->value));
+    uint64_t  now;
+
+    now = tournament_atomic_next(&clock->value);
+
+    tournament_atomic_advance(&clock->suspect, now);
+    tournament_clock_note(clock, now, TOURNAMENT_CLOCK_ALL);
 }
 
 
@@ -113,6 +129,7 @@ tournament_clock_purge(tournament_clock_t *clock, tournament_thing_e kind,
 
     tournament_atomic_advance(&clock->purges[n], now);
     tournament_atomic_advance(&clock->stripes[n], now);
+    tournament_clock_note(clock, now, n);
 }
 
 
@@ -125,14 +142,62 @@ tournament_clock_purge_all(tournament_clock_t *clock)
 
     tournament_atomic_advance(&clock->purge_floor, now);
     tournament_atomic_advance(&clock->floor, now);
+    tournament_clock_note(clock, now, TOURNAMENT_CLOCK_ALL);
 }
 
 
 void
 tournament_clock_walk(tournament_clock_t *clock)
 {
-    tournament_atomic_advance(&clock->walked,
-                              tournament_atomic_next(&clock->value));
+    uint64_t  now;
+
+    now = tournament_atomic_next(&clock->value);
+
+    tournament_atomic_advance(&clock->walked, now);
+    tournament_clock_note(clock, now, TOURNAMENT_CLOCK_NONE);
+}
+
+
+/* after the stripe: whoever finds the note finds the stripe moved, too */
+
+static void
+tournament_clock_note(tournament_clock_t *clock, uint64_t value,
+    uint32_t stripe)
+{
+    tournament_atomic_release(&clock->ring[value % clock->nring],
+                              value << 32 | stripe);
+}
+
+
+ngx_int_t
+tournament_clock_follow(tournament_clock_t *clock, uint64_t *seen,
+    uint32_t *stripe)
+{
+    uint64_t  now, note;
+
+    now = tournament_clock_now(clock);
+
+    if (now == *seen) {
+        return NGX_DECLINED;
+    }
+
+    note = tournament_atomic_acquire(&clock->ring[(*seen + 1) % clock->nring]);
+
+    if (now - *seen > clock->nring
+        || (int32_t) ((uint32_t) (note >> 32) - (uint32_t) (*seen + 1)) > 0)
+    {
+        *seen = now;
+        return NGX_ERROR;
+    }
+
+    if ((uint32_t) (note >> 32) != (uint32_t) (*seen + 1)) {
+        return NGX_AGAIN;
+    }
+
+    (*seen)++;
+    *stripe = (uint32_t) note;
+
+    return NGX_OK;
 }
 
 

@@ -57,7 +57,9 @@ typedef struct {
 
     uint64_t                  *stripes;       /* last change */
     uint64_t                  *purges;        /* last purge */
+    uint64_t                  *ring;          /* the last changes, by value */
     uint32_t                   nstripes;      /* a power of two */
+    uint32_t                   nring;
 } tournament_clock_t;
 
 
@@ -66,7 +68,10 @@ typedef struct {
  * tournament_clock_size() bytes and is aligned to 8.
  */
 
-#define tournament_clock_size(nstripes)  (2 * (nstripes) * sizeof(uint64_t))
+#define tournament_clock_ring(nstripes)  ngx_min(nstripes, 4096)
+
+#define tournament_clock_size(nstripes)                                       \
+    ((2 * (nstripes) + tournament_clock_ring(nstripes)) * sizeof(uint64_t))
 
 void tournament_clock_init(tournament_clock_t *clock, u_char *memory,
     uint32_t nstripes);
@@ -106,6 +111,21 @@ void tournament_clock_suspect_all(tournament_clock_t *clock);
 void tournament_clock_purge(tournament_clock_t *clock,
     tournament_thing_e kind, int64_t id);
 void tournament_clock_purge_all(tournament_clock_t *clock);
+
+
+/*
+ * For who follows the changes: *seen is the clock's value up to which that was
+ * done, and goes on by one.  NGX_OK: *stripe has changed, all of them with
+ * TOURNAMENT_CLOCK_ALL, none with TOURNAMENT_CLOCK_NONE.  NGX_DECLINED: there
+ * was no change since.  NGX_AGAIN: somebody is just at it.  NGX_ERROR: more
+ * than the ring keeps were missed; *seen is the clock's value now.
+ */
+
+#define TOURNAMENT_CLOCK_ALL   0xffffffff
+#define TOURNAMENT_CLOCK_NONE  0xfffffffe
+
+ngx_int_t tournament_clock_follow(tournament_clock_t *clock, uint64_t *seen,
+    uint32_t *stripe);
 
 
 /*

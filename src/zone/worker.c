@@ -47,6 +47,7 @@ tournament_workers_join(tournament_workers_t *workers, uint32_t generation)
             && tournament_atomic_set(&workers->ids[i], &id,
                                      tournament_worker_id(generation)))
         {
+            tournament_workers_watch(workers, i, 0);
             return i;
         }
     }
@@ -61,6 +62,34 @@ tournament_workers_leave(tournament_workers_t *workers, ngx_int_t number)
     if (number != NGX_ERROR) {
         tournament_atomic_store(&workers->ids[number], 0);
     }
+}
+
+
+void
+tournament_workers_watch(tournament_workers_t *workers, ngx_int_t number,
+    ngx_uint_t on)
+{
+    uint64_t  bit;
+
+    if (number == NGX_ERROR) {
+        return;
+    }
+
+    bit = (uint64_t) 1 << number;
+
+    if (on) {
+        tournament_atomic_or(&workers->watching, bit);
+
+    } else {
+        tournament_atomic_and(&workers->watching, ~bit);
+    }
+}
+
+
+uint64_t
+tournament_workers_watching(tournament_workers_t *workers)
+{
+    return tournament_atomic_load(&workers->watching);
 }
 
 

@@ -23,6 +23,8 @@ typedef struct {
     uint64_t                   ids[TOURNAMENT_WORKERS];   /* by number; 0: it
                                                              is free */
     uint32_t                   generation;
+    uint64_t                   watching;  /* a bit each: to be woken by
+                                             changes */
 } tournament_workers_t;
 
 
@@ -65,6 +67,16 @@ uint32_t tournament_workers_generation(tournament_workers_t *workers);
 ngx_int_t tournament_workers_join(tournament_workers_t *workers,
     uint32_t generation);
 void tournament_workers_leave(tournament_workers_t *workers, ngx_int_t number);
+
+
+/*
+ * Whether the worker of that number is to be woken as something has changed,
+ * and the set of those that are.  A worker that joins is not.
+ */
+
+void tournament_workers_watch(tournament_workers_t *workers, ngx_int_t number,
+    ngx_uint_t on);
+uint64_t tournament_workers_watching(tournament_workers_t *workers);
 
 
 /* The id of the living worker that has a number, or 0. */
