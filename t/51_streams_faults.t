@@ -33,6 +33,8 @@ my $nginx = Tournament::Nginx->new(options(
 my $t = $pg->tournament(slots => 5000, reg_open_at => '-1 hour',
                         reg_close_at => '+1 hour', start_at => '+1 day');
 
+poll_until { $nginx->get($t->{path})->status == 200 } 30, 'an answer';
+
 
 sub stream {
     my (%options) = @_;
