@@ -259,4 +259,23 @@ subtest 'reload' => sub {
     all_taken($n, 'new ones go on', stream());
 };
 
+
+subtest 'figures' => sub {
+    my $figures = sub { $nginx->get('/tournaments/status')->json->{streams} };
+
+    poll_until { $figures->()->{open}{state} == 0 } 10, 'none is open';
+
+    my $s = $figures->();
+
+    cmp_ok $s->{events}, '>', $MANY, 'events';
+    cmp_ok $s->{skipped}, '>', 20, 'skipped by who did not read';
+    is $s->{ends}{slow}, 1, 'one took nothing';
+    is $s->{ends}{exit}, $MANY, 'those that the reload has ended';
+    cmp_ok $s->{ends}{client}, '>', 2 * $MANY, 'clients that went';
+
+    my @open = map { stream() } 1 .. 3;
+
+    is $figures->()->{open}{state}, 3, 'open ones';
+};
+
 done_testing;

@@ -89,6 +89,8 @@ subtest 'the document' => sub {
         qq("$_":{) . join(',', map { qq("$_":0) } @COLUMNS)
             . ',"hit_rate":null}'
     } names(counted => 1);
+    my $streams = join ',', map { qq("$_":0) }
+        grep { $_ ne 'states' } names(counted => 1);
     my @bounds = (qw(0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1
                      2.5 null));
     my $empty  = '{"count":0,"sum":0.000000,"buckets":['
@@ -105,6 +107,8 @@ subtest 'the document' => sub {
                   "cells":{"size":256,"total":<int>,"used":0,"free":<int>},
                   "evictions":0,"recoveries":0},
          "changes":{"feed":0,"purges":0},
+         "streams":{"open":{$streams},"events":0,"skipped":0,"refused":0,
+                    "ends":{"client":0,"slow":0,"gone":0,"limit":0,"exit":0}},
          "database":{"queries":0,"errors":0,"timeouts":0,"slow":0,"refused":0,
                      "outage":null,
                      "latency":$empty,

@@ -81,6 +81,12 @@ subtest 'the text' => sub {
         'tournament_cache_recoveries_total'      => 0,
         'tournament_changes_total{source="feed"}' => $json->{changes}{feed},
         'tournament_changes_total{source="purge"}' => 0,
+        (map { ("tournament_streams{endpoint=\"$_\"}" => 0) }
+             keys %{ $json->{streams}{open} }),
+        (map { ("tournament_stream_ends_total{reason=\"$_\"}" => 0) }
+             keys %{ $json->{streams}{ends} }),
+        (map { ("tournament_stream_${_}_total" => 0) }
+             qw(events skipped refused)),
         'tournament_feed_up'                     => 1,
         'tournament_workers'                     => 2,
         'tournament_config_generation'           => 1,

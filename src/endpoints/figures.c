@@ -29,10 +29,15 @@ tournament_column_t  tournament_columns[] = {
 };
 
 
+const char  *tournament_ends[] = {
+    "client", "slow", "gone", "limit", "exit"
+};
+
+
 tournament_figures_t *
 tournament_figures(ngx_http_request_t *r)
 {
-    ngx_uint_t               i;
+    ngx_uint_t               i, k;
     tournament_figures_t    *f;
     tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
@@ -55,9 +60,17 @@ tournament_figures(ngx_http_request_t *r)
     for (i = 0; i < TOURNAMENT_WORKERS; i++) {
 
         if (tournament_metrics_gauges(tmcf->metrics, i, &f->gauges[i])
-            == NGX_OK
-            && tournament_worker_generation(f->gauges[i].worker)
-               == f->generation)
+            != NGX_OK)
+        {
+            continue;
+        }
+
+        for (k = 0; k < TOURNAMENT_ENDPOINTS; k++) {
+            f->streams[k] += f->gauges[i].streams[k];
+        }
+
+        if (tournament_worker_generation(f->gauges[i].worker)
+            == f->generation)
         {
             f->workers++;
         }
@@ -133,7 +146,7 @@ tournament_figures_feed(tournament_main_conf_t *tmcf, tournament_figures_t *f)
     }
 
     if (up && listener->slot[0]) {
-        f->streams = 1;
+        f->streamed = 1;
         (void) ngx_cpystrn((u_char *) f->slot, (u_char *) listener->slot,
                            sizeof(f->slot));
         f->behind = tournament_atomic_peek(&listener->behind);

@@ -41,12 +41,15 @@ typedef struct {
     const char             *feed;         /* its state */
     ngx_str_t               kind;         /* the feed's, if it listens */
     ngx_pid_t               listener;     /* 0: none */
-    uint64_t                streams;      /* from a slot, as follows */
+    uint64_t                streamed;     /* from a slot, as follows */
     char                    slot[sizeof(((tournament_listener_t *) 0)->slot)];
     uint64_t                behind;       /* bytes of the server's log */
     uint64_t                behind_ms;
     uint64_t                heard;        /* silence is known */
     uint64_t                silence;      /* ms */
+
+    /* open, by number of the endpoint */
+    uint64_t                streams[TOURNAMENT_ENDPOINTS];
 } tournament_figures_t;
 
 
@@ -62,6 +65,11 @@ typedef struct {
 /* in the order shown; ends with a label of NULL */
 
 extern tournament_column_t  tournament_columns[];
+
+
+/* the words for a stream's end, by tournament_end_e */
+
+extern const char  *tournament_ends[];
 
 
 /* Reads them.  They are of the request's pool.  NULL: no memory. */

@@ -47,6 +47,10 @@ static u_char *tournament_prometheus_cells(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_changes(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
+static u_char *tournament_prometheus_streams(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f);
+static u_char *tournament_prometheus_ends(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_connections(u_char *p, u_char *last,
     tournament_metric_t *metric, tournament_figures_t *f);
 static u_char *tournament_prometheus_worker(u_char *p, u_char *last,
@@ -108,6 +112,26 @@ static tournament_metric_t  tournament_metrics_table[] = {
       "Changes heard from the database, and purges.",
       0, tournament_prometheus_changes, 0 },
 
+    { "tournament_streams", "gauge",
+      "Streams that are open, by endpoint.",
+      0, tournament_prometheus_streams, 0 },
+
+    { "tournament_stream_events_total", "counter",
+      "Events sent to streams.",
+      at(counters.events), NULL, 0 },
+
+    { "tournament_stream_skipped_total", "counter",
+      "Events that slow clients missed, for newer ones.",
+      at(counters.skipped), NULL, 0 },
+
+    { "tournament_stream_refused_total", "counter",
+      "Streams for which there was no room.",
+      at(counters.full), NULL, 0 },
+
+    { "tournament_stream_ends_total", "counter",
+      "Streams that have ended, by reason.",
+      0, tournament_prometheus_ends, 0 },
+
     { "tournament_database_queries_total", "counter",
       "Queries that have ended.",
       at(counters.queries), NULL, 0 },
@@ -160,11 +184,11 @@ static tournament_metric_t  tournament_metrics_table[] = {
 
     { "tournament_feed_lag_bytes", "gauge",
       "The server's log that the logical feed has not handled yet.",
-      at(behind), NULL, at(streams) },
+      at(behind), NULL, at(streamed) },
 
     { "tournament_feed_lag_seconds", "gauge",
       "How old the first change of it is.",
-      at(behind_ms), tournament_prometheus_msec, at(streams) },
+      at(behind_ms), tournament_prometheus_msec, at(streamed) },
 
     { "tournament_uptime_seconds", "gauge",
       "Time since the zone was made: counters began with it.",
@@ -358,6 +382,39 @@ tournament_prometheus_changes(u_char *p, u_char *last,
                         "%s{source=\"purge\"} %uL\n",
                         metric->name, f->changes,
                         metric->name, f->counters.purges);
+}
+
+
+static u_char *
+tournament_prometheus_streams(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f)
+{
+    tournament_endpoint_t  **ep;
+
+    for (ep = tournament_endpoints; *ep; ep++) {
+        if ((*ep)->stream) {
+            p = ngx_slprintf(p, last, "%s{endpoint=\"%V\"} %uL\n",
+                             metric->name, &(*ep)->name,
+                             f->streams[(*ep)->number]);
+        }
+    }
+
+    return p;
+}
+
+
+static u_char *
+tournament_prometheus_ends(u_char *p, u_char *last,
+    tournament_metric_t *metric, tournament_figures_t *f)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < TOURNAMENT_ENDS; i++) {
+        p = ngx_slprintf(p, last, "%s{reason=\"%s\"} %uL\n", metric->name,
+                         tournament_ends[i], f->counters.ends[i]);
+    }
+
+    return p;
 }
 
 

@@ -21,6 +21,8 @@ static ngx_int_t tournament_status_handler(ngx_http_request_t *r);
 static ngx_uint_t tournament_status_html(ngx_http_request_t *r);
 static void tournament_status_json(tournament_json_t *json,
     tournament_figures_t *f);
+static void tournament_status_streams(tournament_json_t *json,
+    tournament_figures_t *f);
 static void tournament_status_endpoint(tournament_json_t *json,
     tournament_endpoint_t *endpoint, uint64_t *columns);
 static void tournament_status_rate(tournament_json_t *json, uint64_t hits,
@@ -233,9 +235,45 @@ tournament_status_json(tournament_json_t *json, tournament_figures_t *f)
     tournament_json_integer(json, "purges", f->counters.purges);
     tournament_json_close(json);
 
+    tournament_status_streams(json, f);
     tournament_status_database(json, f);
     tournament_status_histogram(json, "misses", &f->counters.misses);
     tournament_status_feed(json, f);
+}
+
+
+static void
+tournament_status_streams(tournament_json_t *json, tournament_figures_t *f)
+{
+    ngx_uint_t               i;
+    tournament_endpoint_t  **ep;
+
+    tournament_json_open_key(json, "streams");
+
+    tournament_json_open_key(json, "open");
+
+    for (ep = tournament_endpoints; *ep; ep++) {
+        if ((*ep)->stream) {
+            tournament_json_integer(json, (char *) (*ep)->name.data,
+                                    f->streams[(*ep)->number]);
+        }
+    }
+
+    tournament_json_close(json);
+
+    tournament_json_integer(json, "events", f->counters.events);
+    tournament_json_integer(json, "skipped", f->counters.skipped);
+    tournament_json_integer(json, "refused", f->counters.full);
+
+    tournament_json_open_key(json, "ends");
+
+    for (i = 0; i < TOURNAMENT_ENDS; i++) {
+        tournament_json_integer(json, tournament_ends[i],
+                                f->counters.ends[i]);
+    }
+
+    tournament_json_close(json);
+    tournament_json_close(json);
 }
 
 
@@ -415,7 +453,7 @@ tournament_status_feed(tournament_json_t *json, tournament_figures_t *f)
 
     tournament_status_seconds(json, "last_message", f->heard, f->silence);
 
-    if (f->streams) {
+    if (f->streamed) {
         tournament_json_word(json, "slot", f->slot);
         tournament_json_integer(json, "lag_bytes", f->behind);
 
@@ -424,7 +462,7 @@ tournament_status_feed(tournament_json_t *json, tournament_figures_t *f)
         tournament_json_null(json, "lag_bytes");
     }
 
-    tournament_status_seconds(json, "lag_seconds", f->streams, f->behind_ms);
+    tournament_status_seconds(json, "lag_seconds", f->streamed, f->behind_ms);
 
     tournament_status_histogram(json, "delay", &f->counters.delay);
 

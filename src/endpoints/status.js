@@ -350,7 +350,7 @@ function latencies(data, minute) {
 }
 
 function panels(data, minute) {
-    const { cache, database, feed, changes } = data;
+    const { cache, database, feed, changes, streams } = data;
     const cells = cache.cells;
     const used = cells.total ? cells.used / cells.total : 0;
 
@@ -370,6 +370,9 @@ function panels(data, minute) {
         ['Listening worker', feed.worker == null ? '–' : `${feed.worker}`],
         ['Changes heard', number(changes.feed)],
         ['Purges', number(changes.purges)],
+        ['Streams', number(Object.values(streams.open).reduce(
+            (sum, n) => sum + n, 0))],
+        ['Events sent', number(streams.events)],
     ]);
 
     list('database', ['queries', 'errors', 'timeouts', 'slow', 'refused'].map(

@@ -159,6 +159,29 @@ tournament_metrics_observe(tournament_histogram_t *histogram, uint64_t us)
 }
 
 
+/* a worker alone writes its gauges, as nobody else does */
+
+void
+tournament_metrics_begun(tournament_metrics_t *metrics, ngx_uint_t number)
+{
+    if (metrics->gauges) {
+        tournament_atomic_add(&metrics->gauges->streams[number], 1);
+    }
+}
+
+
+void
+tournament_metrics_over(tournament_metrics_t *metrics, ngx_uint_t number,
+    tournament_end_e end)
+{
+    tournament_metrics_add(&metrics->counters->ends[end]);
+
+    if (metrics->gauges) {
+        tournament_atomic_add(&metrics->gauges->streams[number], -1);
+    }
+}
+
+
 void
 tournament_metrics_follow(tournament_metrics_t *metrics,
     tournament_pg_conf_t *conf)
@@ -431,6 +454,7 @@ ngx_int_t
 tournament_metrics_gauges(tournament_metrics_t *metrics, ngx_uint_t number,
     tournament_gauges_t *gauges)
 {
+    ngx_uint_t            i;
     tournament_gauges_t  *g;
 
     gauges->worker = tournament_workers_at(metrics->zone->workers, number);
@@ -447,6 +471,10 @@ tournament_metrics_gauges(tournament_metrics_t *metrics, ngx_uint_t number,
     gauges->down = tournament_atomic_peek(&g->down);
     gauges->queued = tournament_atomic_peek(&g->queued);
     gauges->in_flight = tournament_atomic_peek(&g->in_flight);
+
+    for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
+        gauges->streams[i] = tournament_atomic_peek(&g->streams[i]);
+    }
 
     return NGX_OK;
 }

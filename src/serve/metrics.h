@@ -35,6 +35,18 @@
 #define TOURNAMENT_BUCKETS         13
 
 
+/* why a stream has ended: the client went, or took nothing; as it should */
+
+typedef enum {
+    TOURNAMENT_END_CLIENT = 0,
+    TOURNAMENT_END_SLOW,
+    TOURNAMENT_END_GONE,       /* what it showed */
+    TOURNAMENT_END_LIMIT,      /* its time */
+    TOURNAMENT_END_EXIT,       /* of the worker */
+    TOURNAMENT_ENDS
+} tournament_end_e;
+
+
 /* durations; which bucket one is counted in follows from the bounds below */
 
 typedef struct {
@@ -57,13 +69,18 @@ typedef struct {
     uint64_t                       slow;
     uint64_t                       refused;         /* the queue was full */
 
+    uint64_t                       events;          /* of streams: sent, */
+    uint64_t                       skipped;         /* missed by slow clients */
+    uint64_t                       full;            /* streams refused */
+    uint64_t                       ends[TOURNAMENT_ENDS];
+
     tournament_histogram_t  latency;       /* of queries */
     tournament_histogram_t  misses;        /* of requests */
     tournament_histogram_t  delay;         /* of the feed */
 } tournament_counters_t;
 
 
-/* of one worker's connections to the database */
+/* of one worker's connections to the database, and its streams */
 
 typedef struct {
     uint64_t                       worker;          /* its id, in a copy */
@@ -72,6 +89,9 @@ typedef struct {
     uint32_t                       down;
     uint32_t                       queued;          /* queries */
     uint32_t                       in_flight;
+
+    /* by number of the endpoint */
+    uint32_t                       streams[TOURNAMENT_ENDPOINTS];
 } tournament_gauges_t;
 
 
@@ -101,7 +121,10 @@ extern tournament_bound_t
     tournament_bounds[TOURNAMENT_BUCKETS];
 
 
-/* Bytes of the annex in a zone of that size: a thirty-second of it at most. */
+/*
+ * Bytes of the annex in a zone of that size: a thirty-second of it at most, but
+ * that there is room for the gauges and one slot.
+ */
 
 size_t tournament_metrics_size(size_t zone);
 
@@ -128,6 +151,14 @@ tournament_metrics_add(uint64_t *counter)
 {
     tournament_atomic_add(counter, 1);
 }
+
+
+/* A stream of that endpoint has begun, or ended. */
+
+void tournament_metrics_begun(tournament_metrics_t *metrics,
+    ngx_uint_t number);
+void tournament_metrics_over(tournament_metrics_t *metrics, ngx_uint_t number,
+    tournament_end_e end);
 
 
 /* Counts a duration, us. */

@@ -28,6 +28,8 @@ typedef struct {
     tournament_watcher_t      watcher;     /* first */
     ngx_http_request_t       *request;
     tournament_ctx_t         *ctx;
+    tournament_metrics_t     *metrics;
+    tournament_end_e          end;         /* why it ends */
 
     ngx_buf_t                 buf;
     ngx_chain_t               chain;
@@ -44,6 +46,8 @@ typedef struct {
     unsigned                  beat:1;      /* a comment is due */
     unsigned                  stale:1;     /* the client knows */
     unsigned                  over:1;      /* nothing is to follow */
+    unsigned                  missed:1;    /* there is news for it */
+    unsigned                  counted:1;
 } tournament_stream_t;
 
 
@@ -104,6 +108,7 @@ tournament_stream_start(ngx_http_request_t *r, tournament_ctx_t *ctx)
         rc = tournament_stream_watch(r, ctx, &stream);
 
         if (rc == NGX_BUSY) {
+            tournament_metrics_add(&stream->metrics->counters->full);
             return tournament_refuse(r, &tournament_error_too_many_streams);
         }
 
@@ -172,6 +177,7 @@ tournament_stream_watch(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
     stream->request = r;
     stream->ctx = ctx;
+    stream->metrics = tmcf->metrics;
     stream->watcher.handler = tournament_stream_news;
     stream->watcher.leave = tournament_stream_leave;
 
@@ -193,6 +199,11 @@ tournament_stream_watch(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
     rc = tournament_watch_add(tmcf->watch, ctx->subject, ctx->body,
                               &stream->watcher);
+
+    if (rc == NGX_OK) {
+        stream->counted = 1;
+        tournament_metrics_begun(stream->metrics, ctx->endpoint->number);
+    }
 
     ctx->data = stream;
     *place = stream;
@@ -454,8 +465,11 @@ tournament_stream_next(tournament_stream_t *stream)
 
     news = tournament_watch_news(&stream->watcher);
 
+    stream->missed = 0;
+
     if (news->gone) {
         stream->over = 1;
+        stream->end = TOURNAMENT_END_GONE;
         tournament_stream_event(stream, news->gone);
         return 1;
     }
@@ -495,6 +509,8 @@ tournament_stream_event(tournament_stream_t *stream, tournament_event_t *event)
 {
     event->refs++;
     stream->event = event;
+
+    tournament_metrics_add(&stream->metrics->counters->events);
 
     tournament_stream_text(stream, event->text.data, event->text.len);
 }
@@ -562,6 +578,7 @@ tournament_stream_writable(ngx_http_request_t *r)
                       "client timed out");
 
         r->connection->timedout = 1;
+        stream->end = TOURNAMENT_END_SLOW;
         tournament_stream_end(stream, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }
@@ -589,9 +606,16 @@ tournament_stream_news(tournament_watcher_t *watcher)
 {
     tournament_stream_t  *stream = (tournament_stream_t *) watcher;
 
-    if (tournament_stream_ours(stream)) {
-        tournament_stream_go_on(stream);
+    if (!tournament_stream_ours(stream)) {
+        return;
     }
+
+    if (stream->missed) {
+        tournament_metrics_add(&stream->metrics->counters->skipped);
+    }
+
+    stream->missed = 1;
+    tournament_stream_go_on(stream);
 }
 
 
@@ -605,6 +629,8 @@ tournament_stream_leave(tournament_watcher_t *watcher)
     if (!tournament_stream_ours(stream)) {
         return;
     }
+
+    stream->end = TOURNAMENT_END_EXIT;
 
     if (tournament_stream_busy(stream)) {
         stream->request->connection->error = 1;
@@ -628,6 +654,7 @@ tournament_stream_timer(ngx_event_t *ev)
     }
 
     if (stream->limit && ngx_current_msec - stream->began >= stream->limit) {
+        stream->end = TOURNAMENT_END_LIMIT;
         tournament_stream_end(stream, NGX_DONE);
         return;
     }
@@ -724,6 +751,12 @@ tournament_stream_cease(tournament_stream_t *stream)
 {
     tournament_watch_remove(&stream->watcher);
     tournament_timer_stop(&stream->timer);
+
+    if (stream->counted) {
+        stream->counted = 0;
+        tournament_metrics_over(stream->metrics, stream->ctx->endpoint->number,
+                                stream->end);
+    }
 }
 
 
