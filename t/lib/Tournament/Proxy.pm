@@ -24,11 +24,15 @@ package Tournament::Proxy;
 #                          is cut once so many more bytes came from that side;
 #                          of several only so many have been passed on. how is
 #                          what the client sees: "close" (default) or "reset"
+#       mangle => { way => ..., each => $n, seed => $n }
+#                          about one message in n of the server's is changed, in
+#                          a way that its name tells: length, type, byte, short,
+#                          drop, twice, swap, insert. No TLS then
 #     A side is "server", "client" or "both".
 #   $proxy->pass           nothing is wrong
 #   $proxy->cut($how)      all open connections, now; how many
-#   $proxy->count          { accepted, open, cut (how many so far), server,
-#                          client (bytes that came from there) }
+#   $proxy->count          { accepted, open, cut, mangled (how many so far),
+#                          server, client (bytes that came from there) }
 #   $proxy->wait_count($name, $least, $seconds)
 #                          until that count is so high
 #   $proxy->conninfo(%more)    of PostgreSQL, by way of it
@@ -54,8 +58,45 @@ use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM SOL_SOCKET SO_LINGER IPPROTO_TCP
 use Tournament::Util qw(at_end free_port now poll_until reap remaining
                         tempdir);
 
-my @FAULTS = qw(refuse stall hold lose delay trickle from cut);
+my @FAULTS = qw(refuse stall hold lose delay trickle from cut mangle);
 my @SIDES  = qw(server client);
+
+# Messages of the server's that nobody has asked for.
+
+sub _message { return $_[0] . pack('N', 4 + length $_[1]) . $_[1] }
+
+my @UNASKED = (
+    _message('N', "SNOTICE\0VNOTICE\0C00000\0Mon and on\0\0") x 1000,
+    _message('S', "some_parameter\0some value\0") x 1000,
+    (map { _message('A', pack('N', 1) . "tournament_changes\0$_\0") }
+        '', 'x' x 8000, 't1 ' x 2000, "\xff\xfe"),
+    (map { _message($_, pack 'Cn', 0, 0) } qw(G H W)),
+    (map { _message('R', pack 'N', $_) } 0, 3, 5, 10, 12),
+    _message('d', 'w' . 'x' x 24), _message('c', ''),
+    _message('D', pack('n', 1) . pack('N', 1) . 'x'),
+    _message('D', pack('n', 9) . pack('N', 1 << 30)),
+    _message('T', pack 'n', 65535),
+    _message('C', "SELECT 1\0"), _message('I', ''), _message('n', ''),
+    _message('s', ''), _message('1', ''), _message('2', ''),
+    _message('Z', 'I'), _message('Z', 'E'), _message('Z', '?'),
+    _message('K', pack 'NN', 1, 2), _message('V', pack 'N', -1),
+    _message('v', pack 'NN', 0, 0), _message('E', ''),
+    _message('E', "SFATAL\0VFATAL\0C57P01\0Mgo away\0\0"),
+    _message('E', "SERROR\0VERROR\0CXX000\0Mno reason\0\0"),
+);
+
+my %MANGLE = (
+    length => sub { substr $_[0], 1, 4, pack 'N', rand 2 ** (3 + rand 29) },
+    type   => sub { substr $_[0], 0, 1, chr rand 256 },
+    byte   => sub { substr $_[0], 5 + rand(length($_[0]) - 5), 1,
+                           chr rand 256 if length $_[0] > 5 },
+    short  => sub { $_[0] = _message(substr($_[0], 0, 1),
+                                     substr $_[0], 5,
+                                     rand(length($_[0]) - 5)) },
+    drop   => sub { $_[0] = '' },
+    twice  => sub { $_[0] .= $_[0] },
+    insert => sub { $_[0] = $UNASKED[rand @UNASKED] . $_[0] },
+);
 
 # What may be on its way in one direction of a connection, in bytes.
 
@@ -275,7 +316,8 @@ sub _run {
     my $in   = '';
 
     $self->{fault} = {};
-    $self->{count} = { accepted => 0, cut => 0, server => 0, client => 0 };
+    $self->{count} = { accepted => 0, cut => 0, server => 0, client => 0,
+                        mangled => 0 };
     $self->{pairs} = {};
 
     while (1) {
@@ -333,6 +375,8 @@ sub _set {
     my ($self, $fault) = @_;
 
     $self->{fault} = $fault;
+
+    srand $fault->{mangle}{seed} if $fault->{mangle};
 
     if ($fault->{refuse}) {
         $self->_refuse;
@@ -546,6 +590,9 @@ sub _read {
 
     return if $pair->{silent};
 
+    $bytes = $self->_mangled($pair, $bytes) if $side eq 'server';
+    $n     = length $bytes or return;
+
     if (defined $from->{left} && $n >= $from->{left}) {
         $bytes = substr $bytes, 0, $from->{left};
         $from->{cut} = 1;
@@ -565,6 +612,48 @@ sub _read {
     push @{ $from->{queue} }, [ now() + $delay, $bytes ];
 
     return;
+}
+
+
+# Messages as they become whole; what is left of one goes on as it is when the
+# fault is over.
+
+sub _mangled {
+    my ($self, $pair, $bytes) = @_;
+
+    my $mangle = $self->{fault}{mangle};
+
+    $bytes = delete($pair->{part}) . $bytes if defined $pair->{part};
+
+    return $bytes unless $mangle;
+
+    my $out = '';
+
+    while (length $bytes >= 5) {
+        my $length = 1 + unpack 'x N', $bytes;
+
+        last if length $bytes < $length;
+
+        my $message = substr $bytes, 0, $length, '';
+        my $late    = delete $pair->{late} // '';
+
+        if (rand $mangle->{each} < 1) {
+            $self->{count}{mangled}++;
+
+            if ($mangle->{way} eq 'swap') {
+                $pair->{late} = $late . $message;
+                next;
+            }
+
+            $MANGLE{ $mangle->{way} }->($message);
+        }
+
+        $out .= $message . $late;
+    }
+
+    $pair->{part} = $bytes;
+
+    return $out;
 }
 
 

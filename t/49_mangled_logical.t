@@ -1,0 +1,4 @@
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Tournament::Logical;
