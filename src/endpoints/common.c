@@ -323,6 +323,31 @@ tournament_render_members(tournament_json_t *json, u_char *base,
 
 
 void
+tournament_decode_written(tournament_result_t *result)
+{
+    tournament_string_t  members;
+
+    (void) tournament_result_reserve(result, sizeof(tournament_string_t));
+
+    members = tournament_result_members(result);
+
+    ngx_memcpy(tournament_result_at(result, 0), &members,
+               sizeof(tournament_string_t));
+}
+
+
+void
+tournament_render_written(tournament_json_t *json, tournament_view_t *view)
+{
+    u_char  *base;
+
+    base = view->entry->facts;
+
+    tournament_render_members(json, base, (tournament_string_t *) base);
+}
+
+
+void
 tournament_render_string(tournament_json_t *json, const char *key,
     u_char *base, tournament_string_t *string)
 {

@@ -126,6 +126,16 @@ void tournament_render_members(tournament_json_t *json, u_char *base,
     tournament_string_t *string);
 
 
+/*
+ * An answer that time does not change: its facts are the members that decoding
+ * has written to result->json.
+ */
+
+void tournament_decode_written(tournament_result_t *result);
+void tournament_render_written(tournament_json_t *json,
+    tournament_view_t *view);
+
+
 /* A string of an entry whose facts are at base; null where it has none. */
 
 void tournament_render_string(tournament_json_t *json, const char *key,

@@ -1,22 +1,14 @@
 
-/* Endpoint "count": how many have registered for a tournament, by status. */
+/*
+ * Endpoint "count": how many have registered for a tournament, by status.
+ * Facts are the answer's members.
+ */
 
 #include "endpoints/common.h"
 
 
-typedef struct {
-    int64_t                  id;
-    int64_t                  pending;
-    int64_t                  confirmed;
-    int64_t                  cancelled;
-    tournament_string_t      slug;
-} tournament_count_t;
-
-
 static void tournament_count_decode(tournament_result_t *result, int row,
     int n);
-static void tournament_count_render(tournament_json_t *json,
-    tournament_view_t *view);
 
 
 /* id, slug, pending, confirmed, cancelled */
@@ -43,58 +35,46 @@ tournament_endpoint_t  tournament_endpoint_count = {
     .arguments = tournament_arguments_slug,
     .decode = tournament_count_decode,
     .check = tournament_check_found,
-    .render = tournament_count_render
+    .render = tournament_render_written
 };
 
 
 static void
 tournament_count_decode(tournament_result_t *result, int row, int n)
 {
-    tournament_count_t  count;
+    int64_t             id, pending, confirmed, count;
+    tournament_json_t  *json;
 
     if (n == 0) {
         tournament_decode_missing(result);
         return;
     }
 
-    (void) tournament_result_reserve(result, sizeof(tournament_count_t));
-
-    count.id = tournament_result_integer(result, row, 0, 0);
-    count.slug = tournament_result_string(result, row, 1);
-    count.pending = tournament_result_integer(result, row, 2, 0);
-    count.confirmed = tournament_result_integer(result, row, 3, 0);
-    count.cancelled = tournament_result_integer(result, row, 4, 0);
-
-    ngx_memcpy(tournament_result_at(result, 0), &count,
-               sizeof(tournament_count_t));
-
-    tournament_result_tournament(result, count.id, NULL);
-}
-
-
-static void
-tournament_count_render(tournament_json_t *json, tournament_view_t *view)
-{
-    u_char              *base;
-    int64_t              n;
-    tournament_count_t  *count;
-
-    base = view->entry->facts;
-    count = (tournament_count_t *) base;
+    id = tournament_result_integer(result, row, 0, 0);
+    pending = tournament_result_integer(result, row, 2, 0);
+    confirmed = tournament_result_integer(result, row, 3, 0);
 
     /* no table has so many rows, but a site's own function may say so */
 
-    if (__builtin_add_overflow(count->pending, count->confirmed, &n)) {
-        n = INT64_MAX;
+    if (__builtin_add_overflow(pending, confirmed, &count)) {
+        count = INT64_MAX;
     }
 
-    tournament_json_integer(json, "tournament_id", count->id);
-    tournament_render_string(json, "slug", base, &count->slug);
-    tournament_json_integer(json, "count", n);
+    json = result->json;
+
+    tournament_json_begin(json);
+    tournament_json_integer(json, "tournament_id", id);
+    tournament_result_column(result, "slug", row, 1);
+    tournament_json_integer(json, "count", count);
 
     tournament_json_open_key(json, "by_status");
-    tournament_json_integer(json, "PENDING", count->pending);
-    tournament_json_integer(json, "CONFIRMED", count->confirmed);
-    tournament_json_integer(json, "CANCELLED", count->cancelled);
+    tournament_json_integer(json, "PENDING", pending);
+    tournament_json_integer(json, "CONFIRMED", confirmed);
+    tournament_json_integer(json, "CANCELLED",
+                            tournament_result_integer(result, row, 4, 0));
     tournament_json_close(json);
+
+    tournament_decode_written(result);
+
+    tournament_result_tournament(result, id, NULL);
 }

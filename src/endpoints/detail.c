@@ -8,18 +8,7 @@
 
 typedef struct {
     tournament_card_t        card;
-    tournament_string_t      description;
-    tournament_string_t      type;
-    tournament_string_t      youtube;
-    tournament_string_t      facebook;
-    tournament_string_t      discord;
-    tournament_string_t      prize_distribution;
-    tournament_string_t      rules_pdf;
-    int64_t                  check_in_open_at;
-    int64_t                  check_in_close_at;
-    int64_t                  created_at;
-    int64_t                  updated_at;
-    int64_t                  check_in_required;
+    tournament_string_t      members;     /* from its description on */
     uint32_t                 related;     /* cards' offset */
     uint32_t                 n;
 } tournament_detail_t;
@@ -27,10 +16,12 @@ typedef struct {
 
 static void tournament_detail_decode(tournament_result_t *result, int row,
     int n);
-static void tournament_detail_render(tournament_json_t *json,
-    tournament_view_t *view);
+static tournament_string_t tournament_detail_members(
+    tournament_result_t *result, int row, tournament_facts_t *facts);
 static void tournament_detail_size(tournament_json_t *json, const char *key,
     int32_t size);
+static void tournament_detail_render(tournament_json_t *json,
+    tournament_view_t *view);
 
 
 /*
@@ -71,10 +62,10 @@ tournament_endpoint_t  tournament_endpoint_detail = {
 static void
 tournament_detail_decode(tournament_result_t *result, int row, int n)
 {
-    int                   i, column;
-    uint32_t              related;
-    tournament_card_t     card, *dst;
-    tournament_detail_t   detail;
+    int                  i;
+    uint32_t             related;
+    tournament_card_t    card, *dst;
+    tournament_detail_t  detail;
 
     if (n == 0) {
         tournament_decode_missing(result);
@@ -91,23 +82,8 @@ tournament_detail_decode(tournament_result_t *result, int row, int n)
 
     tournament_decode_card(result, row, 0, &detail.card);
 
-    column = TOURNAMENT_CARD_COLUMNS;
-
-    detail.description = tournament_result_string(result, row, column);
-    detail.type = tournament_result_string(result, row, column + 1);
-    detail.check_in_required = tournament_result_bool(result, row, column + 2);
-    detail.check_in_open_at = tournament_result_instant(result, row,
-                                                        column + 3);
-    detail.check_in_close_at = tournament_result_instant(result, row,
-                                                         column + 4);
-    detail.youtube = tournament_result_string(result, row, column + 5);
-    detail.facebook = tournament_result_string(result, row, column + 6);
-    detail.discord = tournament_result_string(result, row, column + 7);
-    detail.prize_distribution = tournament_result_string(result, row,
-                                                         column + 8);
-    detail.rules_pdf = tournament_result_string(result, row, column + 9);
-    detail.created_at = tournament_result_instant(result, row, column + 10);
-    detail.updated_at = tournament_result_instant(result, row, column + 11);
+    detail.members = tournament_detail_members(result, row,
+                                               &detail.card.facts);
 
     related = tournament_result_reserve(result, n * sizeof(tournament_card_t));
 
@@ -123,6 +99,67 @@ tournament_detail_decode(tournament_result_t *result, int row, int n)
 
     ngx_memcpy(tournament_result_at(result, 0), &detail,
                sizeof(tournament_detail_t));
+}
+
+
+/* what a card does not have, and time does not change */
+
+static tournament_string_t
+tournament_detail_members(tournament_result_t *result, int row,
+    tournament_facts_t *facts)
+{
+    int                 column;
+    tournament_json_t  *json;
+
+    json = result->json;
+    column = TOURNAMENT_CARD_COLUMNS;
+
+    tournament_json_begin(json);
+    tournament_result_column(result, "description", row, column);
+
+    tournament_json_open_key(json, "format");
+    tournament_result_column(result, "type", row, column + 1);
+    tournament_detail_size(json, "min_team_size", facts->min_team_size);
+    tournament_detail_size(json, "max_team_size", facts->max_team_size);
+    tournament_json_bool(json, "check_in_required",
+                         tournament_result_bool(result, row, column + 2));
+    tournament_json_close(json);
+
+    tournament_json_open_key(json, "schedule");
+    tournament_json_instant(json, "check_in_open_at",
+                        tournament_result_instant(result, row, column + 3));
+    tournament_json_instant(json, "check_in_close_at",
+                        tournament_result_instant(result, row, column + 4));
+    tournament_json_close(json);
+
+    tournament_json_open_key(json, "links");
+    tournament_result_column(result, "youtube", row, column + 5);
+    tournament_result_column(result, "facebook", row, column + 6);
+    tournament_result_column(result, "discord", row, column + 7);
+    tournament_json_close(json);
+
+    tournament_result_column(result, "prize_distribution", row, column + 8);
+    tournament_result_column(result, "rules_pdf", row, column + 9);
+    tournament_json_instant(json, "created_at",
+                        tournament_result_instant(result, row, column + 10));
+    tournament_json_instant(json, "updated_at",
+                        tournament_result_instant(result, row, column + 11));
+
+    return tournament_result_members(result);
+}
+
+
+/* a team's size, null without one */
+
+static void
+tournament_detail_size(tournament_json_t *json, const char *key, int32_t size)
+{
+    if (size) {
+        tournament_json_integer(json, key, size);
+
+    } else {
+        tournament_json_null(json, key);
+    }
 }
 
 
@@ -146,34 +183,7 @@ tournament_detail_render(tournament_json_t *json, tournament_view_t *view)
 
     tournament_json_open_key(json, "tournament");
     tournament_render_card(json, base, &detail->card, view->now);
-    tournament_render_string(json, "description", base, &detail->description);
-
-    tournament_json_open_key(json, "format");
-    tournament_render_string(json, "type", base, &detail->type);
-    tournament_detail_size(json, "min_team_size", facts->min_team_size);
-    tournament_detail_size(json, "max_team_size", facts->max_team_size);
-    tournament_json_bool(json, "check_in_required",
-                         detail->check_in_required != 0);
-    tournament_json_close(json);
-
-    tournament_json_open_key(json, "schedule");
-    tournament_json_instant(json, "check_in_open_at",
-                            detail->check_in_open_at);
-    tournament_json_instant(json, "check_in_close_at",
-                            detail->check_in_close_at);
-    tournament_json_close(json);
-
-    tournament_json_open_key(json, "links");
-    tournament_render_string(json, "youtube", base, &detail->youtube);
-    tournament_render_string(json, "facebook", base, &detail->facebook);
-    tournament_render_string(json, "discord", base, &detail->discord);
-    tournament_json_close(json);
-
-    tournament_render_string(json, "prize_distribution", base,
-                             &detail->prize_distribution);
-    tournament_render_string(json, "rules_pdf", base, &detail->rules_pdf);
-    tournament_json_instant(json, "created_at", detail->created_at);
-    tournament_json_instant(json, "updated_at", detail->updated_at);
+    tournament_render_members(json, base, &detail->members);
 
     tournament_json_open_key(json, "state");
     tournament_render_state(json, facts, &state, &user);
@@ -182,18 +192,4 @@ tournament_detail_render(tournament_json_t *json, tournament_view_t *view)
     tournament_render_cards(json, "related", base, detail->related,
                             detail->n, view->now);
     tournament_json_close(json);
-}
-
-
-/* a team's size, null without one */
-
-static void
-tournament_detail_size(tournament_json_t *json, const char *key, int32_t size)
-{
-    if (size) {
-        tournament_json_integer(json, key, size);
-
-    } else {
-        tournament_json_null(json, key);
-    }
 }

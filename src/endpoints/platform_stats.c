@@ -1,30 +1,14 @@
 
-/* Endpoint "platform_stats": figures of the whole platform. */
+/*
+ * Endpoint "platform_stats": figures of the whole platform.  Facts are the
+ * answer's members.
+ */
 
 #include "endpoints/common.h"
 
 
-typedef struct {
-    tournament_string_t      game;
-    int64_t                  count;
-} tournament_game_t;
-
-
-typedef struct {
-    int64_t                           total_active;
-    int64_t                           players_this_month;
-    int64_t                           prize_pool_month;
-    int64_t                           completed;
-    int64_t                           new_this_week;
-    uint32_t                          games;          /* offset */
-    uint32_t                          n;
-} tournament_stats_t;
-
-
 static void tournament_stats_decode(tournament_result_t *result, int row,
     int n);
-static void tournament_stats_render(tournament_json_t *json,
-    tournament_view_t *view);
 
 
 /*
@@ -57,89 +41,53 @@ tournament_endpoint_t  tournament_endpoint_platform_stats = {
     .arguments = tournament_no_arguments,
     .decode = tournament_stats_decode,
     .check = tournament_check_found,
-    .render = tournament_stats_render
+    .render = tournament_render_written
 };
 
 
 static void
 tournament_stats_decode(tournament_result_t *result, int row, int n)
 {
-    int                  i;
-    uint32_t             games;
-    tournament_game_t    game, *dst;
-    tournament_stats_t   stats;
+    int                 i;
+    tournament_json_t  *json;
 
-    (void) tournament_result_reserve(result, sizeof(tournament_stats_t));
+    static const char  *names[] = {
+        "total_active", "players_this_month", "prize_pool_month",
+        "tournaments_completed", "new_this_week", NULL
+    };
 
     tournament_result_shows(result, TOURNAMENT_ROWS, 0);
     tournament_result_shows(result, TOURNAMENT_COUNTS, 0);
 
-    if (n == 0) {
-        return;
-    }
+    json = result->json;
 
-    ngx_memzero(&stats, sizeof(tournament_stats_t));
-
-    stats.total_active = tournament_result_integer(result, row, 0, 0);
-    stats.players_this_month = tournament_result_integer(result, row, 1, 0);
-    stats.prize_pool_month = tournament_result_integer(result, row, 2, 0);
-    stats.completed = tournament_result_integer(result, row, 3, 0);
-    stats.new_this_week = tournament_result_integer(result, row, 4, 0);
-
-    tournament_result_valid_until(result, row, 5);
-
-    if (!tournament_result_is_null(result, row, 6)) {
-
-        games = tournament_result_reserve(result,
-                                          n * sizeof(tournament_game_t));
-
-        for (i = 0; i < n && !result->failed; i++) {
-            game.game = tournament_result_string(result, row + i, 6);
-            game.count = tournament_result_integer(result, row + i, 7, 0);
-
-            dst = tournament_result_at(result, games);
-            dst[i] = game;
-        }
-
-        stats.games = games;
-        stats.n = n;
-    }
-
-    ngx_memcpy(tournament_result_at(result, 0), &stats,
-               sizeof(tournament_stats_t));
-}
-
-
-static void
-tournament_stats_render(tournament_json_t *json, tournament_view_t *view)
-{
-    u_char              *base;
-    uint32_t             i;
-    tournament_game_t   *game;
-    tournament_stats_t  *stats;
-
-    base = view->entry->facts;
-    stats = (tournament_stats_t *) base;
-
+    tournament_json_begin(json);
     tournament_json_open_key(json, "stats");
-    tournament_json_integer(json, "total_active", stats->total_active);
-    tournament_json_integer(json, "players_this_month",
-                            stats->players_this_month);
-    tournament_json_integer(json, "prize_pool_month", stats->prize_pool_month);
-    tournament_json_integer(json, "tournaments_completed", stats->completed);
-    tournament_json_integer(json, "new_this_week", stats->new_this_week);
+
+    for (i = 0; names[i]; i++) {
+        tournament_json_integer(json, names[i],
+                            n ? tournament_result_integer(result, row, i, 0)
+                              : 0);
+    }
+
+    if (n) {
+        tournament_result_valid_until(result, row, 5);
+    }
 
     tournament_json_open_array(json, "games");
 
-    game = (tournament_game_t *) (base + stats->games);
-
-    for (i = 0; i < stats->n; i++, game++) {
+    for (i = row; i < row + n && !tournament_result_is_null(result, row, 6);
+         i++)
+    {
         tournament_json_open(json);
-        tournament_render_string(json, "game", base, &game->game);
-        tournament_json_integer(json, "count", game->count);
+        tournament_result_column(result, "game", i, 6);
+        tournament_json_integer(json, "count",
+                                tournament_result_integer(result, i, 7, 0));
         tournament_json_close(json);
     }
 
     tournament_json_close_array(json);
     tournament_json_close(json);
+
+    tournament_decode_written(result);
 }

@@ -97,13 +97,6 @@ tournament_stream_destroy(tournament_stream_t *stream)
 }
 
 
-ngx_uint_t
-tournament_stream_target(tournament_stream_t *stream)
-{
-    return stream->conf->target;
-}
-
-
 const char *
 tournament_stream_sqlstate(tournament_stream_t *stream)
 {

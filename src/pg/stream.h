@@ -85,11 +85,6 @@ ngx_int_t tournament_stream_send(tournament_stream_t *stream, u_char *buf,
     size_t len);
 
 
-/* Index of the address that it connects to. */
-
-ngx_uint_t tournament_stream_target(tournament_stream_t *stream);
-
-
 /*
  * The SQLSTATE of why it was refused, for lost(); "": libpq's own reason, or
  * none.

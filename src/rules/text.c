@@ -33,6 +33,7 @@ typedef struct {
 static size_t tournament_text_space(const unsigned char *s, size_t len);
 static int tournament_text_civil(tournament_civil_t *c, int64_t us);
 static char *tournament_text_2(char *p, unsigned n);
+static size_t tournament_text_day(char *dst, int64_t us, int with_year);
 static char *tournament_text_month_day(char *p, const tournament_civil_t *c);
 static char *tournament_text_hour_min(char *p, const tournament_civil_t *c);
 
@@ -115,27 +116,19 @@ tournament_text_duration(char *dst, int64_t seconds)
 size_t
 tournament_text_opening(char *dst, int64_t us)
 {
-    char                *p;
-    tournament_civil_t   c;
-
-    if (tournament_text_civil(&c, us) != 0) {
-        return 0;
-    }
-
-    p = tournament_text_month_day(dst, &c);
-    *p++ = ',';
-    *p++ = ' ';
-    p = tournament_text_2(p, c.year / 100);
-    p = tournament_text_2(p, c.year % 100);
-    memcpy(p, " at ", 4);
-    p = tournament_text_hour_min(p + 4, &c);
-
-    return p - dst;
+    return tournament_text_day(dst, us, 1);
 }
 
 
 size_t
 tournament_text_opening_short(char *dst, int64_t us)
+{
+    return tournament_text_day(dst, us, 0);
+}
+
+
+static size_t
+tournament_text_day(char *dst, int64_t us, int with_year)
 {
     char                *p;
     tournament_civil_t   c;
@@ -147,6 +140,14 @@ tournament_text_opening_short(char *dst, int64_t us)
     p = tournament_text_month_day(dst, &c);
     *p++ = ',';
     *p++ = ' ';
+
+    if (with_year) {
+        p = tournament_text_2(p, c.year / 100);
+        p = tournament_text_2(p, c.year % 100);
+        memcpy(p, " at ", 4);
+        p += 4;
+    }
+
     p = tournament_text_hour_min(p, &c);
 
     return p - dst;
