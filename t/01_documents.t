@@ -174,6 +174,7 @@ subtest 'links' => sub {
 # Which test runs the blocks of a language.
 
 my %RUN_BY = (
+    js    => 't/95_client.t',
     nginx => 't/02_configurations.t',
     sh    => 't/03_commands.t',
     perl  => 't/03_commands.t',

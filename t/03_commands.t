@@ -83,10 +83,10 @@ subtest 'make run' => sub {
     my $url   = "http://127.0.0.1:$port";
     my $state = "$url/tournaments/api/valorant-masters/state/";
     my @links = run_ok({}, 'curl', '--fail', '--silent', "$url/")
-        =~ /href="([^"]+)"/g;
+        =~ /(?:href|src)="\/?([^"#:]+)"/g;
 
-    cmp_ok scalar @links, '>', 1, 'its first page has links';
-    is((run({}, qw(curl --fail --silent), "$url$_"))[0], 0, "... $_")
+    cmp_ok scalar @links, '>', 3, 'its first page has links';
+    is((run({}, qw(curl --fail --silent), "$url/$_"))[0], 0, "... $_")
         for @links;
 
     my ($postgres) = slurp($out) =~ /^    kill -INT (\d+)$/m;

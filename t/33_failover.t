@@ -237,6 +237,7 @@ subtest 'the first host is silent (invariants 1, 2, 9)' => sub {
     # And a start with it there.
 
     $nginx->reload;
+    $nginx->wait_for_log(qr/listening to changes/);
     is_on $two, 17, 'after a reload';
     is scalar(begins()), 0, 'which is no outage';
 };

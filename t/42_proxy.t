@@ -223,7 +223,7 @@ subtest 'two seconds after it is over' => sub {
 
 
 subtest 'a black hole (invariants 1, 6)' => sub {
-    $nginx->reload(http => http('300ms') =~ s/(?<=connect_timeout )10s/300ms/r);
+    $nginx->reload(http => http('900ms') =~ s/(?<=connect_timeout )10s/300ms/r);
     wait_normal();
     $nginx->get($tournaments[0]{path});
 

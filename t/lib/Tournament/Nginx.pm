@@ -86,6 +86,7 @@ use warnings;
 use parent 'Tournament::Server';
 
 use Carp;
+use File::Path qw(make_path);
 use IO::Socket::INET;
 use POSIX ();
 use Tournament::Endpoints;
@@ -306,6 +307,27 @@ sub example {
     }
 
     return $conf;
+}
+
+
+# The location of client/page and the client, which are copied to where nginx
+# may read them.
+
+sub page {
+    my ($dir) = @_;
+
+    make_path("$dir/page");
+
+    for my $file (map { glob project($_) }
+                      qw(client/tournament.js client/page/*))
+    {
+        my ($name) = $file =~ m{([^/]+)\z};
+
+        spew("$dir/page/$name", slurp($file));
+    }
+
+    return "location / { root $dir/page; types { text/html html;"
+        . ' text/css css; text/javascript js; } }';
 }
 
 

@@ -88,8 +88,13 @@ sub start {
 
     croak 'PgBouncer is not installed (make deps)' unless $binary;
 
+    # From 1.21 on it can follow prepared statements, and from 1.24 on it does.
+
+    my ($minor) = run_ok({}, $binary, '--version') =~ /PgBouncer 1\.(\d+)/;
+
     my ($dir, $pg, %settings) = ($self->{dir}, $self->{pg},
-                                 %{ $self->{settings} });
+        ($minor // 0) >= 21 ? (max_prepared_statements => 0) : (),
+        %{ $self->{settings} });
 
     spew("$dir/users", qq{"tournament" ""\n});
     spew("$dir/pgbouncer.ini", join "\n",
