@@ -15,19 +15,12 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     size_t                words, tokens;
-    uint64_t              xid;
     tournament_token_t    token;
     tournament_payload_t  payload;
 
     words = (size > TOURNAMENT_PAYLOAD_MAX) ? 1 : fuzz_words(data, size);
 
     tournament_payload_open(&payload, data, size);
-
-    if (tournament_payload_xid(&payload, &xid) == 0
-        && size <= TOURNAMENT_PAYLOAD_MAX)
-    {
-        words--;
-    }
 
     for (tokens = 0; tournament_payload_next(&payload, &token); tokens++) {
         fuzz_assert(token.kind == TOURNAMENT_PAYLOAD_EVERYTHING

@@ -6,11 +6,13 @@
 
 #include "fuzz.h"
 #include "feed/pgoutput.h"
+#include "feed/snapshot.h"
 
 
 static void fuzz_within(const unsigned char *p, size_t len,
     const unsigned char *data, size_t size);
 static void fuzz_lsn(const unsigned char *data, size_t size);
+static void fuzz_snapshot(const unsigned char *data, size_t size);
 
 
 int
@@ -20,6 +22,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     tournament_pgoutput_t  event;
 
     fuzz_lsn(data, size);
+    fuzz_snapshot(data, size);
 
     if (tournament_pgoutput_read(&event, data, size) != NULL) {
         return 0;
@@ -72,4 +75,21 @@ fuzz_lsn(const unsigned char *data, size_t size)
     fuzz_assert(tournament_pgoutput_lsn((unsigned char *) text, len, &again)
                 == 0);
     fuzz_assert(again == lsn);
+}
+
+
+static void
+fuzz_snapshot(const unsigned char *data, size_t size)
+{
+    tournament_snapshot_t  snapshot;
+
+    if (tournament_snapshot_read(&snapshot, data, size) != 0) {
+        return;
+    }
+
+    fuzz_within(snapshot.xip, snapshot.len, data, size);
+
+    fuzz_assert(!tournament_snapshot_shows(&snapshot, UINT64_MAX));
+    (void) tournament_snapshot_shows(&snapshot, snapshot.xmin
+                                     + (snapshot.xmax - snapshot.xmin) / 2);
 }

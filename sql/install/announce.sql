@@ -20,10 +20,9 @@
 --              such commits come one after the other.  After 300 rows of a
 --              transaction it is "*", once.
 --     logical  a message in the write-ahead log, which logical decoding finds
---              (wal_level = logical).  Prefix tournament_api, transactional,
---              text: the full id of the writer's transaction
---              (pg_current_xact_id()), a space, the tokens.  However many
---              there are: the reader has to bound them.
+--              (wal_level = logical).  Prefix tournament_api, transactional;
+--              the text is the tokens.  However many there are: the reader
+--              has to bound them.
 --     both     each of them, for a change-over without a gap
 --
 -- The first installation has notify, later ones what the one before had.
@@ -90,8 +89,7 @@ $sql$ ELSE '' END
            || CASE WHEN p_feed IN ('logical', 'both') THEN $sql$
     IF pg_catalog.has_function_privilege(3577::pg_catalog.oid, 'EXECUTE') THEN
         lsn := pg_catalog.pg_logical_emit_message(true, 'tournament_api',
-                   pg_catalog.concat(pg_catalog.pg_current_xact_id(), ' ',
-                                     payload));
+                                                  payload);
     ELSE
         RAISE WARNING 'tournament_api: a change in %.% is not announced: '
                       'permission denied for function '
@@ -128,13 +126,43 @@ $sql$, p_fname, p_payload, pg_temp.tournament_api_announcement(
            current_setting('tournament_api.feed'))))
 $$;
 
+-- The expression for a token, of row OLD or NEW, and for a payload of some.
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_token(
+    p_kind text, p_row text, p_column text)
+RETURNS text
+LANGUAGE sql AS $$
+    SELECT CASE WHEN p_kind = '0' THEN '''p0'''
+                ELSE format('''%s'' OPERATOR(pg_catalog.||) '
+                            '%s.%I::pg_catalog.text', p_kind, p_row, p_column)
+           END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.tournament_api_payload(p_tokens text[])
+RETURNS text
+LANGUAGE sql AS $$
+    SELECT CASE WHEN cardinality(p_tokens) = 1 THEN p_tokens[1]
+                ELSE format(E'pg_catalog.concat_ws('' '',\n                %s)',
+                            array_to_string(p_tokens, E',\n                '))
+           END
+$$;
+
 SELECT pg_temp.tournament_api_define_trigger('announce_truncate',
                                              '    payload := ''*'';');
 
 -- One for each table.  A token is the text of an id, null where there is none;
 -- of an update that of both rows, if they differ.
+--
+-- Nearly all that a trigger costs is that PostgreSQL prepares each expression
+-- anew in each transaction: 2,500 instructions, and as many for each column of
+-- a row that is compared.  So one column that most updates change is looked at
+-- before all the others, by an operator of its type's: where that says no, or
+-- knows none, all are compared.
 WITH tables AS (
     SELECT f.fname, f.tokens,
+           max(format('OLD.%1$I OPERATOR(pg_catalog.<>) NEW.%1$I', f.often))
+           FILTER (WHERE a.attname = f.often AND a.atttypid = ANY (
+                             '{int2, int4, int8, bool, text, varchar,
+                               timestamptz}'::regtype[])) AS often,
            string_agg(format('OLD.%I', a.attname), ', ' ORDER BY a.attnum)
            AS old,
            string_agg(format('NEW.%I', a.attname), ', ' ORDER BY a.attnum)
@@ -148,17 +176,12 @@ WITH tables AS (
        AND NOT a.attisdropped
      GROUP BY f.fname, f.tokens
 ), tokens AS (
-    SELECT t.fname, t.old, t.new, w.n,
-           CASE WHEN k.kind = '0' THEN '''p0'''
-                ELSE format('''%s'' OPERATOR(pg_catalog.||) '
-                            'NEW.%I::pg_catalog.text', k.kind, k.col)
-           END AS inserted,
-           CASE WHEN k.kind <> '0'
-                THEN format('''%s'' OPERATOR(pg_catalog.||) '
-                            'OLD.%I::pg_catalog.text', k.kind, k.col)
-           END AS deleted,
-           format('CASE WHEN ROW(OLD.%1$I)::pg_catalog.record OPERATOR(pg_catalog.*<>) '
-                  'ROW(NEW.%1$I)::pg_catalog.record THEN ', k.col) AS if_other
+    SELECT t.fname, t.often, t.old, t.new, w.n, k.kind, k.col,
+           pg_temp.tournament_api_token(k.kind, 'NEW', k.col) AS inserted,
+           pg_temp.tournament_api_token(k.kind, 'OLD', k.col) AS deleted,
+           format('CASE WHEN ROW(OLD.%1$I)::pg_catalog.record '
+                  'OPERATOR(pg_catalog.*<>) ROW(NEW.%1$I)::pg_catalog.record '
+                  'THEN ', k.col) AS if_other
       FROM tables t
      CROSS JOIN LATERAL unnest(string_to_array(t.tokens, ', '))
                         WITH ORDINALITY AS w (words, n)
@@ -169,19 +192,32 @@ WITH tables AS (
 SELECT pg_temp.tournament_api_define_trigger(t.fname, format($sql$
     BEGIN
         IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-            payload := pg_catalog.concat_ws(' ',
-                %1$s);
+            payload := %1$s;
 
-        ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-            payload := pg_catalog.concat_ws(' ',
-                %2$s);
+        ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
 
-        ELSIF ROW(%4$s)::pg_catalog.record
-              OPERATOR(pg_catalog.*<>)
-              ROW(%5$s)::pg_catalog.record
-        THEN
-            payload := pg_catalog.concat_ws(' ',
-                %3$s);
+            IF %2$s THEN
+                NULL;
+
+            ELSIF ROW(%3$s)::pg_catalog.record
+                  OPERATOR(pg_catalog.*=)
+                  ROW(%4$s)::pg_catalog.record
+            THEN
+                RETURN NULL;
+            END IF;
+
+            payload := %5$s;
+
+            IF ROW(%6$s)::pg_catalog.record
+               OPERATOR(pg_catalog.*<>)
+               ROW(%7$s)::pg_catalog.record
+            THEN
+                payload := pg_catalog.concat_ws(' ', payload,
+                %8$s);
+            END IF;
+
+        ELSE
+            payload := %9$s;
         END IF;
 
     EXCEPTION WHEN OTHERS THEN
@@ -192,12 +228,15 @@ SELECT pg_temp.tournament_api_define_trigger(t.fname, format($sql$
               USING HINT = 'Run install.sql again.';
     END;
 $sql$,
-           string_agg(t.inserted, E',\n                ' ORDER BY t.n),
-           string_agg(t.deleted, E',\n                ' ORDER BY t.n),
-           string_agg(coalesce(t.if_other || t.deleted || E' END,\n'
-                               '                ' || t.inserted,
-                               t.if_other || t.inserted || ' END'),
+           pg_temp.tournament_api_payload(array_agg(t.inserted ORDER BY t.n)),
+           coalesce(t.often, 'false'), t.old, t.new,
+           pg_temp.tournament_api_payload(array_agg(t.inserted ORDER BY t.n)
+                                          FILTER (WHERE t.kind <> '0')),
+           string_agg(format('OLD.%I', t.col), ', ' ORDER BY t.n),
+           string_agg(format('NEW.%I', t.col), ', ' ORDER BY t.n),
+           string_agg(t.if_other || t.deleted || ' END',
                       E',\n                ' ORDER BY t.n),
-           t.old, t.new))
+           pg_temp.tournament_api_payload(array_agg(t.deleted ORDER BY t.n)
+                                          FILTER (WHERE t.kind <> '0'))))
   FROM tokens t
- GROUP BY t.fname, t.old, t.new;
+ GROUP BY t.fname, t.often, t.old, t.new;

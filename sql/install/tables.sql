@@ -60,34 +60,36 @@ LANGUAGE sql AS $$
 $$;
 
 -- For each table: its triggers' function, the tokens that a row sends (see
--- there), and the columns that answers show or depend on.  A new profile, or a
--- profile's new user_id, sends p0.
+-- there), the columns that answers show or depend on, and the one of them that
+-- changes most often.  A new profile, or a profile's new user_id, sends p0.
 CREATE OR REPLACE FUNCTION pg_temp.tournament_api_feed()
-RETURNS TABLE (tab text, fname text, tokens text, shown text)
+RETURNS TABLE (tab text, fname text, tokens text, shown text, often text)
 LANGUAGE sql AS $$
     VALUES
     ('tournaments_tournament', 'announce_tournament', 't id',
      'id name slug short_description game status banner slot_size '
      'reg_open_at reg_close_at start_at end_at entry_fee_bdt prize_pool_bdt '
-     'created_at updated_at'),
+     'created_at updated_at', 'updated_at'),
     ('tournaments_tournamentsettings', 'announce_settings', 't tournament_id',
      'tournament_id tournament_type description start_at end_at reg_open_at '
      'reg_close_at min_team_size max_team_size prize_pool_bdt '
      'prize_distribution_text banner rules_pdf stream_facebook_url '
      'stream_youtube_url discord_url auto_check_in check_in_open_mins '
-     'check_in_close_mins'),
+     'check_in_close_mins', 'description'),
     ('tournaments_schedule', 'announce_schedule', 't tournament_id',
-     'tournament_id check_in_open_mins check_in_close_mins'),
+     'tournament_id check_in_open_mins check_in_close_mins',
+     'check_in_open_mins'),
     ('tournaments_registration', 'announce_registration',
      'm team_id, p user_id, r tournament_id',
-     'id tournament_id user_id team_id status payment_status created_at'),
+     'id tournament_id user_id team_id status payment_status created_at',
+     'status'),
     ('tournaments_registrationrequest', 'announce_request', 'p requester_id',
-     'tournament_id team_id requester_id status'),
+     'tournament_id team_id requester_id status', 'status'),
     ('user_profile_userprofile', 'announce_profile', '0 user_id, p id',
-     'id user_id display_name is_private'),
+     'id user_id display_name is_private', 'display_name'),
     ('teams_team', 'announce_team', 'm id',
-     'id name tag game captain_id'),
+     'id name tag game captain_id', 'name'),
     ('teams_teammembership', 'announce_membership',
      'm team_id, p profile_id',
-     'team_id profile_id role status')
+     'team_id profile_id role status', 'status')
 $$;

@@ -3,15 +3,17 @@
  * A commit may come before others see it: a primary sends it as soon as it is
  * flushed, and with synchronous replication it is not visible until the
  * standby has confirmed it.  Who read the row again at once would keep the old
- * one.  So the session, which is on the same server, is asked which of those
- * that wait a snapshot shows: one question at a time, for all of them, and
- * again after a short while as long as some are not visible.
+ * one.  So the session, which is on the same server, is asked for a snapshot,
+ * and those that it shows take effect: one question at a time for all of them,
+ * not too often while many commit, and again after a short while as long as
+ * some are not visible.
  */
 
 #include <ngx_event.h>
 
 #include "feed/changes.h"
 #include "feed/pgoutput.h"
+#include "feed/snapshot.h"
 #include "zone/timer.h"
 
 
@@ -19,12 +21,11 @@
 #define TOURNAMENT_CHANGES_WAIT_MIN  1
 #define TOURNAMENT_CHANGES_WAIT_MAX  16
 
+/* ms; between two questions, for whatever has come meanwhile */
+#define TOURNAMENT_CHANGES_PACE      2
+
 /* different tokens of a transaction; more of them are everything */
 #define TOURNAMENT_CHANGES_TOKENS    300
-
-/* transactions that are asked for at once, and bytes of each, in text */
-#define TOURNAMENT_CHANGES_BATCH     4096
-#define TOURNAMENT_CHANGES_XID       (sizeof("18446744073709551615,") - 1)
 
 
 /* a transaction that waits */
@@ -52,9 +53,8 @@ struct tournament_changes_s {
     /* those that wait, in the order of their commits */
     ngx_queue_t                 waiting;
     ngx_uint_t                  nwaiting;
-    ngx_uint_t                  nasked;     /* the first ones, in question */
     tournament_question_t       question;
-    u_char                     *xids;       /* its parameter */
+    ngx_msec_t                  asked;      /* the last one */
     ngx_event_t                 again;
     ngx_msec_t                  wait;
 };
@@ -62,29 +62,21 @@ struct tournament_changes_s {
 
 static void tournament_changes_collect(tournament_changes_t *changes,
     tournament_token_t *token);
+static void tournament_changes_soon(tournament_changes_t *changes);
 static void tournament_changes_ask(tournament_changes_t *changes);
 static void tournament_changes_again(ngx_event_t *ev);
 static void tournament_changes_answered(void *data, ngx_uint_t ok,
     PGresult *res);
 static void tournament_changes_apply(tournament_changes_t *changes,
-    u_char *bits, ngx_uint_t n);
+    tournament_snapshot_t *snapshot);
 static tournament_change_t *tournament_changes_first(
     tournament_changes_t *changes);
 
 
-/* a character for each: 1, it is visible, or 0 */
-
 tournament_pg_statement_t  tournament_changes_visible = {
     "tournament_visible",
-    "WITH s AS MATERIALIZED"
-    "     (SELECT pg_catalog.pg_current_snapshot() AS s)"
-    "SELECT pg_catalog.pg_snapshot_xmax(s.s)::text::int8,"
-    "       (SELECT pg_catalog.string_agg("
-    "                   CASE WHEN pg_catalog.pg_visible_in_snapshot(x.xid, s.s)"
-    "                        THEN '1' ELSE '0' END, '' ORDER BY x.n)"
-    "          FROM pg_catalog.unnest($1::xid8[]) WITH ORDINALITY x (xid, n))"
-    "  FROM s",
-    1
+    "SELECT pg_catalog.pg_current_snapshot()::text",
+    0
 };
 
 
@@ -101,15 +93,12 @@ tournament_changes_create(ngx_pool_t *pool, tournament_changes_conf_t *conf)
     changes->tokens = ngx_palloc(pool, TOURNAMENT_CHANGES_TOKENS
                                        * sizeof(tournament_token_t));
 
-    changes->xids = ngx_palloc(pool, TOURNAMENT_CHANGES_BATCH
-                                     * TOURNAMENT_CHANGES_XID + sizeof("{}"));
-
-    if (changes->tokens == NULL || changes->xids == NULL) {
+    if (changes->tokens == NULL) {
         return NULL;
     }
 
     changes->conf = *conf;
-    changes->wait = TOURNAMENT_CHANGES_WAIT_MIN;
+    changes->asked = ngx_current_msec - TOURNAMENT_CHANGES_PACE;
 
     ngx_queue_init(&changes->waiting);
     tournament_timer_init(&changes->again, tournament_changes_again, changes,
@@ -158,7 +147,6 @@ void
 tournament_changes_message(tournament_changes_t *changes,
     const u_char *content, size_t len)
 {
-    uint64_t              xid;
     tournament_token_t    token;
     tournament_payload_t  payload;
 
@@ -167,10 +155,6 @@ tournament_changes_message(tournament_changes_t *changes,
     }
 
     tournament_payload_open(&payload, content, len);
-
-    /* anybody may write one: the server says whose it is */
-
-    (void) tournament_payload_xid(&payload, &xid);
 
     while (!changes->everything && tournament_payload_next(&payload, &token)) {
         tournament_changes_collect(changes, &token);
@@ -239,8 +223,9 @@ tournament_changes_commit(tournament_changes_t *changes, uint64_t lsn,
 
     ngx_queue_insert_tail(&changes->waiting, &change->queue);
     changes->nwaiting++;
+    changes->wait = TOURNAMENT_CHANGES_WAIT_MIN;
 
-    tournament_changes_ask(changes);
+    tournament_changes_soon(changes);
 
     return NGX_OK;
 }
@@ -273,49 +258,40 @@ tournament_changes_first(tournament_changes_t *changes)
 }
 
 
-/* which of the first ones are visible now */
+/* what comes while a question is under way waits for its answer, see there */
 
 static void
-tournament_changes_ask(tournament_changes_t *changes)
+tournament_changes_soon(tournament_changes_t *changes)
 {
-    u_char               *p;
-    ngx_uint_t            n;
-    ngx_queue_t          *q;
-    tournament_change_t  *change;
+    ngx_msec_t  passed;
 
-    if (changes->question.asking || changes->nwaiting == 0) {
+    if (changes->question.asking) {
+        return;
+    }
+
+    passed = ngx_current_msec - changes->asked;
+
+    if (passed >= TOURNAMENT_CHANGES_PACE) {
+        tournament_changes_ask(changes);
         return;
     }
 
     tournament_timer_stop(&changes->again);
+    ngx_add_timer(&changes->again, TOURNAMENT_CHANGES_PACE - passed);
+}
 
-    n = 0;
-    p = changes->xids;
-    *p++ = '{';
 
-    for (q = ngx_queue_head(&changes->waiting);
-         q != ngx_queue_sentinel(&changes->waiting)
-         && n < TOURNAMENT_CHANGES_BATCH;
-         q = ngx_queue_next(q))
-    {
-        change = ngx_queue_data(q, tournament_change_t, queue);
+/* where it cannot be asked, the session is lost, and all of this with it */
 
-        p = ngx_sprintf(p, n ? ",%uL" : "%uL",
-                        tournament_pgoutput_xid8(change->xid,
-                                                 changes->conf.xmax));
-        n++;
-    }
+static void
+tournament_changes_ask(tournament_changes_t *changes)
+{
+    tournament_timer_stop(&changes->again);
 
-    *p++ = '}';
-    *p = '\0';
-
-    changes->nasked = n;
-
-    /* where it cannot be asked, the session is lost, and all of this with it */
+    changes->asked = ngx_current_msec;
 
     (void) tournament_session_ask(changes->conf.session, &changes->question,
-                                  changes->conf.statement,
-                                  (char *) changes->xids,
+                                  changes->conf.statement, NULL,
                                   tournament_changes_answered, changes);
 }
 
@@ -330,38 +306,28 @@ tournament_changes_again(ngx_event_t *ev)
 static void
 tournament_changes_answered(void *data, ngx_uint_t ok, PGresult *res)
 {
-    ngx_uint_t             n, asked;
-    tournament_changes_t  *changes = data;
+    ngx_uint_t              n;
+    tournament_changes_t   *changes = data;
+    tournament_snapshot_t   snapshot;
 
-    asked = changes->nasked;
-
-    if (!ok || PQntuples(res) != 1 || PQnfields(res) != 2
-        || (ngx_uint_t) PQgetlength(res, 0, 1) != asked)
+    if (!ok || PQntuples(res) != 1
+        || tournament_snapshot_read(&snapshot,
+                                    (u_char *) PQgetvalue(res, 0, 0),
+                                    PQgetlength(res, 0, 0))
+           != 0)
     {
         changes->conf.failed(changes->conf.data);
         return;
     }
 
-    changes->conf.xmax = tournament_session_integer(res, 0, 0);
-
     n = changes->nwaiting;
 
-    tournament_changes_apply(changes, (u_char *) PQgetvalue(res, 0, 1), asked);
+    tournament_changes_apply(changes, &snapshot);
 
-    if (changes->nwaiting > n - asked) {
-
-        /* some are not visible; those that have come since may be */
-
-        changes->wait = (changes->nwaiting < n)
-                        ? TOURNAMENT_CHANGES_WAIT_MIN
-                        : ngx_min(changes->wait * 2,
-                                  TOURNAMENT_CHANGES_WAIT_MAX);
-
+    if (changes->nwaiting) {
         ngx_add_timer(&changes->again, changes->wait);
-    }
 
-    if (n > asked) {
-        tournament_changes_ask(changes);
+        changes->wait = ngx_min(changes->wait * 2, TOURNAMENT_CHANGES_WAIT_MAX);
     }
 
     if (changes->nwaiting < n) {
@@ -370,29 +336,32 @@ tournament_changes_answered(void *data, ngx_uint_t ok, PGresult *res)
 }
 
 
-/* the first n, of which those with a 1 are visible, take effect */
+/* those that others see take effect */
 
 static void
-tournament_changes_apply(tournament_changes_t *changes, u_char *bits,
-    ngx_uint_t n)
+tournament_changes_apply(tournament_changes_t *changes,
+    tournament_snapshot_t *snapshot)
 {
-    ngx_uint_t            i, k;
+    uint64_t              xid;
+    ngx_uint_t            i;
     ngx_queue_t          *q, *next;
     tournament_change_t  *change;
 
-    q = ngx_queue_head(&changes->waiting);
-
-    for (i = 0; i < n; i++, q = next) {
+    for (q = ngx_queue_head(&changes->waiting);
+         q != ngx_queue_sentinel(&changes->waiting);
+         q = next)
+    {
         next = ngx_queue_next(q);
+        change = ngx_queue_data(q, tournament_change_t, queue);
 
-        if (bits[i] != '1') {
+        xid = tournament_pgoutput_xid8(change->xid, snapshot->xmax);
+
+        if (!tournament_snapshot_shows(snapshot, xid)) {
             continue;
         }
 
-        change = ngx_queue_data(q, tournament_change_t, queue);
-
-        for (k = 0; k < change->ntokens; k++) {
-            changes->conf.token(changes->conf.token_data, &change->tokens[k]);
+        for (i = 0; i < change->ntokens; i++) {
+            changes->conf.token(changes->conf.token_data, &change->tokens[i]);
         }
 
         ngx_queue_remove(q);

@@ -29,7 +29,6 @@ typedef struct {
     ngx_log_t                 *log;
     tournament_session_t      *session;     /* on the stream's server */
     ngx_uint_t                 statement;   /* its tournament_changes_visible */
-    uint64_t                   xmax;        /* of a snapshot: xid8 */
 
     void                     (*token)(void *data, tournament_token_t *token);
     void                      *token_data;

@@ -309,7 +309,6 @@ tournament_logical_init(tournament_logical_t *logical,
     cc.log = logical->conf->log;
     cc.session = logical->conf->session;
     cc.statement = TOURNAMENT_LOGICAL_VISIBLE;
-    cc.xmax = report->xmax;
     cc.token = logical->conf->hooks->token;
     cc.token_data = logical->conf->data;
     cc.applied = tournament_logical_applied;

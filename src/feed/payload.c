@@ -23,40 +23,6 @@ tournament_payload_open(tournament_payload_t *payload, const unsigned char *p,
 
 
 int
-tournament_payload_xid(tournament_payload_t *payload, uint64_t *xid)
-{
-    size_t                i, len;
-    uint64_t              n, digit;
-    const unsigned char  *word;
-    tournament_payload_t  start;
-
-    start = *payload;
-
-    len = tournament_payload_word(payload, &word);
-    n = 0;
-
-    for (i = 0; i < len; i++) {
-        digit = (uint64_t) word[i] - '0';
-
-        if (digit > 9 || n > (UINT64_MAX - digit) / 10) {
-            break;
-        }
-
-        n = n * 10 + digit;
-    }
-
-    if (len == 0 || i < len) {
-        *payload = start;
-        return -1;
-    }
-
-    *xid = n;
-
-    return 0;
-}
-
-
-int
 tournament_payload_next(tournament_payload_t *payload,
     tournament_token_t *token)
 {

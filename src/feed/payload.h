@@ -2,10 +2,7 @@
 /*
  * What the triggers announce of a transaction, by a notification or by a
  * logical message: words, with spaces between them.  Each is a token: "*", or
- * a letter and an id, such as "t42".  A logical message has, before its
- * tokens, the xid8 of the transaction that wrote it.
- *
- *     payload = [xid8] token ...
+ * a letter and an id, such as "t42".
  *
  * Pure C99: no nginx, no libpq, no allocation.  Anybody who may log in to the
  * database can write a payload: any bytes are taken, and what is not
@@ -44,14 +41,6 @@ typedef struct {
 
 void tournament_payload_open(tournament_payload_t *payload,
     const unsigned char *p, size_t len);
-
-
-/*
- * Reads the xid8 that a logical message begins with.  Returns 0, or -1 if no
- * such number stands there: then nothing is passed over.
- */
-
-int tournament_payload_xid(tournament_payload_t *payload, uint64_t *xid);
 
 
 /* Reads the next token.  Returns 1, or 0 if there is none any more. */

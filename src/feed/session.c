@@ -66,8 +66,6 @@ tournament_pg_statement_t  tournament_session_check_statement = {
     "       t.armed,"
     "       pg_catalog.current_setting('hot_standby_feedback')::bool"
     "       AND pg_catalog.current_setting('primary_slot_name') <> '',"
-    "       pg_catalog.pg_snapshot_xmax("
-    "           pg_catalog.pg_current_snapshot())::text::int8,"
     "       (ARRAY['*', pg_catalog.lower(pg_catalog.current_setting("
     "                       'application_name'))]"
     "        && pg_catalog.string_to_array(pg_catalog.translate("
@@ -311,7 +309,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     tournament_pg_times_t  *times;
     tournament_report_t     report;
 
-    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 13) {
+    if (!ok || res == NULL || PQntuples(res) != 1 || PQnfields(res) != 12) {
         session->conf.checked(session->conf.data, NULL, 0);
         return;
     }
@@ -328,8 +326,7 @@ tournament_session_checked(void *data, ngx_uint_t ok, PGresult *res)
     report.published = tournament_session_integer(res, 8, 0);
     report.armed = tournament_session_integer(res, 9, 0);
     report.holds = tournament_session_integer(res, 10, 0);
-    report.xmax = tournament_session_integer(res, 11, 0);
-    report.awaited = tournament_session_integer(res, 12, 0);
+    report.awaited = tournament_session_integer(res, 11, 0);
 
     times = &session->check.query.times;
 

@@ -45,7 +45,6 @@ typedef struct {
     uint64_t                   server;      /* a hash: server and database */
     uint64_t                   triggers;    /* a hash: what they look like */
     uint64_t                   lsn;         /* flushed; standby: replayed */
-    uint64_t                   xmax;        /* of a snapshot: xid8 */
     ngx_uint_t                 version;     /* 150004 */
     ngx_uint_t                 queue;       /* percent of the queue in use */
     ngx_uint_t                 announced;   /* by the triggers; bits */

@@ -15,6 +15,7 @@
 
 #include "feed/payload.h"
 #include "feed/pgoutput.h"
+#include "feed/snapshot.h"
 
 
 /* XLogData's own: type, start, end, clock */
@@ -424,6 +425,43 @@ START_TEST(test_xid8)
 END_TEST
 
 
+START_TEST(test_snapshot)
+{
+    size_t                 i;
+    uint64_t               xid;
+    tournament_snapshot_t  snapshot;
+
+    static const struct {
+        const char  *text;
+        const char  *shows;            /* of 0 to 12: 1 or 0; "": malformed */
+    } texts[] = {
+        { "10:10:", "1111111111000" },
+        { "3:11:3,4,7,9,10", "1110011010000" },
+        { "9:11:9", "1111111110100" },
+        { "2:12:2,11", "1101111111100" },
+        { "1:12:1,2,3,4,5,6,7,8,9,10,11", "1000000000000" },
+        { "3:9:,,", "1110000000000" },
+        { "", "" }, { "3", "" }, { "3:", "" }, { "3:4", "" }, { ":4:", "" },
+        { "3::", "" }, { "3:4:x", "" }, { "-3:4:", "" }, { "3:4:5:", "" },
+        { "99999999999999999999:4:", "" }
+    };
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ck_assert_int_eq(tournament_snapshot_read(&snapshot,
+                             (const unsigned char *) texts[i].text,
+                             strlen(texts[i].text)),
+                         texts[i].shows[0] ? 0 : -1);
+
+        for (xid = 0; xid < strlen(texts[i].shows); xid++) {
+            ck_assert_msg(tournament_snapshot_shows(&snapshot, xid)
+                          == texts[i].shows[xid] - '0',
+                          "\"%s\": %" PRIu64, texts[i].text, xid);
+        }
+    }
+}
+END_TEST
+
+
 START_TEST(test_lsn)
 {
     char      text[TOURNAMENT_PGOUTPUT_LSN_LEN + 1], expected[32];
@@ -576,54 +614,6 @@ START_TEST(test_payload_length)
 END_TEST
 
 
-START_TEST(test_payload_xid)
-{
-    int                   rc;
-    size_t                i;
-    uint64_t              xid;
-    tournament_token_t    token;
-    tournament_payload_t  payload;
-
-    static const struct {
-        const char  *text;
-        int          rc;
-        uint64_t     xid;
-        int          kind;             /* of the token that follows */
-    } xids[] = {
-        { "728 t1", 0, 728, 't' },
-        { " 728  *", 0, 728, '*' },
-        { "728", 0, 728, 0 },
-        { "18446744073709551615 t1", 0, UINT64_MAX, 't' },
-        { "18446744073709551616 t1", -1, 0, '*' },
-        { "99999999999999999999 t1", -1, 0, '*' },
-        { "", -1, 0, 0 },
-        { "t1", -1, 0, 't' },
-        { "*", -1, 0, '*' },
-        { "-1 t1", -1, 0, '*' },
-        { "7x t1", -1, 0, '*' }
-    };
-
-    for (i = 0; i < sizeof(xids) / sizeof(xids[0]); i++) {
-        tournament_payload_open(&payload,
-                                (const unsigned char *) xids[i].text,
-                                strlen(xids[i].text));
-        xid = 0;
-        rc = tournament_payload_xid(&payload, &xid);
-
-        if (rc != xids[i].rc || xid != xids[i].xid) {
-            ck_abort_msg("\"%s\": %d, %" PRIu64, xids[i].text, rc, xid);
-        }
-
-        token.kind = 0;
-        rc = tournament_payload_next(&payload, &token);
-
-        ck_assert_int_eq(rc, xids[i].kind != 0);
-        ck_assert_int_eq(rc ? token.kind : 0, xids[i].kind);
-    }
-}
-END_TEST
-
-
 int
 main(void)
 {
@@ -644,13 +634,13 @@ main(void)
     tc = suite_case(suite, "answers");
     tcase_add_loop_test(tc, test_status, 0, 3);
     tcase_add_test(tc, test_xid8);
+    tcase_add_test(tc, test_snapshot);
     tcase_add_loop_test(tc, test_lsn, 0, 128);
     tcase_add_test(tc, test_lsn_read);
 
     tc = suite_case(suite, "payload");
     tcase_add_test(tc, test_payload);
     tcase_add_test(tc, test_payload_length);
-    tcase_add_test(tc, test_payload_xid);
 
     return suite_run(suite);
 }
