@@ -43,15 +43,15 @@ sub http {
 # Lines of the error log since the mark that an operator sees: of an outage's
 # beginning, of its end, and of refused queries.
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
+sub begins {
+    return $nginx->log_lines(qr/\[error\].*tournament: PostgreSQL at/);
 }
 
-sub begins  { return lines(qr/\[error\].*tournament: PostgreSQL at/) }
-sub ends    { return lines(qr/\[notice\].*PostgreSQL is available again/) }
-sub refused { return lines(qr/\[error\].*PostgreSQL refused/) }
+sub ends {
+    return $nginx->log_lines(qr/\[notice\].*PostgreSQL is available again/);
+}
+
+sub refused { return $nginx->log_lines(qr/\[error\].*PostgreSQL refused/) }
 
 
 sub uncached {

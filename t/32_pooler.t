@@ -60,13 +60,6 @@ sub direct {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-
 # What each path answers, the present moment aside, by a nginx that asks the
 # server directly.
 
@@ -138,8 +131,9 @@ subtest 'transaction mode (invariants 2, 9)' => sub {
     is scalar(@backends) - @shared, 1, 'and one leads past it, to listen';
     is scalar(grep { $_->{query} =~ /PREPARE/ } @backends), 0,
         'nothing is prepared';
-    is scalar(lines(qr/\[(?:warn|error)\]/)), 0, 'and nothing to complain of'
-        or diag lines(qr/\[(?:warn|error)\]/);
+    is scalar($nginx->log_lines(qr/\[(?:warn|error)\]/)), 0,
+        'and nothing to complain of'
+        or diag $nginx->log_lines(qr/\[(?:warn|error)\]/);
 };
 
 
@@ -190,13 +184,15 @@ subtest 'the pooler goes and comes (invariant 9)' => sub {
 
     # It is away for so long that what it comes from by then is told, too.
 
-    my @told = map { /\[error\].*PostgreSQL at ".*?": (.*)/ } lines(qr/./);
+    my @told = map { /\[error\].*PostgreSQL at ".*?": (.*)/ }
+        $nginx->log_lines(qr/./);
     my %told = map { $_ => 1 } @told;
 
     cmp_ok scalar(@told), '<=', 2, 'a line of the beginning, for all workers'
         or diag @told;
     is scalar(keys %told), @told, 'and one of another reason at the most';
-    is scalar(lines(qr/PostgreSQL is available again/)), 1, 'one of the end';
+    is scalar($nginx->log_lines(qr/PostgreSQL is available again/)), 1,
+        'one of the end';
     are_right 1, 'afterwards';
 };
 
@@ -216,13 +212,13 @@ subtest 'transaction mode, and prepared statements all the same' => sub {
         start($pooler->conninfo, direct());
         are_right 2, $reset ? 'dropped after each transaction' : 'shared';
 
-        my @hints = lines(
+        my @hints = $nginx->log_lines(
             qr/\[warn\].*the query is repeated; .*"tournament_prepare off"/);
 
         cmp_ok scalar(@hints), '>=', 1, 'the log says what is amiss';
         cmp_ok scalar(@hints), '<=', $WORKERS, 'once for each worker';
-        is scalar(lines(qr/\[error\]/)), 0, 'and no error'
-            or diag lines(qr/\[error\]/);
+        is scalar($nginx->log_lines(qr/\[error\]/)), 0, 'and no error'
+            or diag $nginx->log_lines(qr/\[error\]/);
     }
 };
 
@@ -238,13 +234,15 @@ subtest 'session mode (invariants 2, 9)' => sub {
     start($pooler->conninfo);
     are_right 2, 'with prepared statements';
     changes_show 'changes show, heard of through it';
-    is scalar(lines(qr/\[(?:warn|error)\]/)), 0, 'nothing to complain of'
-        or diag lines(qr/\[(?:warn|error)\]/);
+    is scalar($nginx->log_lines(qr/\[(?:warn|error)\]/)), 0,
+        'nothing to complain of'
+        or diag $nginx->log_lines(qr/\[(?:warn|error)\]/);
 
     $nginx->reload;
     are_right 1, 'sessions that others have left';
-    is scalar(lines(qr/\[(?:warn|error)\]/)), 0, 'have no statements any more'
-        or diag lines(qr/\[(?:warn|error)\]/);
+    is scalar($nginx->log_lines(qr/\[(?:warn|error)\]/)), 0,
+        'have no statements any more'
+        or diag $nginx->log_lines(qr/\[(?:warn|error)\]/);
 };
 
 

@@ -41,14 +41,8 @@ sub conninfo {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-sub begins { return lines(qr/\[error\].*PostgreSQL at/) }
-sub ends   { return lines(qr/PostgreSQL is available again/) }
+sub begins { return $nginx->log_lines(qr/\[error\].*PostgreSQL at/) }
+sub ends   { return $nginx->log_lines(qr/PostgreSQL is available again/) }
 
 
 sub wait_all_on {

@@ -106,17 +106,11 @@ sub start {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-
 # A slow query is no connection that was lost.
 
 sub complaints {
-    return grep { !/tournament: slow / } lines(qr/\[(?:warn|error)\]/);
+    return grep { !/tournament: slow / }
+        $nginx->log_lines(qr/\[(?:warn|error)\]/);
 }
 
 
@@ -211,8 +205,8 @@ for my $case (@REFUSED) {
             'no answer';
         $nginx->wait_for_log(qr/\[error\].*$message/);
         pass 'the log says why';
-        is scalar(lines(qr/\[error\]/)), 1, 'once, for all workers'
-            or diag lines(qr/\[error\]/);
+        is scalar($nginx->log_lines(qr/\[error\]/)), 1, 'once, for all workers'
+            or diag $nginx->log_lines(qr/\[error\]/);
         is $pg->backends + 0, 0, 'nobody has come in';
     };
 }

@@ -45,13 +45,6 @@ sub conninfo { return $pg->conninfo_tcp(user => 'guarded', @_) }
 
 sub fresh { return $nginx->get("/fresh/$tournament->{slug}") }
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-
 # A file as root has it: nobody else can read it.
 
 sub secret_file {
@@ -153,8 +146,8 @@ subtest 'a wrong password' => sub {
     is_error $answer, 503, 'unavailable', 'no answer';
     $nginx->wait_for_log(
         qr/\[error\].*password authentication failed for user "guarded"/);
-    is scalar(lines(qr/\[error\]/)), 1, 'one line, for all workers'
-        or diag lines(qr/\[error\]/);
+    is scalar($nginx->log_lines(qr/\[error\]/)), 1, 'one line, for all workers'
+        or diag $nginx->log_lines(qr/\[error\]/);
     is_deeply [ told($WRONG, $answer) ], [ 'nginx -T' ], 'without it';
 
     # Put right there: it recovers by itself.
@@ -162,8 +155,10 @@ subtest 'a wrong password' => sub {
     $pg->rows("ALTER ROLE guarded PASSWORD '$WRONG'");
     $nginx->wait_for_log(qr/PostgreSQL is available again/);
     poll_until { fresh()->status == 200 } 20, 'it is right now';
-    is scalar(lines(qr/\[error\]/)), 1, 'nothing more to complain of';
-    is scalar(lines(qr/available again/)), 1, 'and one line of the end';
+    is scalar($nginx->log_lines(qr/\[error\]/)), 1,
+        'nothing more to complain of';
+    is scalar($nginx->log_lines(qr/available again/)), 1,
+        'and one line of the end';
 };
 
 
@@ -179,7 +174,7 @@ subtest 'changed under way' => sub {
     $pg->rows("ALTER ROLE guarded PASSWORD '$WRONG'");
     $nginx->wait_for_log(qr/PostgreSQL is available again/);
     poll_until { fresh()->status == 200 } 20, 'it is changed back';
-    is scalar(lines(qr/\[error\].*PostgreSQL at/)), 1, 'one line';
+    is scalar($nginx->log_lines(qr/\[error\].*PostgreSQL at/)), 1, 'one line';
 };
 
 
@@ -204,7 +199,7 @@ subtest 'a role that is dropped, and made anew' => sub {
         !grep { $_->status != 200 } @answers;
     } 20, 'answers from all connections';
     pass 'on each connection';
-    cmp_ok scalar(lines(qr/\[error\].*PostgreSQL at/)), '<=', 1,
+    cmp_ok scalar($nginx->log_lines(qr/\[error\].*PostgreSQL at/)), '<=', 1,
         'at most one outage';
 };
 

@@ -30,13 +30,6 @@ sub http {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    return grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-
 sub wait_all {
     poll_until { $pg->backends == $ALL } 30, 'all connections';
 
@@ -57,7 +50,7 @@ sub is_told {
                          |shutting\ down)),/x;
 
     my @told = grep { !/listening to changes|ceases to listen|module\// }
-        lines(qr/\[(?:notice|warn|error)\].*tournament: /);
+        $nginx->log_lines(qr/\[(?:notice|warn|error)\].*tournament: /);
 
     @told = @told[0, grep { $told[$_] !~ $passing } 1 .. $#told] if @told;
     @told = grep { $_ !~ $ENDS || $_ eq $told[-1] } @told;
@@ -121,7 +114,7 @@ subtest 'some connections are to be had' => sub {
 
     $nginx->wait_for_log($lines[1]);
     poll_until {
-        lines(qr/too many connections/) > 40
+        $nginx->log_lines(qr/too many connections/) > 40
     } 30, 'it has lasted';
     is_told 'what it comes from now, once', @lines;
 

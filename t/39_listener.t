@@ -26,13 +26,6 @@ sub nginx {
 }
 
 
-sub lines {
-    my ($nginx, $pattern) = @_;
-
-    return scalar grep { $_ =~ $pattern } split /\n/, $nginx->log_since;
-}
-
-
 # Fewer connections than the pools of all workers would take.
 
 for my $limit (2 .. 4) {
@@ -73,7 +66,8 @@ subtest 'a pool on another server than the listener' => sub {
     my $nginx = nginx(http => qq{tournament_listen "$there";});
 
     $nginx->wait_for_log(qr/queries go to another server than the one that is/);
-    is lines($nginx, qr/queries go to another server/), 1, 'one line';
+    is scalar($nginx->log_lines(qr/queries go to another server/)), 1,
+        'one line';
     is status($nginx)->{feed}{state}, 'down', 'the feed counts as down';
 
     my $here = $pg->conninfo;
@@ -83,7 +77,8 @@ subtest 'a pool on another server than the listener' => sub {
     poll_until {
         status($nginx)->{feed}{state} eq 'up'
     } 20, 'the same server';
-    is lines($nginx, qr/queries go to another server/), 0, 'no line';
+    is scalar($nginx->log_lines(qr/queries go to another server/)), 0,
+        'no line';
 };
 
 

@@ -443,13 +443,6 @@ sub slots {
 }
 
 
-sub max_teams {
-    my ($response) = @_;
-
-    return eval { $response->json->{max_teams} } // $response->raw;
-}
-
-
 # After the takeover an old answer may be seen, once more in each worker and
 # said to be so, and never again after the first new one.
 
@@ -467,7 +460,7 @@ sub recovers {
 
             for my $connection (values %{ $nginx->connect_workers }) {
                 my $response = $connection->get($main->{path});
-                my $is       = max_teams($response);
+                my $is       = $response->max_teams;
 
                 push @wrong, $is . ' ' . $response->cache
                     if $is ne $slots && ($seen || $response->cache eq 'HIT');
@@ -542,11 +535,11 @@ subtest 'the listening worker hangs' => sub {
             $response->cache ne 'UPDATING'
         } 20, 'it is refreshed';
 
-        is max_teams($response), $slots, 'nothing is stale then';
+        is $response->max_teams, $slots, 'nothing is stale then';
 
         slots($slots + 50);
         poll_until {
-            max_teams($connection->get($main->{path})) eq $slots + 50
+            $connection->get($main->{path})->max_teams eq $slots + 50
         } 20, 'it hears of changes';
 
         kill 'CONT', $pid;
@@ -653,7 +646,7 @@ subtest 'reload' => sub {
             eval {
                 poll_until {
                     $response = eval { $nginx->get($main->{path}) };
-                    $response && max_teams($response) eq $slots
+                    $response && $response->max_teams eq $slots
                 } 10, 'the change is seen'
             } or return fail("the change to $slots has gone by");
         }
@@ -763,8 +756,8 @@ subtest 'reload, and the old listener hangs' => sub {
         poll_until {
             $response = $nginx->get($main->{path});
             push @wrong, $response->cache
-                if max_teams($response) ne $slots && $response->cache eq 'HIT';
-            max_teams($response) eq $slots
+                if $response->max_teams ne $slots && $response->cache eq 'HIT';
+            $response->max_teams eq $slots
         } 20, 'the change is seen';
 
         is_deeply \@wrong, [], 'what it has not heard is suspect';
@@ -911,7 +904,7 @@ subtest 'the queue of notifications fills up' => sub {
 
     isnt $nginx->get($t->{path})->cache, 'HIT', 'all is suspect';
     handled($pg, $nginx);
-    is max_teams($nginx->get($t->{path})), 2, 'nothing is stale after';
+    is $nginx->get($t->{path})->max_teams, 2, 'nothing is stale after';
 
     my @lines = $nginx->log_since =~ /$full/g;
 

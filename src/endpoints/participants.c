@@ -22,8 +22,6 @@ static void tournament_participants_render(tournament_json_t *json,
     tournament_view_t *view);
 static void tournament_participants_one(tournament_result_t *result, int row,
     int seed);
-static void tournament_participants_shows(tournament_result_t *result,
-    tournament_thing_e kind, int row, int column);
 
 
 /*
@@ -105,9 +103,9 @@ tournament_participants_one(tournament_result_t *result, int row, int seed)
 
     json = result->json;
 
-    tournament_participants_shows(result, TOURNAMENT_TEAM, row, 7);
-    tournament_participants_shows(result, TOURNAMENT_PROFILE, row, 11);
-    tournament_participants_shows(result, TOURNAMENT_PROFILE, row, 12);
+    tournament_result_shows_one(result, TOURNAMENT_TEAM, row, 7);
+    tournament_result_shows_one(result, TOURNAMENT_PROFILE, row, 11);
+    tournament_result_shows_one(result, TOURNAMENT_PROFILE, row, 12);
 
     tournament_json_open(json);
     tournament_json_integer(json, "seed", seed);
@@ -126,17 +124,6 @@ tournament_participants_one(tournament_result_t *result, int row, int seed)
 
     tournament_result_column(result, "status", row, 5);
     tournament_json_close(json);
-}
-
-
-static void
-tournament_participants_shows(tournament_result_t *result,
-    tournament_thing_e kind, int row, int column)
-{
-    if (!tournament_result_is_null(result, row, column)) {
-        tournament_result_shows(result, kind,
-                            tournament_result_integer(result, row, column, 0));
-    }
 }
 
 

@@ -100,11 +100,7 @@ tournament_context_decode(tournament_result_t *result, int row, int n)
     tournament_result_shows(result, TOURNAMENT_PROFILE,
               tournament_result_integer(result, row, column + 1, 0));
 
-    if (!tournament_result_is_null(result, row, column + 9)) {
-        tournament_result_shows(result, TOURNAMENT_PROFILE,
-              tournament_result_integer(result, row, column + 9, 0));
-    }
-
+    tournament_result_shows_one(result, TOURNAMENT_PROFILE, row, column + 9);
     tournament_result_shows_all(result, TOURNAMENT_TEAM, row, column + 11);
 }
 

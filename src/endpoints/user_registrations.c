@@ -91,11 +91,7 @@ tournament_registrations_decode(tournament_result_t *result, int row, int n)
 
         reg.members = tournament_registrations_members(result, r);
 
-        if (!tournament_result_is_null(result, r, 6)) {
-            tournament_result_shows(result, TOURNAMENT_TEAM,
-                                  tournament_result_integer(result, r, 6, 0));
-        }
-
+        tournament_result_shows_one(result, TOURNAMENT_TEAM, r, 6);
         tournament_decode_card(result, r, 9, &reg.card);
 
         dst = tournament_result_at(result, registrations);

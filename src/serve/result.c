@@ -255,6 +255,17 @@ tournament_result_tournament(tournament_result_t *result, int64_t id,
 
 
 void
+tournament_result_shows_one(tournament_result_t *result,
+    tournament_thing_e kind, int row, int column)
+{
+    if (!tournament_result_is_null(result, row, column)) {
+        tournament_result_shows(result, kind,
+                            tournament_result_integer(result, row, column, 0));
+    }
+}
+
+
+void
 tournament_result_shows_all(tournament_result_t *result,
     tournament_thing_e kind, int row, int column)
 {

@@ -133,8 +133,10 @@ tournament_shown_t *tournament_result_shown(tournament_entry_t *entry,
     ngx_uint_t *n);
 
 
-/* The same for each element of a column of bigint[]; null is none. */
+/* The same for a bigint, or each element of a bigint[]; null is none. */
 
+void tournament_result_shows_one(tournament_result_t *result,
+    tournament_thing_e kind, int row, int column);
 void tournament_result_shows_all(tournament_result_t *result,
     tournament_thing_e kind, int row, int column);
 

@@ -851,6 +851,9 @@ sub reason  { return $_[0]{reason} }
 sub headers { return @{ $_[0]{headers} } }
 sub body    { return $_[0]{body} }
 sub raw     { return $_[0]{raw} }
+
+# of a state, or what came instead of one
+sub max_teams { return eval { $_[0]->json->{max_teams} } // $_[0]{raw} }
 sub worker  { return $_[0]->header('X-Worker') }
 sub cache   { return $_[0]->header('X-Cache') }
 

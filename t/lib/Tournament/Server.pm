@@ -3,9 +3,10 @@ package Tournament::Server;
 # What the servers of a test have in common: a log that a test can wait for,
 # and that is looked through when the test ends.
 #
-#   $server->log               the log's text; log_file is where it is
+#   $server->log               the log's text
 #   $server->log_mark          remembers the log's end
 #   $server->log_since         the text after the last mark
+#   $server->log_lines(qr//)   those of its lines that match; how many there are
 #   $server->wait_for_log(qr//, $seconds)    until it matches what follows the
 #                              last mark; returns the matching part
 #   $server->expect_log(qr//)  lines that match it are no complaints
@@ -52,9 +53,6 @@ sub log {
 }
 
 
-sub log_file { return $_[0]{log} }
-
-
 sub log_mark {
     my ($self) = @_;
 
@@ -68,6 +66,15 @@ sub log_since {
     my ($self) = @_;
 
     return substr $self->log, $self->{mark};
+}
+
+
+sub log_lines {
+    my ($self, $pattern) = @_;
+
+    my @lines = grep { $_ =~ $pattern } split /\n/, $self->log_since;
+
+    return @lines;
 }
 
 
