@@ -178,6 +178,14 @@ deb-test: deb
 	@tools/deps deb-test
 	@tools/deb-test
 
+#:   arm64        the module for aarch64, by Debian's cross compiler; nginx of
+#:                arm64 loads it, and the zone's unit tests run, by qemu-user
+
+.PHONY: arm64
+arm64:
+	@tools/deps build test arm64
+	@tools/arm64
+
 #:   dist         build/ngx_http_tournament_module-VERSION.tar.gz
 
 .PHONY: dist

@@ -99,9 +99,8 @@ tournament_figures_zone(tournament_main_conf_t *tmcf, tournament_figures_t *f)
     f->uptime = tournament_elapsed((ngx_msec_t) *tmcf->zone.made) / 1000;
     f->generation = tournament_workers_generation(tmcf->zone.workers);
 
-    begun = __atomic_load_n(
-                &tmcf->zone.outages[TOURNAMENT_OUTAGE_DATABASE].begun,
-                __ATOMIC_RELAXED);
+    begun = tournament_atomic_peek(
+                &tmcf->zone.outages[TOURNAMENT_OUTAGE_DATABASE].begun);
 
     if (begun) {
         f->away = 1;

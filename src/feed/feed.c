@@ -252,6 +252,8 @@ tournament_feed_state(tournament_zone_t *zone)
 
     listener = zone->listener;
 
+    /* in this order: see zone/listener.h */
+
     beat = tournament_atomic_acquire(&listener->beat);
 
     if (tournament_atomic_acquire(&listener->up) == 0
@@ -289,14 +291,18 @@ tournament_feed_strayed(tournament_listener_t *listener)
 static void
 tournament_feed_compare(tournament_feed_t *feed)
 {
-    uint64_t                server;
+    uint64_t                server, up;
     tournament_listener_t  *listener;
 
     listener = feed->listener;
+
+    /* pairs with tournament_feed_up(): a server is that of up, or later */
+
+    up = tournament_atomic_load(&listener->up);
     server = tournament_atomic_load(&listener->server);
 
     if (server == 0
-        || tournament_atomic_load(&listener->up) == 0
+        || up == 0
         || !tournament_pg_elsewhere(feed->conf.pg, server))
     {
         if (feed->strays) {
@@ -392,6 +398,12 @@ tournament_feed_tick(ngx_event_t *ev)
         tournament_feed_inherit(feed);
 
         tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
+
+        /* one that was succeeded as it stored its own may have been the last */
+
+        if (tournament_atomic_load(&listener->up) == feed->lease) {
+            tournament_atomic_store(&listener->doubts, feed->doubts);
+        }
 
         tournament_feed_beat(feed);
 
@@ -529,7 +541,7 @@ tournament_feed_elected(tournament_feed_t *feed)
 
     /* a hung holder is still connected, but handles nothing */
 
-    beat = tournament_atomic_swap(&listener->beat, (uint64_t) ngx_current_msec);
+    beat = tournament_atomic_load(&listener->beat);
 
     feed->follows = (tournament_elapsed((ngx_msec_t) beat)
                      <= TOURNAMENT_FEED_LEASE);
@@ -547,7 +559,11 @@ tournament_feed_elected(tournament_feed_t *feed)
 
     feed->started = 0;
 
+    /* pairs with tournament_feed_state(): this beat vouches for nobody else */
+
     tournament_feed_inherit(feed);
+
+    tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
 }
 
 
@@ -950,6 +966,8 @@ tournament_feed_handover(ngx_event_t *ev)
 
     over = !tournament_worker_lives(feed->predecessor)
            || ngx_current_msec - feed->confirmed >= TOURNAMENT_FEED_HANDOVER;
+
+    /* pairs with tournament_feed_drained(): its changes are seen here */
 
     if (tournament_atomic_load(&feed->listener->drained)
         == feed->predecessor)

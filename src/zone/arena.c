@@ -469,8 +469,8 @@ tournament_arena_unlock(tournament_arena_t *arena)
 static void
 tournament_arena_begin(tournament_store_t *store)
 {
-    __atomic_store_n(&store->changing, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    tournament_atomic_release(&store->changing, 1);
+    tournament_atomic_fence();
 }
 
 

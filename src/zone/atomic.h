@@ -1,10 +1,12 @@
 
 /*
  * Memory that processes share without a lock.  Every access of this kind goes
- * through here, so that its order is chosen once.
+ * through here, so that its order is chosen once.  Which accesses pair, so that
+ * whoever sees the later one sees the earlier one, stands where the memory is
+ * declared; t/litmus has the pairs for Arm's model, whose order x86 hides.
  *
  * Sequential consistency costs next to nothing where it matters: on x86 such
- * a load is a plain one.  Two weaker forms are for places that say why.
+ * a load is a plain one.  The weaker forms are for places that say why.
  */
 
 #ifndef _TOURNAMENT_ATOMIC_H_INCLUDED_
@@ -44,7 +46,10 @@
 #define tournament_atomic_release(p, v)                                       \
     __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
-/* counters and gauges, which order nothing else */
+/* no access of this process goes across */
+#define tournament_atomic_fence()      __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/* counters and gauges, which order nothing else, and pair with nothing */
 #define tournament_atomic_peek(p)      __atomic_load_n(p, __ATOMIC_RELAXED)
 #define tournament_atomic_add(p, n)                                           \
     (void) __atomic_add_fetch(p, n, __ATOMIC_RELAXED)

@@ -7,9 +7,14 @@
  * change, and what it reads is newer than the change, which was committed
  * before the node heard of it: to take it for valid is right.
  *
- * Loads of stripes and floors pair with the stores in advance().  A request
- * that starts after a change was handled sees it, since whoever sent that
- * request was told of the change by means that order memory.
+ * Loads of stripes, purges and floors in valid(), fresh() and class() pair
+ * with the stores of change(), suspect_all() and purge() by advance().  A
+ * request that starts after a change was handled sees it, since whoever sent
+ * that request was told of the change by means that order memory.  Of the
+ * clock's value, now() pairs with next(): who reads a writer's value sends its
+ * query after the writer had heard of the change.  walked() pairs with walk(),
+ * under the arena's mutex: what is stored before the walk takes it is found by
+ * the walk.
  */
 
 #include "zone/atomic.h"
@@ -114,7 +119,7 @@ tournament_clock_suspect_all(tournament_clock_t *clock)
 
 /*
  * A purge is known before the change is: whoever finds the stripe moved, and
- * then looks why, must find the purge.
+ * then looks why, in class(), must find the purge (t/litmus/purge.litmus).
  */
 
 void

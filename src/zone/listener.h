@@ -3,6 +3,15 @@
  * The listener's place in the shared zone: which worker hears of changes, and
  * how far it is.  The feed's room owns it; it is written and read without a
  * lock.
+ *
+ * Pairs, each the order of the stores; it is read in the other one
+ * (t/litmus/listener.litmus): what is said of the listener before up, by
+ * tournament_feed_up(), read by tournament_feed_state(), _compare() and
+ * _yield(); the clock's suspect before doubts and up, read by _state() before
+ * a class; up before the beat of one that does not follow, by _elected(), read
+ * by _state(); the changes of one that leaves before drained, read by
+ * _handover().
+ * lease changes by compare-and-swap: it has one holder at most.
  */
 
 #ifndef _TOURNAMENT_LISTENER_H_INCLUDED_
@@ -31,7 +40,9 @@ typedef struct {
                                                  loaded */
     uint64_t                     behind;      /* bytes of the server's log */
     uint64_t                     behind_ms;
-    char                         slot[64];    /* there, or "" */
+    char                         slot[64];    /* there, or ""; pairs with
+                                                 nothing: a status page may
+                                                 show two names mixed */
 } tournament_listener_t;
 
 

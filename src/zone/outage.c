@@ -1,8 +1,10 @@
 
 /*
  * Whoever is affected takes a seat first and then looks whether an outage has
- * begun; whoever is well again gives its seat back first and then looks
- * whether anybody has one.  So of two that meet at least one sees the other.
+ * begun; whoever ends one writes that first and then looks whether anybody has
+ * a seat.  So of two that meet at least one sees the other: pids in begin()
+ * and begun in end() are each stored before the other is read, in one order for
+ * all (t/litmus/outage.litmus).
  */
 
 #include "zone/atomic.h"
@@ -20,8 +22,6 @@ tournament_outage_begin(tournament_outage_t *outage,
     int32_t     pid;
     uint64_t    begun, now, none;
     ngx_uint_t  i, lasts;
-
-    /* in this order: who begins takes a seat first */
 
     begun = tournament_atomic_load(&outage->begun);
     lasts = tournament_outage_lasts(outage);
@@ -78,8 +78,9 @@ tournament_outage_goes_on(tournament_outage_t *outage, uint64_t reason,
         return 0;
     }
 
-    if (tournament_atomic_swap(&outage->reason, reason) != reason) {
+    if (tournament_atomic_load(&outage->reason) != reason) {
         tournament_atomic_store(&outage->since, (uint64_t) ngx_current_msec);
+        tournament_atomic_store(&outage->reason, reason);
         return 0;
     }
 
@@ -117,7 +118,7 @@ ngx_uint_t
 tournament_outage_end(tournament_outage_t *outage,
     tournament_outage_seat_t *seat, ngx_msec_t *lasted)
 {
-    uint64_t        begun;
+    uint64_t        begun, none;
     ngx_msec_int_t  ms;
 
     tournament_outage_leave(outage, seat);
@@ -129,6 +130,16 @@ tournament_outage_end(tournament_outage_t *outage,
     tournament_atomic_store(&outage->worse, 0);
 
     begun = tournament_atomic_swap(&outage->begun, 0);
+
+    /* pairs with begin(): who took a seat meanwhile may have joined this */
+
+    none = 0;
+
+    if (begun && tournament_outage_lasts(outage)
+        && tournament_atomic_set(&outage->begun, &none, begun))
+    {
+        return 0;
+    }
 
     /* another worker's clock may be a little ahead */
 

@@ -23,12 +23,15 @@
 
 
 typedef struct {
-    uint64_t                     begun;     /* ms, never 0; 0: there is none */
+    uint64_t                     begun;     /* ms, never 0; 0: there is none;
+                                               end() sets it before it reads
+                                               pids, begin() the other way */
     uint64_t                     worse;     /* said that it has become so */
     uint64_t                     told;      /* the reason that a line named, a
                                                hash; 0: none */
     uint64_t                     reason;    /* another one */
-    uint64_t                     since;     /* ms; it has been that */
+    uint64_t                     since;     /* ms; it has been that; set before
+                                               reason, read after it */
     int32_t                      pids[TOURNAMENT_OUTAGE_PLACES];
 } tournament_outage_t;
 

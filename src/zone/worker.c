@@ -80,6 +80,10 @@ tournament_workers_watch(tournament_workers_t *workers, ngx_int_t number,
     if (on) {
         tournament_atomic_or(&workers->watching, bit);
 
+        /* pairs with who changes the clock and then looks who watches it */
+
+        tournament_atomic_fence();
+
     } else {
         tournament_atomic_and(&workers->watching, ~bit);
     }

@@ -21,10 +21,14 @@
 
 typedef struct {
     uint64_t                   ids[TOURNAMENT_WORKERS];   /* by number; 0: it
-                                                             is free */
-    uint32_t                   generation;
+                                                             is free; leave()
+                                                             pairs with join()
+                                                             and at() */
+    uint32_t                   generation;                /* begin() comes
+                                                             before the fork */
     uint64_t                   watching;  /* a bit each: to be woken by
-                                             changes */
+                                             changes; set before the clock is
+                                             read, read after it is set */
 } tournament_workers_t;
 
 
