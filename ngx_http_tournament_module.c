@@ -116,6 +116,9 @@ static tournament_bounds_t  ngx_http_tournament_stale_bounds =
 static tournament_bounds_t  ngx_http_tournament_heartbeat_bounds =
     { 1000, 3600000, "a time from 1s to 1h" };
 
+static tournament_bounds_t  ngx_http_tournament_wait_bounds =
+    { 0, 3600000, "a time up to 1h, or 0 (polls do not wait)" };
+
 static tournament_bounds_t  ngx_http_tournament_life_bounds =
     { 1000, 2147483647, "a time of 1s and more" };
 
@@ -268,6 +271,13 @@ static ngx_command_t  ngx_http_tournament_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(tournament_main_conf_t, stream_keys),
       &ngx_http_tournament_queue_bounds },
+
+    { ngx_string("tournament_wait"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_tournament_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(tournament_loc_conf_t, wait),
+      &ngx_http_tournament_wait_bounds },
 
     { ngx_string("tournament_max_age"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -508,6 +518,7 @@ ngx_http_tournament_create_loc_conf(ngx_conf_t *cf)
     tlcf->stream = NGX_CONF_UNSET;
     tlcf->stream_heartbeat = NGX_CONF_UNSET_MSEC;
     tlcf->stream_timeout = NGX_CONF_UNSET_MSEC;
+    tlcf->wait = NGX_CONF_UNSET_MSEC;
 
     return tlcf;
 }
@@ -586,7 +597,16 @@ ngx_http_tournament_merge_stream(ngx_conf_t *cf, tournament_loc_conf_t *prev,
 {
     tournament_main_conf_t  *tmcf;
 
+    tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
+
     ngx_conf_init_value(conf->stream, noname ? prev->stream : 0);
+    ngx_conf_merge_msec_value(conf->wait, prev->wait, 0);
+
+    if (conf->endpoint && !conf->endpoint->stream) {
+        conf->wait = 0;
+    }
+
+    tmcf->watched |= (conf->endpoint && conf->wait);
 
     if (conf->stream == 0) {
         return NGX_OK;
@@ -599,7 +619,6 @@ ngx_http_tournament_merge_stream(ngx_conf_t *cf, tournament_loc_conf_t *prev,
         return NGX_ERROR;
     }
 
-    tmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_tournament_module);
     tmcf->watched = 1;
 
     return NGX_OK;

@@ -107,7 +107,7 @@ subtest 'the document' => sub {
                   "cells":{"size":256,"total":<int>,"used":0,"free":<int>},
                   "evictions":0,"recoveries":0},
          "changes":{"feed":0,"purges":0},
-         "streams":{"open":{$streams},"events":0,"skipped":0,"refused":0,
+         "streams":{"open":{$streams},"waiting":0,"events":0,"skipped":0,"refused":0,
                     "ends":{"client":0,"slow":0,"gone":0,"limit":0,"exit":0}},
          "database":{"queries":0,"errors":0,"timeouts":0,"slow":0,"refused":0,
                      "outage":null,

@@ -85,6 +85,7 @@ subtest 'the text' => sub {
              keys %{ $json->{streams}{open} }),
         (map { ("tournament_stream_ends_total{reason=\"$_\"}" => 0) }
              keys %{ $json->{streams}{ends} }),
+        'tournament_waiting_polls'               => 0,
         (map { ("tournament_stream_${_}_total" => 0) }
              qw(events skipped refused)),
         'tournament_feed_up'                     => 1,

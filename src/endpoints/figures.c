@@ -65,6 +65,8 @@ tournament_figures(ngx_http_request_t *r)
             continue;
         }
 
+        f->waiting += f->gauges[i].waiting;
+
         for (k = 0; k < TOURNAMENT_ENDPOINTS; k++) {
             f->streams[k] += f->gauges[i].streams[k];
         }

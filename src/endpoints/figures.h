@@ -48,6 +48,8 @@ typedef struct {
     uint64_t                heard;        /* silence is known */
     uint64_t                silence;      /* ms */
 
+    uint64_t                waiting;      /* polls, for a change */
+
     /* open, by number of the endpoint */
     uint64_t                streams[TOURNAMENT_ENDPOINTS];
 } tournament_figures_t;

@@ -116,6 +116,10 @@ static tournament_metric_t  tournament_metrics_table[] = {
       "Streams that are open, by endpoint.",
       0, tournament_prometheus_streams, 0 },
 
+    { "tournament_waiting_polls", "gauge",
+      "Polls that wait for a change.",
+      at(waiting), NULL, 0 },
+
     { "tournament_stream_events_total", "counter",
       "Events sent to streams.",
       at(counters.events), NULL, 0 },

@@ -261,6 +261,7 @@ tournament_status_streams(tournament_json_t *json, tournament_figures_t *f)
 
     tournament_json_close(json);
 
+    tournament_json_integer(json, "waiting", f->waiting);
     tournament_json_integer(json, "events", f->counters.events);
     tournament_json_integer(json, "skipped", f->counters.skipped);
     tournament_json_integer(json, "refused", f->counters.full);

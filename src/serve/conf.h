@@ -85,6 +85,7 @@ typedef struct {
     ngx_flag_t                   stream;
     ngx_msec_t                   stream_heartbeat;
     ngx_msec_t                   stream_timeout;
+    ngx_msec_t                   wait;      /* 0: a poll does not */
 } tournament_loc_conf_t;
 
 

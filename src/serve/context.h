@@ -109,6 +109,8 @@ struct tournament_ctx_s {
     tournament_part_t           *waited;     /* the last to come */
     unsigned                     queried:1;
     unsigned                     counted:1;
+    unsigned                     patient:1; /* it has waited for a
+                                                change */
 };
 
 

@@ -183,6 +183,15 @@ tournament_metrics_over(tournament_metrics_t *metrics, ngx_uint_t number,
 
 
 void
+tournament_metrics_waiting(tournament_metrics_t *metrics, int n)
+{
+    if (metrics->gauges) {
+        tournament_atomic_add(&metrics->gauges->waiting, n);
+    }
+}
+
+
+void
 tournament_metrics_follow(tournament_metrics_t *metrics,
     tournament_pg_conf_t *conf)
 {
@@ -471,6 +480,7 @@ tournament_metrics_gauges(tournament_metrics_t *metrics, ngx_uint_t number,
     gauges->down = tournament_atomic_peek(&g->down);
     gauges->queued = tournament_atomic_peek(&g->queued);
     gauges->in_flight = tournament_atomic_peek(&g->in_flight);
+    gauges->waiting = tournament_atomic_peek(&g->waiting);
 
     for (i = 0; i < TOURNAMENT_ENDPOINTS; i++) {
         gauges->streams[i] = tournament_atomic_peek(&g->streams[i]);

@@ -89,6 +89,7 @@ typedef struct {
     uint32_t                       down;
     uint32_t                       queued;          /* queries */
     uint32_t                       in_flight;
+    uint32_t                       waiting;         /* polls, for a change */
 
     /* by number of the endpoint */
     uint32_t                       streams[TOURNAMENT_ENDPOINTS];
@@ -159,6 +160,11 @@ void tournament_metrics_begun(tournament_metrics_t *metrics,
     ngx_uint_t number);
 void tournament_metrics_over(tournament_metrics_t *metrics, ngx_uint_t number,
     tournament_end_e end);
+
+
+/* One more poll waits for a change, or with -1 one less. */
+
+void tournament_metrics_waiting(tournament_metrics_t *metrics, int n);
 
 
 /* Counts a duration, us. */

@@ -10,6 +10,7 @@
 #include "serve/render.h"
 #include "serve/request.h"
 #include "serve/stream.h"
+#include "serve/wait.h"
 #include "serve/watch.h"
 #include "rules/text.h"
 
@@ -35,6 +36,8 @@ static ngx_int_t tournament_follow(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static ngx_int_t tournament_answer(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
+static ngx_int_t tournament_again(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
 static ngx_int_t tournament_send_age(ngx_http_request_t *r,
     tournament_ctx_t *ctx);
 static ngx_int_t tournament_send_public(ngx_http_request_t *r,
@@ -48,6 +51,9 @@ static ngx_str_t  tournament_etag = ngx_string("ETag");
 static ngx_str_t  tournament_age = ngx_string("Age");
 static ngx_str_t  tournament_vary = ngx_string("Vary");
 static ngx_str_t  tournament_vary_value = ngx_string("Cookie, Authorization");
+static ngx_str_t  tournament_prefer = ngx_string("Prefer");
+static ngx_str_t  tournament_applied = ngx_string("Preference-Applied");
+static ngx_str_t  tournament_waited = ngx_string("wait");
 static ngx_str_t  tournament_private = ngx_string("private, no-store");
 
 
@@ -101,7 +107,7 @@ tournament_handler(ngx_http_request_t *r)
 
     tournament_log_key(r, endpoint, &key);
 
-    if (tlcf->stream && r == r->main) {
+    if ((tlcf->stream && r == r->main) || tournament_wait_may(r, tlcf)) {
         error = tournament_watch_what(r, ctx, endpoint, &in, &key);
 
         if (error) {
@@ -275,7 +281,10 @@ tournament_who(ngx_http_request_t *r, tournament_endpoint_t *endpoint,
 }
 
 
-/* a stream goes on when this request's way is over; NULL, or the error */
+/*
+ * A stream, and a poll that waits, go on when this request's way is over.  Not
+ * every poll can wait: then it does not.  NULL, or the error.
+ */
 
 static tournament_error_t *
 tournament_watch_what(ngx_http_request_t *r, tournament_ctx_t *ctx,
@@ -290,10 +299,14 @@ tournament_watch_what(ngx_http_request_t *r, tournament_ctx_t *ctx,
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
 
+    if (!tlcf->stream && (in->user || in->staff || in->ordered)) {
+        return NULL;
+    }
+
     if (in->search
         || tlcf->ttl[tournament_endpoint_settings(endpoint)] == 0)
     {
-        return &tournament_error_no_stream;
+        return tlcf->stream ? &tournament_error_no_stream : NULL;
     }
 
     viewer = tournament_viewer(endpoint, in);
@@ -511,10 +524,21 @@ tournament_lasts(tournament_ctx_t *ctx)
 ngx_int_t
 tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t               rc;
+    tournament_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
+    if (ctx->subject && tlcf->stream) {
+        return tournament_stream_start(r, ctx);
+    }
 
     if (ctx->subject) {
-        return tournament_stream_start(r, ctx);
+        rc = tournament_wait(r, ctx, tournament_again);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     tournament_count(r, NGX_HTTP_OK);
@@ -535,6 +559,37 @@ tournament_send(ngx_http_request_t *r, tournament_ctx_t *ctx)
 }
 
 
+/* it has waited long enough */
+
+static ngx_int_t
+tournament_again(ngx_http_request_t *r, tournament_ctx_t *ctx)
+{
+    tournament_input_t     in;
+    tournament_subject_t  *subject;
+
+    ngx_memzero(&in, sizeof(tournament_input_t));
+
+    subject = ctx->subject;
+    ctx->subject = NULL;
+
+    ctx->patient = 1;
+    ctx->status = TOURNAMENT_NONE;
+    ctx->waits = 0;
+    ctx->queried = 0;
+    ctx->nparts = 0;
+
+    ctx->body = tournament_look_up(r, ctx, subject->endpoint,
+                                   &subject->keys[0]);
+    if (ctx->body) {
+        ctx->status = TOURNAMENT_HIT;
+        return tournament_send(r, ctx);
+    }
+
+    return tournament_parts(r, ctx, subject->endpoint, &in,
+                            &subject->keys[0]);
+}
+
+
 static ngx_int_t
 tournament_send_public(ngx_http_request_t *r, tournament_ctx_t *ctx)
 {
@@ -550,6 +605,20 @@ tournament_send_public(ngx_http_request_t *r, tournament_ctx_t *ctx)
     if (tlcf->user
         && tlcf->endpoint->audience != TOURNAMENT_PUBLIC
         && tournament_answer_add(r, &tournament_vary, &tournament_vary_value)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (tlcf->wait
+        && tournament_answer_add(r, &tournament_vary, &tournament_prefer)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->patient
+        && tournament_answer_add(r, &tournament_applied, &tournament_waited)
            == NULL)
     {
         return NGX_ERROR;

@@ -65,6 +65,7 @@ struct tournament_watch_s {
                                                was watched yet */
 
     ngx_queue_t                watchers;    /* all, the oldest first */
+    ngx_queue_t                hasty;       /* but these */
     ngx_queue_t                due;         /* keys */
     ngx_queue_t                news;        /* keys */
 
@@ -244,6 +245,7 @@ tournament_watch_create(ngx_pool_t *pool, ngx_log_t *log,
                     ngx_rbtree_insert_value);
 
     ngx_queue_init(&watch->watchers);
+    ngx_queue_init(&watch->hasty);
     ngx_queue_init(&watch->due);
     ngx_queue_init(&watch->news);
 
@@ -265,6 +267,12 @@ tournament_watch_destroy(tournament_watch_t *watch)
 
     while (!ngx_queue_empty(&watch->watchers)) {
         q = ngx_queue_head(&watch->watchers);
+
+        tournament_watch_remove(ngx_queue_data(q, tournament_watcher_t, all));
+    }
+
+    while (!ngx_queue_empty(&watch->hasty)) {
+        q = ngx_queue_head(&watch->hasty);
 
         tournament_watch_remove(ngx_queue_data(q, tournament_watcher_t, all));
     }
@@ -335,7 +343,8 @@ tournament_watch_add(tournament_watch_t *watch, tournament_subject_t *subject,
 
     watcher->watched = watched;
     ngx_queue_insert_tail(&watched->watchers, &watcher->queue);
-    ngx_queue_insert_tail(&watch->watchers, &watcher->all);
+    ngx_queue_insert_tail(watcher->hasty ? &watch->hasty : &watch->watchers,
+                          &watcher->all);
     watch->nwatchers++;
 
     return NGX_OK;
@@ -735,8 +744,9 @@ tournament_watch_leave(ngx_event_t *ev)
         left = (ngx_uint_t) ((uint64_t) watch->leavers * (all - passed) / all);
     }
 
-    while (watch->nwatchers > left) {
-        q = ngx_queue_head(&watch->watchers);
+    while (watch->nwatchers > left || !ngx_queue_empty(&watch->hasty)) {
+        q = ngx_queue_head(ngx_queue_empty(&watch->hasty) ? &watch->watchers
+                                                          : &watch->hasty);
         watcher = ngx_queue_data(q, tournament_watcher_t, all);
 
         watcher->leave(watcher);

@@ -76,6 +76,8 @@ struct tournament_watcher_s {
     void                       (*handler)(tournament_watcher_t *watcher);
     void                       (*leave)(tournament_watcher_t *watcher);
 
+    unsigned                     hasty:1;   /* it leaves at once then */
+
     /* the room's own */
 
     tournament_watched_t        *watched;   /* NULL: it does not watch */
