@@ -85,13 +85,13 @@ subtest 'no change' => sub {
     my $poll = poll("/brief/$t->{slug}", 'wait=20');
     my $r    = answer($poll);
 
-    is $r->status, 304, '304';
+    is $r->status, 304, 'not modified';
     is $r->header('Preference-Applied'), 'wait', 'after it waited';
     cmp_ok $poll->{took}, '>=', 1.9, 'for the location\'s time';
 
     $poll = poll($count, 'foo; bar, Wait=1');
     $r    = answer($poll);
-    is $r->status, 304, '304';
+    is $r->status, 304, 'nor this one';
     cmp_ok $poll->{took}, '>=', 0.9, 'for the client\'s';
     cmp_ok $poll->{took}, '<', 10, 'and no longer';
 };
