@@ -361,6 +361,29 @@ subtest 'the triggers announce otherwise' => sub {
 };
 
 
+subtest 'a server that takes long to tell' => sub {
+    my ($sender) = feed_backend($pg);
+
+    $nginx->log_mark;
+
+    for my $slots (51, 52) {
+        cached();
+        kill 'STOP', $sender;
+        state_is('down');
+        $pg->rows(change($t, $slots));
+        kill 'CONT', $sender;
+        state_is('up');
+        shows($t, $slots, 'a change meanwhile');
+    }
+
+    for my $line (qr/changes come late/, qr/changes come in time again/) {
+        my @lines = $nginx->log_since =~ /$line/g;
+
+        is @lines, 1, 'one line';
+    }
+};
+
+
 subtest 'a consumer that is stopped' => sub {
     my $pid = listener($nginx);
 

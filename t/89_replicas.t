@@ -201,6 +201,56 @@ subtest 'a slot that is invalidated' => sub {
 };
 
 
+# What the primary does may cancel what a standby reads: it is read again.
+
+subtest 'a read that conflicts with recovery' => sub {
+    my ($node, $standby) = ($nodes[1], $standbys[0]);
+
+    my $conflicts = sub {
+        return $standby->value(q{SELECT sum(confl_lock)
+                                   FROM pg_stat_database_conflicts});
+    };
+    my $state  = 'tournament_api.state(text)';
+    my $result = $primary->value(
+        "SELECT pg_get_function_result('$state'::regprocedure)");
+
+    $primary->psql(<<"END");
+        ALTER FUNCTION $state RENAME TO state_at_once;
+        CREATE FUNCTION tournament_api.state(p_slug text) RETURNS $result
+        LANGUAGE plpgsql STABLE SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp
+        AS \$\$
+        BEGIN
+            RETURN QUERY SELECT * FROM tournament_api.state_at_once(p_slug);
+            PERFORM pg_sleep(0.5);
+        END
+        \$\$;
+        GRANT EXECUTE ON FUNCTION $state TO tournament;
+END
+    $standby->set(max_standby_streaming_delay => 0);
+    $standby->wait_replayed($primary);
+
+    my $before = $conflicts->();
+    my $asked  = $node->connect->send('GET', '/fresh/api/one/state/');
+
+    poll_until {
+        $standby->value("SELECT count(*) FROM pg_stat_activity
+                          WHERE wait_event = 'PgSleep'")
+    } 20, 'it is being read';
+
+    $primary->rows('BEGIN; LOCK tournaments_tournament; COMMIT');
+    is $asked->receive->json->{max_teams}, 600, 'an answer';
+    poll_until { $conflicts->() > $before } 20, 'it was cancelled';
+
+    $primary->psql("DROP FUNCTION $state;
+                    ALTER FUNCTION tournament_api.state_at_once(text)
+                          RENAME TO state;");
+    $standby->set(max_standby_streaming_delay => undef);
+    $standby->wait_replayed($primary);
+    is state_of($node), 'up', 'the feed is up';
+};
+
+
 # Of two hosts the pool comes to another one than the listener: it is called
 # back, and nothing old is left.
 

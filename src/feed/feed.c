@@ -67,6 +67,9 @@
 #define TOURNAMENT_FEED_RETURN      10000
 
 
+/* ms; between lines that changes come late */
+#define TOURNAMENT_FEED_COMPLAIN    60000
+
 /* ms; other workers make room for the listener where its own could not */
 #define TOURNAMENT_FEED_CROWDED     500
 
@@ -110,6 +113,7 @@ struct tournament_feed_s {
     uint64_t                   server;      /* of the source; a hash */
     uint64_t                   triggers;    /* as last seen; a hash */
     uint64_t                   doubts;
+    ngx_msec_t                 complained;  /* that it is late, last; or 0 */
 
     uint64_t                   predecessor; /* FOLLOWING: its lease */
     ngx_msec_t                 confirmed;   /* FOLLOWING: since */
@@ -122,6 +126,7 @@ struct tournament_feed_s {
     ngx_msec_t                 exiting;     /* since */
     ngx_msec_t                 patience;    /* ms; exiting for so long */
 
+    unsigned                   told:1;      /* that it is late */
     unsigned                   follows:1;   /* on one that beat */
     unsigned                   continued:1; /* a predecessor has heard all that
                                                was committed before up() */
@@ -1035,7 +1040,21 @@ tournament_feed_late(void *data, ngx_uint_t late)
         return;
     }
 
+    /* a server at its limit is late again and again */
+
     if (late) {
+        feed->told = (feed->complained == 0
+                      || ngx_current_msec - feed->complained
+                         >= TOURNAMENT_FEED_COMPLAIN);
+    }
+
+    if (!feed->told) {
+        return;
+    }
+
+    if (late) {
+        feed->complained = ngx_current_msec | 1;
+
         ngx_log_error(NGX_LOG_WARN, feed->log, 0,
                       "tournament: changes come late, and TTLs bound how old "
                       "answers are: the server is busy, or does not answer");
