@@ -81,6 +81,8 @@ static char *ngx_http_tournament_invalid(ngx_conf_t *cf, const char *allowed,
 static char *ngx_http_tournament_unknown(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t missing);
 
+static char *ngx_http_tournament_cache_control(ngx_conf_t *cf,
+    tournament_loc_conf_t *conf);
 static ngx_int_t ngx_http_tournament_complete(ngx_conf_t *cf,
     tournament_main_conf_t *tmcf);
 static ngx_int_t ngx_http_tournament_targets(ngx_conf_t *cf,
@@ -90,6 +92,8 @@ static ngx_int_t ngx_http_tournament_fits(ngx_conf_t *cf,
 static ngx_int_t ngx_http_tournament_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_tournament_init_feed(ngx_cycle_t *cycle,
+    tournament_main_conf_t *tmcf);
+static ngx_int_t ngx_http_tournament_create_feed(ngx_cycle_t *cycle,
     tournament_main_conf_t *tmcf);
 static void ngx_http_tournament_feed_delay(void *data, uint64_t us);
 static void ngx_http_tournament_exit_process(ngx_cycle_t *cycle);
@@ -530,7 +534,6 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     tournament_loc_conf_t *prev = parent;
     tournament_loc_conf_t *conf = child;
 
-    u_char                    *p;
     ngx_uint_t                 i;
     tournament_endpoint_t    **ep;
     ngx_http_core_loc_conf_t  *clcf;
@@ -574,6 +577,15 @@ ngx_http_tournament_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     {
         return NGX_CONF_ERROR;
     }
+
+    return ngx_http_tournament_cache_control(cf, conf);
+}
+
+
+static char *
+ngx_http_tournament_cache_control(ngx_conf_t *cf, tournament_loc_conf_t *conf)
+{
+    u_char  *p;
 
     p = ngx_pnalloc(cf->pool, sizeof("public, max-age=") + NGX_TIME_T_LEN);
     if (p == NULL) {
@@ -1564,8 +1576,6 @@ ngx_http_tournament_init_process(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
 {
-    tournament_feed_conf_t  conf;
-
     if (tmcf->warm) {
         tmcf->warmer = tournament_warm_create(cycle->pool,
                                               cycle->log, &tmcf->zone,
@@ -1578,46 +1588,7 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
     }
 
     if (tmcf->listen) {
-
-        ngx_memzero(&conf, sizeof(tournament_feed_conf_t));
-
-        conf.zone = &tmcf->zone;
-        conf.targets = tmcf->listen_targets;
-        conf.connect_timeout = tmcf->database.connect_timeout;
-        conf.kind = tmcf->feed_kind;
-        conf.pg = tmcf->pg;
-        conf.delay = ngx_http_tournament_feed_delay;
-        conf.delay_data = tmcf;
-
-        if (tmcf->watch) {
-            conf.changed = tournament_watch_changed;
-            conf.changed_data = tmcf->watch;
-        }
-
-        /* where both lead to the same place, an outage is both's */
-
-        conf.outage = tmcf->database.outage;
-
-        if (tmcf->listen_conninfo.directive.data) {
-            conf.outage = &tmcf->zone.outages[TOURNAMENT_OUTAGE_LISTENER];
-        }
-
-        /* what was loaded before it listens would have to be loaded again */
-
-        if (tmcf->warm) {
-            conf.begun = tournament_warm_start;
-            conf.begun_data = tmcf->warmer;
-        }
-
-        tmcf->feed = tournament_feed_create(cycle->pool, cycle->log, &conf);
-
-        if (tmcf->feed == NULL) {
-            return NGX_ERROR;
-        }
-
-        tournament_fetch_gate(tmcf->fetch);
-
-        return NGX_OK;
+        return ngx_http_tournament_create_feed(cycle, tmcf);
     }
 
     /* one worker does, and after a reload only where the keys are others */
@@ -1625,6 +1596,54 @@ ngx_http_tournament_init_feed(ngx_cycle_t *cycle, tournament_main_conf_t *tmcf)
     if (tmcf->warm) {
         tournament_warm_start(tmcf->warmer, 1);
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_tournament_create_feed(ngx_cycle_t *cycle,
+    tournament_main_conf_t *tmcf)
+{
+    tournament_feed_conf_t  conf;
+
+    ngx_memzero(&conf, sizeof(tournament_feed_conf_t));
+
+    conf.zone = &tmcf->zone;
+    conf.targets = tmcf->listen_targets;
+    conf.connect_timeout = tmcf->database.connect_timeout;
+    conf.kind = tmcf->feed_kind;
+    conf.pg = tmcf->pg;
+    conf.delay = ngx_http_tournament_feed_delay;
+    conf.delay_data = tmcf;
+
+    if (tmcf->watch) {
+        conf.changed = tournament_watch_changed;
+        conf.changed_data = tmcf->watch;
+    }
+
+    /* where both lead to the same place, an outage is both's */
+
+    conf.outage = tmcf->database.outage;
+
+    if (tmcf->listen_conninfo.directive.data) {
+        conf.outage = &tmcf->zone.outages[TOURNAMENT_OUTAGE_LISTENER];
+    }
+
+    /* what was loaded before it listens would have to be loaded again */
+
+    if (tmcf->warm) {
+        conf.begun = tournament_warm_start;
+        conf.begun_data = tmcf->warmer;
+    }
+
+    tmcf->feed = tournament_feed_create(cycle->pool, cycle->log, &conf);
+
+    if (tmcf->feed == NULL) {
+        return NGX_ERROR;
+    }
+
+    tournament_fetch_gate(tmcf->fetch);
 
     return NGX_OK;
 }

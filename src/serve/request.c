@@ -17,6 +17,8 @@
 
 static void tournament_log_key(ngx_http_request_t *r,
     tournament_endpoint_t *endpoint, tournament_key_t *key);
+static ngx_int_t tournament_serve(ngx_http_request_t *r,
+    tournament_ctx_t *ctx);
 static ngx_int_t tournament_ask(ngx_http_request_t *r,
     tournament_input_t *in, tournament_key_t *key, tournament_error_t **error);
 static tournament_error_t *tournament_who(ngx_http_request_t *r,
@@ -60,31 +62,43 @@ static ngx_str_t  tournament_private = ngx_string("private, no-store");
 ngx_int_t
 tournament_handler(ngx_http_request_t *r)
 {
-    u_char                   buf[TOURNAMENT_KEY_MAX];
-    tournament_ctx_t        *ctx;
-    tournament_key_t         key;
-    tournament_input_t       in;
-    tournament_error_t      *error;
-    tournament_endpoint_t   *endpoint;
-    tournament_loc_conf_t   *tlcf;
+    tournament_ctx_t       *ctx;
+    tournament_loc_conf_t  *tlcf;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
-
-    endpoint = tlcf->endpoint;
 
     ctx = tournament_create_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (endpoint->handler) {
-        return endpoint->handler(r);
+    if (tlcf->endpoint->handler) {
+        return tlcf->endpoint->handler(r);
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return tournament_refuse(r, &tournament_error_method);
     }
 
+    return tournament_serve(r, ctx);
+}
+
+
+/* from the memo, or of parts that are looked up */
+
+static ngx_int_t
+tournament_serve(ngx_http_request_t *r, tournament_ctx_t *ctx)
+{
+    u_char                  buf[TOURNAMENT_KEY_MAX];
+    tournament_key_t        key;
+    tournament_input_t      in;
+    tournament_error_t     *error;
+    tournament_endpoint_t  *endpoint;
+    tournament_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_tournament_module);
+
+    endpoint = tlcf->endpoint;
     key.data = buf;
 
     if (tournament_ask(r, &in, &key, &error) != NGX_OK) {
