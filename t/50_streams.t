@@ -87,7 +87,7 @@ subtest 'the first event' => sub {
 
 
 subtest 'a commit' => sub {
-    my $t = $pg->tournament(slots => 8, reg_open_at => '-1 hour',
+    my $t = $pg->tournament(slots => 99, reg_open_at => '-1 hour',
                             reg_close_at => '+1 hour', start_at => '+1 day');
     my (@s, %workers);
 
@@ -99,10 +99,9 @@ subtest 'a commit' => sub {
 
     $_->event for @s;
 
-    my $most = 0;
-    my @ids;
+    my (@took, @ids);
 
-    for my $taken (1 .. 8) {
+    for my $taken (1 .. 16) {
         my $before = time;
 
         $pg->register($t, 'CONFIRMED');
@@ -112,16 +111,15 @@ subtest 'a commit' => sub {
         is_deeply [ map { $_->{json}{registered_count} } @events ],
             [ ($taken) x @s ], "registration $taken is told to all";
 
-        for my $event (@events) {
-            $most = $event->{at} - $before if $event->{at} - $before > $most;
-        }
-
+        push @took, (sort { $a <=> $b } map { $_->{at} - $before } @events)[-1];
         push @ids, $events[0]{id};
     }
 
-    diag sprintf 'the last stream, at most: %.1f ms', $most * 1000;
-    cmp_ok $most, '<', 3, 'at once';
-    is keys %{ { map { $_ => 1 } @ids } }, 8, 'each has an id of its own';
+    # Without a wake-up it is told as the next second begins.
+
+    @took = sort { $a <=> $b } @took;
+    cmp_ok $took[7], '<', 0.25, sprintf 'at once: %.1f ms', $took[7] * 1000;
+    is keys %{ { map { $_ => 1 } @ids } }, 16, 'each has an id of its own';
 
     $pg->change($t, name => 'Another name');
     $pg->change($t, name => 'A third name');

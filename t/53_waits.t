@@ -24,6 +24,8 @@ my $nginx = Tournament::Nginx->new(options(
 my $t     = $pg->tournament(slots => 500);
 my $count = "/tournaments/api/$t->{slug}/count/";
 
+poll_until { $nginx->get($count)->status == 200 } 30, 'an answer';
+
 
 # Sends a poll for what it has, on a connection of its own.
 

@@ -324,7 +324,9 @@ tournament_watch_add(tournament_watch_t *watch, tournament_subject_t *subject,
 
     rc = watched ? tournament_watched_show(watched, body) : NGX_ERROR;
 
-    if (rc == NGX_OK) {
+    /* those that come later do not put its next look-up off */
+
+    if (rc == NGX_OK && !watched->timer.timer_set) {
         tournament_watched_schedule(watched);
     }
 
@@ -1239,10 +1241,14 @@ tournament_watched_older(tournament_watched_t *watched, ngx_uint_t i,
 static ngx_int_t
 tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
 {
-    ngx_uint_t            i, other;
+    ngx_uint_t            i, other, same;
     tournament_event_t   *event, *old;
     tournament_clock_t   *clock;
     tournament_origin_t  *origin;
+
+    old = watched->news.document;
+    other = (old == NULL || old->id != body->id);
+    same = (!other && old->second == body->second);
 
     for (i = 0; i < body->norigins && i < watched->nparts; i++) {
         origin = &body->origins[i];
@@ -1252,10 +1258,16 @@ tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
         {
             return NGX_DECLINED;
         }
+
+        same &= (origin->clock == watched->parts[i].clock
+                 && origin->fetched == watched->parts[i].fetched);
     }
 
-    old = watched->news.document;
-    other = (old == NULL || old->id != body->id);
+    /* many come at the same time */
+
+    if (same && watched->news.stale == NULL && watched->news.gone == NULL) {
+        return NGX_OK;
+    }
 
     if (other || old->second != body->second) {
         event = tournament_event_create("id: ", body->id, &body->text);
