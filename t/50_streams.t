@@ -48,6 +48,10 @@ sub stream {
 }
 
 
+poll_until { $nginx->get('/tournaments/api/stats/')->status == 200 } 30,
+    'an answer';
+
+
 subtest 'the first event' => sub {
     my $t = $pg->tournament(slots => 8, reg_open_at => '-1 hour',
                             reg_close_at => '+1 hour', start_at => '+1 day');
