@@ -1,5 +1,5 @@
-# CONTRIBUTING.md, "Add an endpoint": one file, a line in the table and a
-# function in SQL are all that it takes. They are added to a copy of the tree,
+# CONTRIBUTING.md, "Add an endpoint": a file and a line in the table, in C and
+# in SQL, are all that it takes. They are added to a copy of the tree,
 # which is built. The endpoint has no slug in its key, so that a purge by
 # pattern must find it by what it shows.
 
@@ -12,7 +12,7 @@ use Tournament::Feed;
 my $tree = tempdir('tree');
 
 run_ok({}, 'cp', '-R', map({ project($_) }
-    qw(config config.make ngx_http_tournament_module.c src tools)), $tree);
+    qw(config config.make ngx_http_tournament_module.c sql src tools)), $tree);
 
 spew("$tree/src/endpoints/newest.c", <<'END');
 
@@ -104,17 +104,39 @@ my ($status, $output) = run({ timeout => 600 }, "$tree/tools/build");
 
 is $status, 0, 'it is built' or diag $output;
 
-my $pg = Tournament::Postgres->new(load => [qw(schema install)]);
-
-$pg->psql(<<'END');
-    CREATE FUNCTION tournament_api.newest(OUT id bigint, OUT slug text,
-                                          OUT name text)
-    RETURNS SETOF record LANGUAGE sql SECURITY DEFINER
-    SET search_path = public, pg_temp AS
-        $$ SELECT id, slug, name FROM tournaments_tournament
-            ORDER BY created_at DESC, id DESC LIMIT 1 $$;
-    GRANT EXECUTE ON FUNCTION tournament_api.newest() TO tournament;
+spew("$tree/sql/install/api/newest.sql", <<'SQL');
+SELECT pg_temp.tournament_api_define('newest()', $sql$
+CREATE OR REPLACE FUNCTION tournament_api.newest()
+RETURNS TABLE (id bigint, slug text, name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT t.id, t.slug::text, t.name::text
+      FROM @tables@.tournaments_tournament t
+     ORDER BY t.created_at DESC, t.id DESC
+     LIMIT 1;
 END
+$body$
+$sql$);
+SQL
+
+for ([ 'install.sql', qr{^\\ir install/api/count\.sql\n}m,
+       "\\ir install/api/newest.sql\n" ],
+     [ 'install/tables.sql', qr/\bcount /, 'newest ' ])
+{
+    my ($file, $after, $line) = @$_;
+    my $text = slurp("$tree/sql/$file");
+
+    $text =~ s/$after/$&$line/ or die "$file has no count\n";
+    spew("$tree/sql/$file", $text);
+}
+
+my $pg = Tournament::Postgres->new(load => ['schema']);
+
+$pg->load("$tree/sql/install.sql", role => 'tournament');
 
 local $ENV{TOURNAMENT_MODULE} = "$tree/build/ngx_http_tournament_module.so";
 
