@@ -1,5 +1,6 @@
 # The archive of make dist is whole: another archive made from it, without git,
-# is the same. The man page has every directive, and man finds nothing wrong.
+# is the same. The man page has every directive, and man finds nothing wrong. The
+# packages of other systems are of this version, and install what there is.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -52,6 +53,64 @@ subtest 'the man page' => sub {
         is $status, 0, 'man shows it';
         unlike $output, qr/warning|error:|`/i, 'and nothing is left of Markdown';
     }
+};
+
+
+# With Fedora's macros, as its nginx-mod-devel says what they are.
+
+my @macros = map { ('--define', $_) } (
+    'nginx_moddir /usr/lib64/nginx/modules',
+    'nginx_modconfdir /usr/share/nginx/modules',
+    '_vpath_builddir build',
+    'nginx_modconfigure mkdir build',
+    'nginx_modbuild touch build/ngx_http_tournament_module.so',
+);
+
+my @DOCUMENTS = qw(README.md SECURITY.md CHANGELOG.md docs/install.md
+    examples/compose.yaml nginx.conf.example);
+
+subtest 'an RPM' => sub {
+    my ($none) = run({}, 'rpmbuild', '--version');
+
+    plan skip_all => 'rpmbuild is not installed' if $none;
+
+    my $dir = tempdir();
+    my $rpm = "$dir/RPMS/nginx-mod-http-tournament-$version-1.rpm";
+
+    run_ok({}, 'rpmbuild', '-bb', '--nodeps', '--quiet', @macros,
+        '--define', "_topdir $dir", '--define', 'debug_package %{nil}',
+        '--define', '_sourcedir ' . project('build'),
+        '--define', '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.rpm',
+        project('packaging', 'nginx-mod-http-tournament.spec'));
+
+    my $files = run_ok({}, 'rpm', '-qpl', $rpm);
+
+    like $files, qr{/\Q$_\E$}m, "$_ is in it"
+        for @DOCUMENTS, 'sql/install.sql', 'ngx_http_tournament_module.so',
+        'mod-http-tournament.conf', 'LICENSE';
+};
+
+
+subtest 'an APKBUILD' => sub {
+    my $dir = tempdir();
+
+    run_ok({ dir => $dir }, 'tar', '-xzf', project('build', "$name.tar.gz"));
+    run_ok({ dir => "$dir/$name" }, 'sh', '-euc', qq{
+        srcdir=$dir pkgdir=$dir/pkg
+        . ./packaging/APKBUILD
+        [ "\$builddir" = "\$PWD" ]
+        tools/man docs/directives.md > \$_module.5
+        mkdir build
+        touch build/\$_module.so
+        package
+    });
+
+    ok -e "$dir/pkg/usr/share/doc/nginx-mod-http-tournament/$_", $_
+        for @DOCUMENTS;
+    ok -e "$dir/pkg$_", $_ for '/etc/nginx/modules/50_http_tournament.conf',
+        '/usr/lib/nginx/modules/ngx_http_tournament_module.so',
+        '/usr/share/man/man5/ngx_http_tournament_module.5',
+        '/usr/share/nginx-mod-http-tournament/sql/install.sql';
 };
 
 
