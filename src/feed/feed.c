@@ -357,9 +357,13 @@ tournament_feed_compare(tournament_feed_t *feed)
 static void
 tournament_feed_change(tournament_feed_t *feed, tournament_feed_phase_e phase)
 {
+#if (NGX_DEBUG)
+
     static const char  *names[] = {
         "idle", "starting", "following", "listening", "leaving"
     };
+
+#endif
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, feed->log, 0,
                    "tournament feed: %s -> %s", names[feed->phase],
