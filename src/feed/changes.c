@@ -17,11 +17,15 @@
 #include "zone/timer.h"
 
 
-/* ms; between two questions for the same ones, ever longer */
+/*
+ * ms; between two questions for the same ones: a part of how long they have
+ * waited already
+ */
+#define TOURNAMENT_CHANGES_WAIT_PART 4
 #define TOURNAMENT_CHANGES_WAIT_MIN  1
 #define TOURNAMENT_CHANGES_WAIT_MAX  16
 
-/* ms; between two questions, for whatever has come meanwhile */
+/* ms; between two questions while several commits come for each */
 #define TOURNAMENT_CHANGES_PACE      2
 
 /* different tokens of a transaction; more of them are everything */
@@ -55,8 +59,9 @@ struct tournament_changes_s {
     ngx_uint_t                  nwaiting;
     tournament_question_t       question;
     ngx_msec_t                  asked;      /* the last one */
+    ngx_msec_t                  since;      /* the last commit came */
     ngx_event_t                 again;
-    ngx_msec_t                  wait;
+    unsigned                    busy:1;     /* its answer was for several */
 };
 
 
@@ -98,7 +103,6 @@ tournament_changes_create(ngx_pool_t *pool, tournament_changes_conf_t *conf)
     }
 
     changes->conf = *conf;
-    changes->asked = ngx_current_msec - TOURNAMENT_CHANGES_PACE;
 
     ngx_queue_init(&changes->waiting);
     tournament_timer_init(&changes->again, tournament_changes_again, changes,
@@ -223,7 +227,7 @@ tournament_changes_commit(tournament_changes_t *changes, uint64_t lsn,
 
     ngx_queue_insert_tail(&changes->waiting, &change->queue);
     changes->nwaiting++;
-    changes->wait = TOURNAMENT_CHANGES_WAIT_MIN;
+    changes->since = ngx_current_msec;
 
     tournament_changes_soon(changes);
 
@@ -271,7 +275,7 @@ tournament_changes_soon(tournament_changes_t *changes)
 
     passed = ngx_current_msec - changes->asked;
 
-    if (passed >= TOURNAMENT_CHANGES_PACE) {
+    if (!changes->busy || passed >= TOURNAMENT_CHANGES_PACE) {
         tournament_changes_ask(changes);
         return;
     }
@@ -307,6 +311,7 @@ static void
 tournament_changes_answered(void *data, ngx_uint_t ok, PGresult *res)
 {
     ngx_uint_t              n;
+    ngx_msec_t              wait;
     tournament_changes_t   *changes = data;
     tournament_snapshot_t   snapshot;
 
@@ -324,10 +329,15 @@ tournament_changes_answered(void *data, ngx_uint_t ok, PGresult *res)
 
     tournament_changes_apply(changes, &snapshot);
 
-    if (changes->nwaiting) {
-        ngx_add_timer(&changes->again, changes->wait);
+    changes->busy = (n - changes->nwaiting > 1);
 
-        changes->wait = ngx_min(changes->wait * 2, TOURNAMENT_CHANGES_WAIT_MAX);
+    if (changes->nwaiting) {
+        wait = (ngx_current_msec - changes->since)
+               / TOURNAMENT_CHANGES_WAIT_PART;
+        wait = ngx_max(wait, TOURNAMENT_CHANGES_WAIT_MIN);
+
+        ngx_add_timer(&changes->again,
+                      ngx_min(wait, TOURNAMENT_CHANGES_WAIT_MAX));
     }
 
     if (changes->nwaiting < n) {
