@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/lib";
 
 use List::Util qw(shuffle);
 use Tournament::Feed;
+use Tournament::Stream;
 use Tournament::Test;
 
 my $SECONDS = $ENV{TOURNAMENT_FAILING} // (kind() eq 'logical' ? 5 : 1.5);
@@ -44,7 +45,9 @@ my $nginx = do {
             http      => 'tournament_database_connections 1;
                           tournament_query_timeout 1s;',
             locations => ['location ~ ^/purge/(?<slug>.*)$
-                           { tournament purge $slug; }'],
+                           { tournament purge $slug; }',
+                          'location ~ ^/stream/(?<slug>.*)$
+                           { tournament state $slug; tournament_stream on; }'],
         ),
         database => $proxy->conninfo,
     );
@@ -105,8 +108,34 @@ sub ask {
 sub purge { ask('PURGE', '/purge/*') }
 
 
+# What a stream that is open, or else a new one, has said last, as an answer; 504
+# where it has said nothing yet.
+
+my ($stream, $last);
+
+sub hear {
+    $last = $stream->event(0.2) // $last if $stream;
+
+    undef $stream if $stream && ($stream->ended(0) || $stream->broken);
+
+    if (!$stream) {
+        $stream = Tournament::Stream->new(port => $nginx->port,
+                                          path => '/stream/some');
+        $last   = $stream->status == 200 ? $stream->event(5) : undef;
+        undef $stream unless $last;
+    }
+
+    return bless {
+        status  => $last ? 200 : 504,
+        body    => $last ? $last->{data} : '',
+        raw     => $last ? $last->{data} : '',
+        headers => [ [ 'X-Worker', $worker ] ],
+    }, 'Tournament::HTTP::Response';
+}
+
+
 my $state    = '/tournaments/api/some/state/';
-my $is_state = sub { $_[0]->json->{max_teams} == $slots };
+my $is_state = sub { ($_[0]->json->{max_teams} // 0) == $slots };
 
 my @CASES = (
     { name  => 'a hit',
@@ -153,6 +182,20 @@ my @CASES = (
       ask   => sub { ask('GET', $state) },
       right => $is_state },
 
+    { name   => 'a new stream',
+      before => sub { undef $stream },
+      ask    => \&hear,
+      right  => $is_state },
+
+    { name  => 'a change, to a stream',
+      while => sub {
+          $pg->update('tournaments_tournament', $tournament->{id},
+                      slot_size => ++$slots);
+      },
+      later => 1,
+      ask   => \&hear,
+      right => $is_state },
+
     { name  => 'connections that are lost, and made anew',
       while => sub { $proxy->cut },
       ask   => sub { ask('GET', '/tournaments/api/hub/?q=tournament') },
@@ -171,7 +214,7 @@ sub wrong {
     my ($case, $response, $error) = @_;
 
     if (!$response) {
-        return $error =~ /the connection ended|receive:|send:/ ? '' : $error;
+        return $error =~ /the connection ended|no header from|receive:|send:/ ? '' : $error;
     }
 
     return $response->raw
