@@ -1,9 +1,11 @@
 
 /*
- * Texts of a request: a slug is a slug by either reader, an id is written as
- * it was read, and a character that is taken for UTF-8 is one by RFC 3629.
+ * Texts of a request: a slug is a slug by either reader, an id and the hash of
+ * a Last-Event-ID are written as they were read, and a character that is taken
+ * for UTF-8 is one by RFC 3629.
  */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -16,9 +18,10 @@ static size_t fuzz_character(const unsigned char *s, size_t len);
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    char     text[TOURNAMENT_INT_LEN];
-    size_t   len, i, n, span;
-    int64_t  id, again;
+    char      hex[17], text[TOURNAMENT_INT_LEN];
+    size_t    len, i, n, span;
+    int64_t   id, again;
+    uint64_t  hash;
 
     if (tournament_text_id(data, size, &id) == 0) {
         fuzz_assert(id >= 0);
@@ -26,6 +29,11 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         len = tournament_text_int(text, id);
         fuzz_assert(tournament_text_id((unsigned char *) text, len, &again)
                     == 0 && again == id);
+    }
+
+    if (tournament_text_hex(data, size, &hash) == 0) {
+        (void) snprintf(hex, sizeof(hex), "%016" PRIx64, hash);
+        fuzz_assert(size == 16 && memcmp(hex, data, size) == 0);
     }
 
     span = tournament_text_slug_span(data, size);

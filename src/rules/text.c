@@ -219,6 +219,34 @@ tournament_text_slug_span(const unsigned char *s, size_t len)
 }
 
 
+int
+tournament_text_hex(const unsigned char *s, size_t len, uint64_t *n)
+{
+    size_t  i;
+
+    if (len != 16) {
+        return -1;
+    }
+
+    *n = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (s[i] >= '0' && s[i] <= '9') {
+            *n = *n << 4 | (unsigned) (s[i] - '0');
+
+        } else if (s[i] >= 'a' && s[i] <= 'f') {
+            *n = *n << 4 | (unsigned) (s[i] - 'a' + 10);
+
+        } else {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 size_t
 tournament_text_utf8(const unsigned char *s, size_t len)
 {

@@ -86,6 +86,11 @@ int tournament_text_slug_valid(const unsigned char *s, size_t len);
 size_t tournament_text_slug_span(const unsigned char *s, size_t len);
 
 
+/* Reads 16 hexadecimal digits in lower case.  Returns 0, or -1. */
+
+int tournament_text_hex(const unsigned char *s, size_t len, uint64_t *n);
+
+
 /*
  * Bytes of the UTF-8 character that the len bytes at s begin with, 1 to 4, as
  * RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF.

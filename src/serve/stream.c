@@ -14,6 +14,7 @@
 #include "serve/stream.h"
 #include "serve/watch.h"
 #include "zone/timer.h"
+#include "rules/text.h"
 
 
 /* ms; clients that were sent away come back between the two */
@@ -259,9 +260,8 @@ tournament_stream_header(ngx_http_request_t *r, tournament_ctx_t *ctx)
 static uint64_t
 tournament_stream_last_id(ngx_http_request_t *r)
 {
-    u_char            ch;
     uint64_t          id;
-    ngx_uint_t        i, k;
+    ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
@@ -273,29 +273,14 @@ tournament_stream_last_id(ngx_http_request_t *r)
         for (i = 0; i < part->nelts; i++) {
 
             if (h[i].key.len != sizeof(name) - 1
-                || ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0
-                || h[i].value.len != 2 * sizeof(uint64_t))
+                || ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0)
             {
                 continue;
             }
 
-            id = 0;
-
-            for (k = 0; k < h[i].value.len; k++) {
-                ch = h[i].value.data[k];
-
-                if (ch >= '0' && ch <= '9') {
-                    id = id << 4 | (ch - '0');
-
-                } else if (ch >= 'a' && ch <= 'f') {
-                    id = id << 4 | (ch - 'a' + 10);
-
-                } else {
-                    return 0;
-                }
-            }
-
-            return id;
+            return (tournament_text_hex(h[i].value.data, h[i].value.len, &id)
+                    == 0)
+                   ? id : 0;
         }
     }
 
