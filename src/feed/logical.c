@@ -429,10 +429,14 @@ static void
 tournament_logical_change(tournament_logical_t *logical,
     tournament_logical_state_e state)
 {
+#if (NGX_DEBUG)
+
     static const char  *names[] = {
         "connecting", "identifying", "creating", "counting", "starting",
         "streaming", "failed"
     };
+
+#endif
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, logical->conf->log, 0,
                    "tournament logical: %s -> %s", names[logical->state],
