@@ -186,6 +186,16 @@ arm64:
 	@tools/deps build test arm64
 	@tools/arm64
 
+#:   matrix       some tests on each nginx of MATRIX_NGINX=/sources, PostgreSQL and
+#:                libpq, into docs/systems.md; CELLS="debian:17:15" on some
+#:                (nginx:PostgreSQL:libpq); goes on where it ended
+
+.PHONY: matrix
+matrix: build
+	@tools/deps build run test load
+	@MATRIX_NGINX=$(MATRIX_NGINX) TESTS="$(if $(filter command,$(origin \
+	    TESTS)),$(TESTS))" tools/matrix $(CELLS)
+
 #:   dist         build/ngx_http_tournament_module-VERSION.tar.gz
 
 .PHONY: dist
