@@ -10,6 +10,7 @@ BEGIN { $ENV{TOURNAMENT_FEED} = 'logical' }
 
 use Tournament::Test;
 use Tournament::Feed;
+use Tournament::PgBouncer;
 use Tournament::Util qw(database_user);
 
 my $pg = database(
@@ -466,6 +467,25 @@ subtest 'a role of its own, with SCRAM over TLS' => sub {
     $pg->rows('ALTER ROLE tournament REPLICATION');
     $pg->set_hba;
     $nginx->reload(options());
+};
+
+
+subtest 'a pooler has no streams' => sub {
+    my $pooler = Tournament::PgBouncer->new($pg, pool_mode => 'session',
+        ignore_startup_parameters => 'options,extra_float_digits');
+    my $listen = $pooler->conninfo;
+
+    $nginx->log_mark;
+    $nginx->reload(wait => 0, http => [ @{ { options() }->{http} },
+                                        qq{tournament_listen "$listen";} ]);
+    $nginx->wait_for_log(
+        qr/does not stream .* unsupported startup parameter: replication/, 20);
+
+    $nginx->log_mark;
+    $nginx->reload(options());
+    wait_listening($nginx, 20);
+    state_is('up');
+    pass 'it says so';
 };
 
 
