@@ -395,7 +395,7 @@ subtest 'debug log' => sub {
         .*tournament\ \2\ is\ sent\ at\ clock\ \d+:\ tournament_state
         .*tournament\ \2\ has\ its\ result:\ rc\ 0,\ 1\ rows
         .*\1\ tournament\ result:\ rc\ 0\ after
-        .*\1\ tournament\ rendered:\ \d+\ bytes,\ ETag\ W
+        .*tournament\ rendered:\ \d+\ bytes,\ ETag\ W
         .*(\*\d+)\ tournament\ request:\ state,\ key\ "\Q$t->{slug}\E"
         .*\3\ tournament\ (?:memo:\ has\ it|zone:\ an\ entry\ of\ class\ 0)
         .*(\*\d+)\ tournament\ request:\ state,\ key\ "no-such-one"
