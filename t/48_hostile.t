@@ -205,4 +205,43 @@ subtest 'arrays' => sub {
     }
 };
 
+
+# PostgreSQL has no right that would restrict it.
+
+subtest 'any login announces what it likes' => sub {
+    $pg->load('install');
+    $pg->create_role('stranger');
+
+    my $slots      = 40;
+    my $tournament = $pg->tournament(slots => $slots);
+    my $stranger   = $pg->session(user => 'stranger');
+    my $path       = $tournament->{path};
+
+    my @forged = ('', ' ', '*', 't', 't-1', 't99999999999999999999', '"',
+                  'x' x 7999, 't1 ' x 2600, 'v1 ' x 2600, '%s%n',
+                  "\xc3\xa4", "a\nb", "@{[ 2 ** 63 - 1 ]} t1");
+
+    poll_until { $connection->get($path)->status == 200 } 10, 'an answer';
+
+    for my $round (1 .. 20) {
+        $stranger->rows('SELECT pg_notify($$tournament_changes$$, p) FROM'
+            . ' unnest(ARRAY[' . join(', ', map { $pg->quote($_) } @forged)
+            . ']) AS p, generate_series(1, 50)');
+    }
+
+    poll_until {
+        $connection->get($path)->json->{max_teams} == $slots
+    } 10, 'answers go on';
+
+    $pg->update('tournaments_tournament', $tournament->{id},
+                slot_size => ++$slots);
+    poll_until {
+        $connection->get($path)->json->{max_teams} == $slots
+    } 20, 'a change behind them is seen';
+
+    is_deeply [ $nginx->worker_pids ], [ $connection->get($path)->worker ],
+        'by the same worker';
+};
+
+
 done_testing;
