@@ -20,7 +20,6 @@
 
 typedef struct tournament_ctx_s   tournament_ctx_t;
 typedef struct tournament_post_s  tournament_post_t;
-typedef struct tournament_subject_s  tournament_subject_t;
 
 
 /*
@@ -76,6 +75,18 @@ typedef ngx_int_t (*tournament_answer_pt)(ngx_http_request_t *r,
 /* the request is over: nothing is to come any more */
 
 typedef void (*tournament_leave_pt)(tournament_ctx_t *ctx);
+
+
+/* what is watched: a document, by the entries that it is made of */
+
+typedef struct {
+    tournament_loc_conf_t       *tlcf;
+    tournament_endpoint_t       *endpoint;
+    int64_t                      user;      /* account id; 0: everybody */
+    ngx_uint_t                   staff;
+    ngx_uint_t                   nkeys;     /* 1; with the viewer's 2 */
+    tournament_key_t             keys[TOURNAMENT_BODY_ENTRIES];
+} tournament_subject_t;
 
 
 /* of one request; lives in a cleanup of its pool */

@@ -18,50 +18,10 @@
 #include <ngx_http.h>
 
 #include "serve/context.h"
+#include "serve/event.h"
 
 
-typedef struct tournament_watched_s  tournament_watched_t;
 typedef struct tournament_watcher_s  tournament_watcher_t;
-
-
-/* what is watched: a document, by the entries that it is made of */
-
-struct tournament_subject_s {
-    tournament_loc_conf_t       *tlcf;
-    tournament_endpoint_t       *endpoint;
-    int64_t                      user;      /* account id; 0: everybody */
-    ngx_uint_t                   staff;
-    ngx_uint_t                   nkeys;     /* 1; with the viewer's 2 */
-    tournament_key_t             keys[TOURNAMENT_BODY_ENTRIES];
-};
-
-
-/*
- * An event of text/event-stream as it is sent.  Counted by reference: a slow
- * client may still be receiving one when there is a newer one.
- */
-
-typedef struct {
-    ngx_uint_t                   refs;
-    uint64_t                     id;        /* of the document */
-    time_t                       second;    /* that it was rendered for */
-    ngx_str_t                    text;
-} tournament_event_t;
-
-void tournament_event_release(tournament_event_t *event);
-
-
-/*
- * How things are.  document is there always, stale while a poll would be
- * answered that the database cannot be asked, gone once it would be 401, 403
- * or 404.  Whoever keeps an event adds a reference.
- */
-
-typedef struct {
-    tournament_event_t          *document;
-    tournament_event_t          *stale;
-    tournament_event_t          *gone;
-} tournament_news_t;
 
 
 /* in the memory of who watches, zeroed */
@@ -80,7 +40,7 @@ struct tournament_watcher_s {
 
     /* the room's own */
 
-    tournament_watched_t        *watched;   /* NULL: it does not watch */
+    struct tournament_watched_s *watched;   /* NULL: it does not watch */
     ngx_queue_t                  queue;     /* of the key */
     ngx_queue_t                  all;       /* of the worker, by age */
 };
