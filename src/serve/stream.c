@@ -431,7 +431,7 @@ tournament_stream_push(tournament_stream_t *stream)
 static ngx_uint_t
 tournament_stream_busy(tournament_stream_t *stream)
 {
-    return ngx_buf_size(&stream->buf) != 0
+    return ngx_buf_size((&stream->buf)) != 0
            || stream->request->connection->buffered;
 }
 
