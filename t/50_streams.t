@@ -27,6 +27,9 @@ my %OPTIONS = options(
                   'location ~ ^/uncached/(?<slug>[^/]*)$ {
                        tournament state $slug; tournament_stream on;
                        tournament_ttl state 0; }',
+                  'location = /coalesced/ {
+                       tournament hub; tournament_stream on;
+                       tournament_coalesce hub 1s; }',
                   'location ~ ^/purge/(?<slug>.*)$ { tournament purge $slug; }',
                   grep { !/tournament (?:states|status|metrics)\b/ }
                       locations('streams', 'tournament_stream on;'),
@@ -130,6 +133,27 @@ subtest 'a commit' => sub {
     handled($pg, $nginx);
 
     ok $_->quiet(0.2), 'what does not show is no event' for @s;
+};
+
+
+# An entry that was read within tournament_coalesce is not read again at once.
+
+subtest 'commits that are coalesced' => sub {
+    my $t = $pg->tournament(game => 'coalesced', slots => 99);
+    my $s = stream({ slug => '?game=coalesced' }, place => 'coalesced');
+
+    $s->event;
+
+    for my $taken (1 .. 4) {
+        $pg->register($t, 'CONFIRMED');
+
+        poll_until {
+            my $event = $s->event(0.5);
+            $event && $event->{json}{tournaments}[0]{slots}{taken} == $taken
+        } 10, "registration $taken is told";
+    }
+
+    pass 'each is told';
 };
 
 

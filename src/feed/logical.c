@@ -118,6 +118,7 @@ static const char *tournament_logical_unfit(tournament_source_conf_t *conf,
     tournament_report_t *report);
 static ngx_int_t tournament_logical_init(tournament_logical_t *logical,
     tournament_report_t *report);
+static ngx_int_t tournament_logical_init_stream(tournament_logical_t *logical);
 static ngx_int_t tournament_logical_init_elders(tournament_logical_t *logical);
 static void tournament_logical_slot_name(char *name);
 static void tournament_logical_stop(void *source);
@@ -294,8 +295,7 @@ static ngx_int_t
 tournament_logical_init(tournament_logical_t *logical,
     tournament_report_t *report)
 {
-    tournament_changes_conf_t   cc;
-    tournament_stream_conf_t   *sc;
+    tournament_changes_conf_t  cc;
 
     logical->since = ngx_current_msec;
     logical->server = report->server;
@@ -322,6 +322,15 @@ tournament_logical_init(tournament_logical_t *logical,
     {
         return NGX_ERROR;
     }
+
+    return tournament_logical_init_stream(logical);
+}
+
+
+static ngx_int_t
+tournament_logical_init_stream(tournament_logical_t *logical)
+{
+    tournament_stream_conf_t  *sc;
 
     /*
      * Creating the slot may wait for long, and holds the server's log: by a

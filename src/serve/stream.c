@@ -59,6 +59,7 @@ static ngx_int_t tournament_stream_header(ngx_http_request_t *r,
 static uint64_t tournament_stream_last_id(ngx_http_request_t *r);
 static ngx_int_t tournament_stream_greet(tournament_stream_t *stream,
     uint64_t last);
+static ngx_int_t tournament_stream_read(ngx_http_request_t *r);
 static void tournament_stream_lowat(ngx_http_request_t *r);
 static ngx_int_t tournament_stream_push(tournament_stream_t *stream);
 static ngx_uint_t tournament_stream_busy(tournament_stream_t *stream);
@@ -334,14 +335,8 @@ tournament_stream_greet(tournament_stream_t *stream, uint64_t last)
 
     r->write_event_handler = tournament_stream_writable;
 
-    /* a body that is still being discarded has the reading */
-
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_test_reading;
-
-        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (tournament_stream_read(r) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     tournament_stream_arm(stream);
@@ -357,6 +352,21 @@ tournament_stream_greet(tournament_stream_t *stream, uint64_t last)
     }
 
     return NGX_OK;
+}
+
+
+/* whether the client is still there; a body being discarded has the reading */
+
+static ngx_int_t
+tournament_stream_read(ngx_http_request_t *r)
+{
+    if (r->discard_body) {
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    return ngx_handle_read_event(r->connection->read, 0);
 }
 
 

@@ -23,6 +23,8 @@ typedef struct {
 } tournament_wait_t;
 
 
+static tournament_wait_t *tournament_wait_create(ngx_http_request_t *r,
+    tournament_ctx_t *ctx, tournament_answer_pt answer);
 static ngx_msec_t tournament_wait_preferred(ngx_http_request_t *r);
 static ngx_int_t tournament_wait_seconds(u_char *p, u_char *last);
 static ngx_uint_t tournament_wait_same(ngx_http_request_t *r,
@@ -41,7 +43,6 @@ tournament_wait(ngx_http_request_t *r, tournament_ctx_t *ctx,
 {
     ngx_msec_t               ms;
     tournament_wait_t       *wait;
-    ngx_pool_cleanup_t      *cln;
     tournament_loc_conf_t   *tlcf;
     tournament_main_conf_t  *tmcf;
 
@@ -58,26 +59,10 @@ tournament_wait(ngx_http_request_t *r, tournament_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(tournament_wait_t));
-    if (cln == NULL) {
+    wait = tournament_wait_create(r, ctx, answer);
+    if (wait == NULL) {
         return NGX_DECLINED;
     }
-
-    wait = cln->data;
-    ngx_memzero(wait, sizeof(tournament_wait_t));
-
-    wait->request = r;
-    wait->ctx = ctx;
-    wait->answer = answer;
-    wait->id = ctx->body->id;
-    wait->watcher.handler = tournament_wait_news;
-    wait->watcher.leave = tournament_wait_leave;
-    wait->watcher.hasty = 1;
-
-    tournament_timer_init(&wait->timer, tournament_wait_timer, wait,
-                          r->connection->log, 0);
-
-    cln->handler = tournament_wait_cleanup;
 
     if (tournament_watch_add(tmcf->watch, ctx->subject, ctx->body,
                              &wait->watcher)
@@ -112,6 +97,38 @@ tournament_wait(ngx_http_request_t *r, tournament_ctx_t *ctx,
     }
 
     return NGX_DONE;
+}
+
+
+static tournament_wait_t *
+tournament_wait_create(ngx_http_request_t *r, tournament_ctx_t *ctx,
+    tournament_answer_pt answer)
+{
+    tournament_wait_t   *wait;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(tournament_wait_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    wait = cln->data;
+    ngx_memzero(wait, sizeof(tournament_wait_t));
+
+    wait->request = r;
+    wait->ctx = ctx;
+    wait->answer = answer;
+    wait->id = ctx->body->id;
+    wait->watcher.handler = tournament_wait_news;
+    wait->watcher.leave = tournament_wait_leave;
+    wait->watcher.hasty = 1;
+
+    tournament_timer_init(&wait->timer, tournament_wait_timer, wait,
+                          r->connection->log, 0);
+
+    cln->handler = tournament_wait_cleanup;
+
+    return wait;
 }
 
 

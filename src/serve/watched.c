@@ -47,6 +47,8 @@ static void tournament_watched_drop(tournament_watched_t *watched);
 static void tournament_watched_derive(tournament_watched_t *watched);
 static ngx_uint_t tournament_watched_older(tournament_watched_t *watched,
     ngx_uint_t i, uint64_t clock, ngx_msec_t fetched);
+static void tournament_watched_adopt(tournament_watched_t *watched,
+    tournament_body_t *body, ngx_uint_t same);
 static ngx_int_t tournament_watched_link(tournament_watched_t *watched,
     tournament_body_t *body);
 static void tournament_watched_unlink(tournament_watched_t *watched);
@@ -550,7 +552,6 @@ tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
 {
     ngx_uint_t            i, other, same;
     tournament_event_t   *event, *old;
-    tournament_clock_t   *clock;
     tournament_origin_t  *origin;
 
     old = watched->news.document;
@@ -570,12 +571,6 @@ tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
                  && origin->fetched == watched->parts[i].fetched);
     }
 
-    /* many come at the same time */
-
-    if (same && watched->news.stale == NULL && watched->news.gone == NULL) {
-        return NGX_OK;
-    }
-
     if (other || old->second != body->second) {
         event = tournament_event_create("id: ", body->id, &body->text);
         if (event == NULL) {
@@ -588,8 +583,39 @@ tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
         watched->news.document = event;
     }
 
+    tournament_watched_adopt(watched, body, same && watched->links);
+
+    if (other || watched->news.stale || watched->news.gone) {
+        tournament_event_forget(&watched->news.stale);
+        tournament_event_forget(&watched->news.gone);
+        tournament_watched_tell(watched);
+    }
+
+    tournament_watched_bound(watched, body->until);
+
+    return NGX_OK;
+}
+
+
+/* what it is made of, unless it is the same, and whether that has changed */
+
+static void
+tournament_watched_adopt(tournament_watched_t *watched,
+    tournament_body_t *body, ngx_uint_t same)
+{
+    ngx_uint_t            i;
+    tournament_clock_t   *clock;
+    tournament_origin_t  *origin;
+
     clock = watched->watch->tmcf->zone.clock;
-    watched->unsettled = (tournament_watched_link(watched, body) != NGX_OK);
+    watched->unsettled = 0;
+
+    /* many that begin at the same time bring the same */
+
+    if (!same && tournament_watched_link(watched, body) != NGX_OK) {
+        tournament_watched_unlink(watched);
+        watched->unsettled = 1;
+    }
 
     for (i = 0; i < body->norigins && i < watched->nparts; i++) {
         origin = &body->origins[i];
@@ -611,20 +637,10 @@ tournament_watched_show(tournament_watched_t *watched, tournament_body_t *body)
     if (!watched->unsettled) {
         watched->tries = 0;
     }
-
-    if (other || watched->news.stale || watched->news.gone) {
-        tournament_event_forget(&watched->news.stale);
-        tournament_event_forget(&watched->news.gone);
-        tournament_watched_tell(watched);
-    }
-
-    tournament_watched_bound(watched, body->until);
-
-    return NGX_OK;
 }
 
 
-/* to the lists of its stripes; NGX_ERROR: no memory, and it is as before */
+/* to the lists of its stripes; NGX_ERROR: no memory */
 
 static ngx_int_t
 tournament_watched_link(tournament_watched_t *watched, tournament_body_t *body)
