@@ -55,6 +55,21 @@ for my $limit (2 .. 4) {
 }
 
 
+# Workers that start together: who is elected is not taken for one that hangs.
+
+subtest 'one listener' => sub {
+    for my $start (1 .. 6) {
+        my $nginx = nginx(workers => 4, http => '');
+
+        $nginx->wait_for_log(qr/listening to changes/);
+        handled($pg, $nginx);
+        is scalar($nginx->log_lines(qr/listening to changes/)), 1,
+            "start $start";
+        $nginx->stop;
+    }
+};
+
+
 sub status { return $_[0]->get('/tournaments/status')->json }
 
 

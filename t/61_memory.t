@@ -285,7 +285,7 @@ for my $case (@CASES) {
         }
 
         note "$tried of ", scalar @ways, " ways, $injected with a failure";
-        cmp_ok $injected, '>=', $tried / 2, 'allocations failed';
+        cmp_ok $injected, '>', 0, 'allocations failed';
         is_deeply \@wrong, [], 'answers, or closed connections';
     };
 }

@@ -100,6 +100,8 @@ struct tournament_feed_s {
     tournament_listener_t     *listener;
     tournament_source_kind_t  *kind;
     uint64_t                   lease;       /* ours, held or not */
+    uint64_t                   holder;      /* whose it was, last seen */
+    ngx_msec_t                 holds;       /* since this one saw that */
 
     ngx_pool_t                *pool;        /* the session's */
     tournament_session_t      *session;     /* unless IDLE */
@@ -404,7 +406,10 @@ tournament_feed_tick(ngx_event_t *ev)
         }
 
     } else if (lease == feed->lease) {
-        tournament_feed_inherit(feed);
+
+        if (feed->phase == TOURNAMENT_FEED_STARTING) {
+            tournament_feed_inherit(feed);
+        }
 
         tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
 
@@ -440,8 +445,7 @@ tournament_feed_inherit(tournament_feed_t *feed)
 
     up = tournament_atomic_load(&feed->listener->up);
 
-    if (feed->phase == TOURNAMENT_FEED_STARTING
-        && up != 0 && up != feed->lease
+    if (up != 0 && up != feed->lease
         && (!feed->follows || !tournament_worker_lives(up)))
     {
         (void) tournament_atomic_set(&feed->listener->up, &up, 0);
@@ -482,6 +486,11 @@ tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
 {
     uint64_t  beat;
 
+    if (lease != feed->holder) {
+        feed->holder = lease;
+        feed->holds = ngx_current_msec;
+    }
+
     if (lease == 0 || (lease >> 32) < (feed->lease >> 32)) {
         return 1;
     }
@@ -492,8 +501,11 @@ tournament_feed_vacant(tournament_feed_t *feed, uint64_t lease)
 
     beat = tournament_atomic_load(&feed->listener->beat);
 
+    /* who has just been elected may not have beaten yet */
+
     return !tournament_worker_lives(lease)
-           || tournament_elapsed((ngx_msec_t) beat) > TOURNAMENT_FEED_LEASE;
+           || (tournament_elapsed((ngx_msec_t) beat) > TOURNAMENT_FEED_LEASE
+               && ngx_current_msec - feed->holds > TOURNAMENT_FEED_LEASE);
 }
 
 
@@ -560,6 +572,12 @@ tournament_feed_elected(tournament_feed_t *feed)
     feed->doubts = tournament_atomic_load(&listener->doubts)
                    & ~(uint64_t) TOURNAMENT_FEED_LATE;
 
+    /* pairs with tournament_feed_state(): this beat vouches for nobody else */
+
+    tournament_feed_inherit(feed);
+
+    tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
+
     if (tournament_feed_open(feed) != NGX_OK) {
         return;
     }
@@ -567,12 +585,6 @@ tournament_feed_elected(tournament_feed_t *feed)
     tournament_feed_change(feed, TOURNAMENT_FEED_STARTING);
 
     feed->started = 0;
-
-    /* pairs with tournament_feed_state(): this beat vouches for nobody else */
-
-    tournament_feed_inherit(feed);
-
-    tournament_atomic_store(&listener->beat, (uint64_t) ngx_current_msec);
 }
 
 
