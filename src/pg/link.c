@@ -228,13 +228,14 @@ tournament_link_poll(tournament_link_t *link, PostgresPollingStatusType rc)
 static char *
 tournament_link_refused(tournament_link_t *link)
 {
-    char        *message, *p, *from;
+    char        *message, *from;
     ngx_uint_t   n;
+    const char  *p;
 
     message = PQerrorMessage(link->conn);
 
     for (p = message; (p = ngx_strstr(p, ":  ")) != NULL; p++) {
-        from = p + 3;
+        from = message + (p - message) + 3;
 
         for (n = 0; n < 5; n++) {
             if (!((from[n] >= '0' && from[n] <= '9')
