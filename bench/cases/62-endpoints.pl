@@ -157,11 +157,14 @@ return {
                                      $REQUESTS / ($bench->quick ? 10 : 1),
                                      %headers);
 
+                # A list by popularity is an order and its cards.
+
+                my $each  = $name =~ /popular/ ? 2 : 1;
                 my $calls = $pg->calls(like => '%tournament_api%');
 
                 die "$name: $calls statements for ", scalar @took,
                     " requests\n"
-                    if $calls != @took;
+                    if $calls != $each * @took;
 
                 $rows[$n]{$size} = {
                     name   => "$name, " . number($size) . ' tournaments',
