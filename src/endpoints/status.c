@@ -13,6 +13,7 @@
 #include "endpoints/table.h"
 #include "rules/accept.h"
 #include "serve/answer.h"
+#include "serve/header.h"
 #include "serve/request.h"
 #include "version.h"
 
@@ -169,32 +170,20 @@ tournament_status_part(ngx_http_request_t *r)
 static ngx_uint_t
 tournament_status_html(ngx_http_request_t *r)
 {
-    ngx_uint_t            i;
-    ngx_list_part_t      *part;
-    ngx_table_elt_t      *header;
+    ngx_str_t            *value;
     tournament_accept_t   html, json;
+    tournament_header_t   at;
+
+    static ngx_str_t  name = ngx_string("Accept");
 
     ngx_memzero(&html, sizeof(tournament_accept_t));
     ngx_memzero(&json, sizeof(tournament_accept_t));
+    ngx_memzero(&at, sizeof(tournament_header_t));
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        header = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (header[i].key.len != sizeof("Accept") - 1
-                || ngx_strncasecmp(header[i].key.data, (u_char *) "Accept",
-                                   sizeof("Accept") - 1)
-                   != 0)
-            {
-                continue;
-            }
-
-            tournament_accept_read(&html, "text/html", header[i].value.data,
-                                   header[i].value.len);
-            tournament_accept_read(&json, "application/json",
-                                   header[i].value.data, header[i].value.len);
-        }
+    while ((value = tournament_header_next(r, &name, &at)) != NULL) {
+        tournament_accept_read(&html, "text/html", value->data, value->len);
+        tournament_accept_read(&json, "application/json", value->data,
+                               value->len);
     }
 
     return html.quality > json.quality;

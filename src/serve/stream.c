@@ -9,12 +9,13 @@
 #include <ngx_event.h>
 #include <netinet/tcp.h>
 
+#include "rules/text.h"
 #include "serve/answer.h"
+#include "serve/header.h"
 #include "serve/refuse.h"
 #include "serve/stream.h"
 #include "serve/watch.h"
 #include "zone/timer.h"
-#include "rules/text.h"
 
 
 /* ms; clients that were sent away come back between the two */
@@ -261,31 +262,18 @@ tournament_stream_header(ngx_http_request_t *r, tournament_ctx_t *ctx)
 static uint64_t
 tournament_stream_last_id(ngx_http_request_t *r)
 {
-    uint64_t          id;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    uint64_t              id;
+    ngx_str_t            *value;
+    tournament_header_t   at;
 
-    static u_char  name[] = "Last-Event-ID";
+    static ngx_str_t  name = ngx_string("Last-Event-ID");
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+    ngx_memzero(&at, sizeof(tournament_header_t));
 
-        for (i = 0; i < part->nelts; i++) {
+    value = tournament_header_next(r, &name, &at);
 
-            if (h[i].key.len != sizeof(name) - 1
-                || ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0)
-            {
-                continue;
-            }
-
-            return (tournament_text_hex(h[i].value.data, h[i].value.len, &id)
-                    == 0)
-                   ? id : 0;
-        }
-    }
-
-    return 0;
+    return (value && tournament_text_hex(value->data, value->len, &id) == 0)
+           ? id : 0;
 }
 
 

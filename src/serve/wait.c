@@ -7,6 +7,7 @@
 
 #include <ngx_event.h>
 
+#include "serve/header.h"
 #include "serve/wait.h"
 #include "serve/watch.h"
 #include "zone/timer.h"
@@ -137,39 +138,29 @@ tournament_wait_create(ngx_http_request_t *r, tournament_ctx_t *ctx,
 static ngx_msec_t
 tournament_wait_preferred(ngx_http_request_t *r)
 {
-    u_char           *p, *last, *end;
-    ngx_int_t         n;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    u_char               *p, *last, *end;
+    ngx_int_t             n;
+    ngx_str_t            *value;
+    tournament_header_t   at;
 
-    static u_char  name[] = "Prefer";
+    static ngx_str_t  name = ngx_string("Prefer");
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+    ngx_memzero(&at, sizeof(tournament_header_t));
 
-        for (i = 0; i < part->nelts; i++) {
+    while ((value = tournament_header_next(r, &name, &at)) != NULL) {
+        last = value->data + value->len;
 
-            if (h[i].key.len != sizeof(name) - 1
-                || ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) != 0)
-            {
-                continue;
+        for (p = value->data; p < last; p = end + 1) {
+            end = ngx_strlchr(p, last, ',');
+
+            if (end == NULL) {
+                end = last;
             }
 
-            last = h[i].value.data + h[i].value.len;
+            n = tournament_wait_seconds(p, end);
 
-            for (p = h[i].value.data; p < last; p = end + 1) {
-                end = ngx_strlchr(p, last, ',');
-
-                if (end == NULL) {
-                    end = last;
-                }
-
-                n = tournament_wait_seconds(p, end);
-
-                if (n >= 0) {
-                    return (ngx_msec_t) n * 1000;
-                }
+            if (n >= 0) {
+                return (ngx_msec_t) n * 1000;
             }
         }
     }
